@@ -1,0 +1,1 @@
+"""The benches: each prints ratios against a named alternative in the same run. `python -m bench [NAME …]`."""

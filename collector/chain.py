@@ -1,0 +1,247 @@
+"""One chain of pages: read from the newest row down until the count is met, guarded against every way a Quay repeats itself.
+
+The count bounds the chain; a page that was given before is recognised and its rows are left out; each page lands before
+the next one is asked for. What the chain brought is an honest sub-multiset of what the source holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from collector import landing
+from collector.days import utc_now
+from collector.normalise import Event, Place, Reject, day_bounds_us, normalise, stamp_us
+from collector.quay.errors import QuayError
+from collector.quay.logs import LogPage, page_rows
+
+PAGE_ROWS = 20
+SPARE_PAGES = 3  # the extra last page, rows that arrive while paging, a short page at a table's border
+TRIES_OF_A_REPEATED_PAGE = 2
+TOKEN_LIFE = timedelta(hours=40)  # Quay's own is two days; an older one silently starts again at page 1
+
+Fetch = Callable[[str | None], Awaitable[LogPage]]
+Key = tuple[int, str, str | None, str | None, str | None, str | None, str | None, str | None, str | None]
+
+
+class Want(msgspec.Struct, frozen=True):
+    """What the count says of the part of a day that is to be read."""
+
+    missing: dict[str, int]  # by kind: what the source counts beyond what is held
+    counted_rows: int  # all kinds: what bounds the chain
+    settled_before: (
+        timedelta | None
+    )  # rows younger than this, when served, are left for a later run; None: the day is over
+
+    @property
+    def most_pages(self) -> int:
+        """More pages than this never help."""
+        return math.ceil(self.counted_rows / PAGE_ROWS) + SPARE_PAGES
+
+
+class ChainResult(msgspec.Struct, frozen=True):
+    """What a chain brought. `error` is what ended it before its time; what had come until then is here all the same."""
+
+    events: list[Event]
+    rejects: list[Reject]
+    requests: int
+    end_reason: str  # filled | end | bound | repeated | failed
+    new_by_kind: dict[str, int]
+    unsettled_rows: int
+    backend: str  # what the last page gave away: database | elasticsearch | ''
+    error: QuayError | None
+
+
+class Tally:
+    """Counts by kind what of the rows so far is new to the ledger."""
+
+    def __init__(self, missing: dict[str, int], held: Callable[[int], Counter[Key]] | None) -> None:
+        """`held(since_us)` gives the stored keys from that stamp on; None where nothing of the part is stored."""
+        self._missing = missing
+        self._held = held
+        self._known: Counter[Key] = Counter()
+        self._known_since: int | None = None
+        self._seen: Counter[Key] = Counter()
+        self.new_by_kind: Counter[str] = Counter()
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Takes the rows of one page, newest first."""
+        events = list(events)
+        if self._held is None:
+            self.new_by_kind.update(event.kind for event in events)
+            return
+        self._reach(min((event.occurred_at for event in events), default=None))
+        for event in events:
+            key = event.key
+            self._seen[key] += 1
+            if self._seen[key] > self._known[key]:
+                self.new_by_kind[event.kind] += 1
+
+    def leave(self, kind: str) -> None:
+        """A row that is there but is left for a later run fills its place in the count."""
+        self.new_by_kind[kind] += 1
+
+    @property
+    def filled(self) -> bool:
+        """Whether every kind's deficit is made up."""
+        return all(self.new_by_kind[kind] >= number for kind, number in self._missing.items())
+
+    def _reach(self, oldest: int | None) -> None:
+        """Loads stored keys down to `oldest`: first what one page needs, then the whole day."""
+        if self._held is None or oldest is None or (self._known_since is not None and oldest >= self._known_since):
+            return
+        since = oldest if self._known_since is None else 0
+        self._known = self._held(since)
+        self._known_since = since
+
+
+class Guard:
+    """Knows a page that was given before: page 1 again (a dead token), or a legacy table's first page for ever."""
+
+    def __init__(self) -> None:
+        self._heads: list[frozenset[bytes]] = []
+        self._oldest: int | None = None
+
+    def passes(self, rows: tuple[msgspec.Raw, ...], events: list[Event]) -> bool:
+        """Whether the page goes on where the chain was. An upward jump in time is legal once per table, never twice."""
+        if not events:
+            return True
+        newest, oldest = events[0].occurred_at, events[-1].occurred_at
+        if self._oldest is None or newest > self._oldest:
+            texts = frozenset(bytes(row) for row in rows)
+            if any(texts & head for head in self._heads):
+                return False
+            self._heads.append(texts)
+        self._oldest = oldest
+        return True
+
+
+class _Chain:
+    """The state of one chain while it is read."""
+
+    def __init__(self, want: Want, tally: Tally, place: Place, bounds: tuple[int, int]) -> None:
+        self.want, self.tally, self.place, self.bounds = want, tally, place, bounds
+        self.guard = Guard()
+        self.pool: dict[str, str] = {}
+        self.events: list[Event] = []
+        self.rejects: list[Reject] = []
+        self.unsettled = 0
+        self.pages = 0
+        self.backend = ""
+
+    def take(self, rows: tuple[msgspec.Raw, ...], served_at: datetime | None, more: bool) -> bool:
+        """Takes one page's rows; False where the page was given before."""
+        read = [normalise(row, self.place) for row in rows]
+        events = [self._pooled(item) for item in read if isinstance(item, Event)]
+        if not self.guard.passes(rows, events):
+            return False
+        self.pages += 1
+        self.rejects.extend(item for item in read if isinstance(item, Reject))
+        self._settle([event for event in events if self._inside(event)], served_at)
+        if rows and not more:
+            self.backend = "elasticsearch"
+        elif more and len(rows) < PAGE_ROWS:
+            self.backend = "database"
+        return True
+
+    def _inside(self, event: Event) -> bool:
+        inside = self.bounds[0] <= event.occurred_at < self.bounds[1]
+        if not inside:
+            self.rejects.append(Reject(event.kind, "its time lies outside the day that was asked for", ""))
+        return inside
+
+    def _settle(self, events: list[Event], served_at: datetime | None) -> None:
+        limit = self.want.settled_before
+        if limit is not None and events:
+            border = stamp_us((served_at or utc_now()) - limit)
+            for event in events:
+                if event.occurred_at > border:
+                    self.tally.leave(event.kind)
+                    self.unsettled += 1
+            events = [event for event in events if event.occurred_at <= border]
+        self.tally.add(events)
+        self.events.extend(events)
+
+    def _pooled(self, event: Event) -> Event:
+        """The same event on shared strings: a day repeats its names, agents and metadata thousands of times."""
+        pool = self.pool
+        return Event(event[0], *(pool.setdefault(text, text) if text is not None else None for text in event[1:]))  # type: ignore[arg-type]
+
+    def result(self, requests: int, reason: str, error: QuayError | None = None) -> ChainResult:
+        return ChainResult(
+            self.events,
+            self.rejects,
+            requests,
+            reason,
+            dict(self.tally.new_by_kind),
+            self.unsettled,
+            self.backend,
+            error,
+        )
+
+
+async def read_chain(fetch: Fetch, log: landing.ChainLog, want: Want, tally: Tally, place: Place) -> ChainResult:
+    """Reads on from where `log` ends (its pages are taken first, at no request) until the count is met or the source ends.
+
+    Never raises QuayError: a chain that fails is a chain that brought less, and says why in `error`."""
+    chain = _Chain(want, tally, place, day_bounds_us(log.heading.day))
+    token, last = None, None
+    for landed in log.pages():
+        last = landed.mark
+        if chain.take(page_rows(landed.body), last.served_at, last.next_page is not None):
+            token = last.next_page
+    requests = repeats = 0
+    if last is not None and (token is None or tally.filled):
+        return chain.result(0, "filled" if tally.filled else "end")
+    while chain.pages < want.most_pages + (last is not None):
+        try:
+            page = await fetch(token)
+        except QuayError as error:
+            return chain.result(requests, "failed", error)
+        requests += 1
+        if not chain.take(page.rows, page.served_at, page.next_page is not None):
+            repeats += 1
+            if repeats > TRIES_OF_A_REPEATED_PAGE:
+                return chain.result(requests, "repeated")
+            continue
+        repeats = 0
+        log.append(_mark(chain.pages, page), page.body)
+        if tally.filled:
+            return chain.result(requests, "filled")
+        if page.next_page is None:
+            return chain.result(requests, "end")
+        token = page.next_page
+    return chain.result(requests, "bound")
+
+
+def replay(log: landing.ChainLog, place: Place, settle: timedelta) -> ChainResult:
+    """The rows of a chain that was left behind, as far as it came; asks nothing."""
+    chain = _Chain(Want({}, 0, settle), Tally({}, None), place, day_bounds_us(log.heading.day))
+    for landed in log.pages():
+        chain.take(
+            page_rows(landed.body), landed.mark.served_at or landed.mark.landed_at, landed.mark.next_page is not None
+        )
+    return chain.result(len(log.marks), "left behind")
+
+
+def usable(log: landing.ChainLog, day_over_at: datetime, now: datetime) -> bool:
+    """Whether a chain that was left behind can be read on: begun after its day was over, with a token that still lives."""
+    if not log.marks or log.heading.started_at < day_over_at:
+        return False
+    return now - log.marks[-1].landed_at < TOKEN_LIFE
+
+
+def _mark(number: int, page: LogPage) -> landing.PageMark:
+    return landing.PageMark(
+        number=number,
+        rows=len(page.rows),
+        next_page=page.next_page,
+        served_at=page.served_at,
+        landed_at=utc_now(),
+        rows_digest=landing.digest(page.rows),
+        size_bytes=len(page.body),
+    )

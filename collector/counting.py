@@ -1,0 +1,84 @@
+"""Counting: which days are due, and what the source says they hold, in as few calls as there can be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from collector.cover import cover_of
+from collector.days import windows
+from collector.quay import logs
+from collector.quay.errors import BadRequest, Forbidden, NotFound, QuayError, SearchUnavailable
+from collector.quay.scopes import Scope
+from collector.run import SourceRun
+from warehouse import slices, sources
+from warehouse.schema import SEALED_STATES, SliceState
+
+# What one scope of a cover may suffer without the rest of the source being stopped.
+PART_ERRORS = (Forbidden, NotFound, BadRequest, SearchUnavailable)
+_RETRY_AFTER = timedelta(hours=20)
+_RETRIED = frozenset({SliceState.SHORT, SliceState.OVER, SliceState.UNCOUNTABLE})
+_ELASTICSEARCH_BUCKETS = 10  # on that backend a count names ten kinds at most
+
+
+def due_days(run: SourceRun, days: tuple[date, ...], *, again: bool) -> list[date]:
+    """The days to look at: covered, not sealed under the cover in force, and not found short only a while ago.
+
+    `again`: those found short a while ago too."""
+    held = slices.slices(run.ledger, run.source_id, days[0], days[-1])
+    return [day for day in days if run.scopes(day) and _is_due(run, day, held.get(day), again)]
+
+
+def _is_due(run: SourceRun, day: date, row: slices.SliceRow | None, again: bool) -> bool:
+    cover = cover_of(day, run.covers)
+    if row is None or cover is None or row.cover_version != cover.version:
+        return True
+    if row.state in SEALED_STATES:
+        return False
+    if again or row.state not in _RETRIED:
+        return True
+    return row.read_at is None or run.now() - row.read_at > _RETRY_AFTER
+
+
+async def count(run: SourceRun, due: Iterable[date]) -> None:
+    """Counts every due day of every scope of its cover and records what the source said."""
+    by_scope: dict[Scope, list[date]] = {}
+    for day in due:
+        for scope in run.scopes(day):
+            by_scope.setdefault(scope, []).append(day)
+    for scope, days in by_scope.items():
+        for first, last in windows(days):
+            await _count_part(run, scope, first, last, [day for day in days if first <= day <= last])
+
+
+async def _count_part(run: SourceRun, scope: Scope, first: date, last: date, wanted: list[date]) -> None:
+    try:
+        await count_window(run, scope, first, last, wanted)
+    except PART_ERRORS as error:
+        if len(run.scopes(wanted[-1])) == 1 and not isinstance(error, SearchUnavailable):
+            raise
+        refuse(run, scope, wanted, error)
+
+
+async def count_window(
+    run: SourceRun, scope: Scope, first: date, last: date, wanted: list[date], *, purpose: str = "count"
+) -> None:
+    """One call for all days from `first` to `last`; records those that are wanted."""
+    counted_at = run.now()
+    counts = await logs.aggregate_logs(run.client, scope, first, last, purpose=purpose)
+    kinds = {kind for by_kind in counts.values() for kind in by_kind}
+    may_be_cut = len(kinds) == _ELASTICSEARCH_BUCKETS and sources.backend(run.ledger, run.source_id) != "database"
+    if len(wanted) > 1 and may_be_cut:
+        for day in wanted:
+            await count_window(run, scope, day, day, [day], purpose=purpose)
+        return
+    chosen = {day: counts.get(day, {}) for day in wanted}
+    await asyncio.to_thread(slices.record_counts, run.ledger, run.run_id, run.source_id, scope.text, chosen, counted_at)
+
+
+def refuse(run: SourceRun, scope: Scope, days: Iterable[date], error: QuayError) -> None:
+    """Notes that a scope cannot be read on these days, so that their slices say so."""
+    for day in days:
+        run.refused[day, scope.text] = str(error)
+    run.notes.append(f"{scope.text} cannot be read: {error}")

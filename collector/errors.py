@@ -1,0 +1,19 @@
+"""What can go wrong while collecting, beyond what `collector.quay.errors` says of a single call."""
+
+from __future__ import annotations
+
+
+class CollectorError(Exception):
+    """Root of the family. The text says what happened, where (source, scope, day), and what to do next."""
+
+
+class NothingReadable(CollectorError):
+    """The token may read no log at all."""
+
+
+class BadCover(CollectorError):
+    """The scopes that are set overlap, or are written wrongly."""
+
+
+class UnknownSource(CollectorError):
+    """A source was named that the settings do not hold."""

@@ -1,0 +1,43 @@
+"""Judging: compares what a day holds with what its source counts, and records the verdict."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from collector.cover import cover_of
+from collector.run import SourceRun
+from collector.verdict import Evidence, judge
+from warehouse import slices
+
+
+def judge_day(run: SourceRun, day: date) -> None:
+    """Sets the state of one day's slice from the newest counts and what is stored."""
+    cover = cover_of(day, run.covers)
+    if cover is None:
+        return
+    counts = slices.latest_counts(run.ledger, run.source_id, day, day)
+    parts = {scope: _evidence(run, day, scope, counts.get((day, scope))) for scope in cover.scopes}
+    held = slices.slices(run.ledger, run.source_id, day, day).get(day)
+    verdict = judge(
+        parts, over=run.over(day), over_at=run.over_at(day), rejected_rows=held.rejected_rows if held else 0
+    )
+    counted = [part.counted_at for part in parts.values() if part.counted_at is not None]
+    slices.set_state(
+        run.ledger,
+        run.source_id,
+        day,
+        cover.version,
+        verdict.state,
+        expected_events=verdict.expected_events,
+        note=verdict.note,
+        now=run.now(),
+        counted_at=min(counted) if counted else None,
+    )
+
+
+def _evidence(run: SourceRun, day: date, scope: str, counted: slices.CountRow | None) -> Evidence:
+    stored = slices.held_counts(run.ledger, run.source_id, day, scope)
+    refused = run.refused.get((day, scope), "")
+    if counted is None:
+        return Evidence(None, {}, stored, None, refused)
+    return Evidence(counted.by_kind, counted.peak_by_kind, stored, counted.counted_at, refused)

@@ -1,0 +1,76 @@
+"""The budget: how many requests a source is asked for, and how that gives way when the server is in trouble. No I/O.
+
+A token bucket per source. The rate is halved when the server throttles, fails or becomes much slower than it was at its
+best, and grows back step by step with every good reply.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+BURST_S = 5.0  # an idle budget saves up this many seconds of requests, so that a quiet run need not wait
+_FLOOR = 1 / 16
+_RECOVER = 1 / 20
+_SLOW = 3.0
+_SLOW_FROM_S = 0.5
+_WINDOW = 20
+_DRIFT = 1.01
+
+
+class Budget:
+    """Requests per second on average, for all chains of one source together. Times come from `clock`, in seconds."""
+
+    def __init__(self, requests_per_second: float, clock: Callable[[], float]) -> None:
+        self._full = self._rate = requests_per_second
+        self._clock = clock
+        self._capacity = max(1.0, requests_per_second * BURST_S)
+        self._saved = self._capacity
+        self._seen = clock()
+        self._pause_until = 0.0
+        self._recent: deque[float] = deque(maxlen=_WINDOW)
+        self._best: float | None = None
+        self._since_cut = 0
+
+    @property
+    def rate(self) -> float:
+        """Requests a second that are allowed now."""
+        return self._rate
+
+    def reserve(self) -> float:
+        """Takes one request from the budget; how many seconds to wait before it may be sent."""
+        now = self._clock()
+        self._saved = min(self._capacity, self._saved + (now - self._seen) * self._rate) - 1
+        self._seen = now
+        wait = -self._saved / self._rate if self._saved < 0 else 0.0
+        return max(wait, self._pause_until - now)
+
+    def paused(self) -> float:
+        """Seconds until the pause that a server asked for is over; 0 where there is none."""
+        return max(0.0, self._pause_until - self._clock())
+
+    def pause(self, seconds: float) -> None:
+        """Nobody asks this source anything for so long."""
+        self._pause_until = max(self._pause_until, self._clock() + seconds)
+
+    def good(self, seconds: float) -> None:
+        """A reply came after `seconds`."""
+        self._recent.append(seconds)
+        self._since_cut += 1
+        usual = sorted(self._recent)[len(self._recent) // 2]
+        if len(self._recent) < _WINDOW:
+            slow = False
+        else:
+            # What counts as the best drifts upward, so that a server that is slower for good gets its rate back.
+            self._best = usual if self._best is None else min(self._best * _DRIFT, usual)
+            slow = usual > max(_SLOW * self._best, _SLOW_FROM_S)
+        if not slow:
+            self._rate = min(self._full, self._rate + self._full * _RECOVER)
+        elif self._since_cut >= _WINDOW:
+            self.bad()
+
+    def bad(self) -> None:
+        """The server throttled, failed or became slow: half the rate from now on, down to a sixteenth."""
+        self._rate = max(self._full * _FLOOR, self._rate / 2)
+        self._saved = min(self._saved, 1.0)
+        self._since_cut = 0

@@ -1,0 +1,167 @@
+"""Logs: lists and counts of the four scopes (`…/logs`, `…/aggregatelogs`). Chapter 7 of the API reference."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from collector.quay.client import QuayClient, Reply, decoded
+from collector.quay.errors import BrokenReply, SearchUnavailable, WrongWindow
+from collector.quay.scopes import Scope
+
+# A window that holds a day of the month twice is answered with both days added up.
+LONGEST_WINDOW_DAYS = 28
+_ONE_DAY = timedelta(days=1)
+
+
+class LogPage(msgspec.Struct, frozen=True):
+    """One page of a list, newest row first. `body`: the reply as it lands (secrets cut); `rows`: its `logs`, undecoded;
+    `start`, `end`: the echoed window, half-open, UTC."""
+
+    body: bytes
+    rows: tuple[msgspec.Raw, ...]
+    next_page: str | None
+    start: datetime
+    end: datetime
+    served_at: datetime | None
+
+
+class _List(msgspec.Struct):
+    start_time: str
+    end_time: str
+    logs: tuple[msgspec.Raw, ...]
+    next_page: str | None = None
+    search_unavailable: bool = False
+    message: str = ""
+
+
+class _Rows(msgspec.Struct):
+    logs: tuple[msgspec.Raw, ...]
+
+
+class _Count(msgspec.Struct):
+    kind: str
+    count: int
+    datetime: str
+
+
+class _Aggregate(msgspec.Struct):
+    aggregated: tuple[_Count, ...]
+    search_unavailable: bool = False
+    message: str = ""
+
+
+_decode_list = msgspec.json.Decoder(_List).decode
+_decode_rows = msgspec.json.Decoder(_Rows).decode
+_decode_aggregate = msgspec.json.Decoder(_Aggregate).decode
+
+
+async def list_logs(
+    client: QuayClient,
+    scope: Scope,
+    first: date,
+    last: date,
+    *,
+    next_page: str | None = None,
+    performer: str | None = None,
+    purpose: str = "read",
+) -> LogPage:
+    """One page of the log of `scope`, UTC days `first` to `last`, both included. `GET {scope}/logs`; scope `super:user`,
+    `org:admin`, `user:admin` or `repo:admin`.
+
+    Raises QuayError; WrongWindow where the server answers for other days, which it does without a word when it cannot read
+    a date."""
+    operation = f"{scope.kind}.list_logs"
+    params = _params(first, last, performer)
+    if next_page is not None:
+        params["next_page"] = next_page
+
+    def decode(reply: Reply) -> LogPage:
+        found = decoded(client, operation, reply.body, _decode_list)
+        if found.search_unavailable:
+            raise SearchUnavailable(
+                client.source_id, operation, found.message or "the log cannot be searched", status=200
+            )
+        start, end = _moment(client, operation, found.start_time), _moment(client, operation, found.end_time)
+        _check_window(client, operation, (start, end), first, last)
+        return LogPage(reply.body, found.logs, found.next_page or None, start, end, reply.served_at)
+
+    return await client.get(
+        operation, f"{scope.path}/logs", params, decode, purpose=purpose, retry_server_errors=performer is None
+    )
+
+
+async def aggregate_logs(
+    client: QuayClient,
+    scope: Scope,
+    first: date,
+    last: date,
+    *,
+    performer: str | None = None,
+    purpose: str = "count",
+) -> dict[date, dict[str, int]]:
+    """How many rows of each kind each UTC day holds; every day of the window is a key, `{}` is a day without rows.
+    `GET {scope}/aggregatelogs`. Raises QuayError, and ValueError for a window of more than 28 days."""
+    if not 0 <= (last - first).days < LONGEST_WINDOW_DAYS:
+        raise ValueError(f"{first} to {last} is no window of 1 to {LONGEST_WINDOW_DAYS} days")
+    operation = f"{scope.kind}.aggregate_logs"
+
+    def decode(reply: Reply) -> dict[date, dict[str, int]]:
+        found = decoded(client, operation, reply.body, _decode_aggregate)
+        if found.search_unavailable:
+            raise SearchUnavailable(
+                client.source_id, operation, found.message or "the log cannot be counted", status=200
+            )
+        counts: dict[date, dict[str, int]] = {
+            first + timedelta(days=number): {} for number in range((last - first).days + 1)
+        }
+        for row in found.aggregated:
+            day = _moment(client, operation, row.datetime).date()
+            if day not in counts:
+                raise WrongWindow(
+                    client.source_id, operation, f"asked for {first} to {last}, it counts {day}", status=200
+                )
+            counts[day][row.kind] = counts[day].get(row.kind, 0) + row.count
+        return counts
+
+    path = f"{scope.path}/aggregatelogs"
+    return await client.get(operation, path, _params(first, last, performer), decode, purpose=purpose)
+
+
+def page_rows(body: bytes) -> tuple[msgspec.Raw, ...]:
+    """The rows of a page that landed. Raises msgspec.DecodeError where it is none."""
+    return _decode_rows(body).logs
+
+
+def _params(first: date, last: date, performer: str | None) -> dict[str, str | int]:
+    """Dates in the one form that Quay reads; any other is ignored without a word."""
+    params: dict[str, str | int] = {"starttime": f"{first:%m/%d/%Y}", "endtime": f"{last:%m/%d/%Y}"}
+    if performer is not None:
+        params["performer"] = performer
+    return params
+
+
+def _moment(client: QuayClient, operation: str, text: str) -> datetime:
+    try:
+        # "-0000" gives a naive time: RFC 2822 calls it UTC of unknown local zone.
+        return parsedate_to_datetime(text).replace(tzinfo=UTC)
+    except (ValueError, TypeError):
+        raise BrokenReply(client.source_id, operation, f"{text!r} is no time of Quay's", status=200) from None
+
+
+def _check_window(
+    client: QuayClient, operation: str, echoed: tuple[datetime, datetime], first: date, last: date
+) -> None:
+    asked = (
+        datetime(first.year, first.month, first.day, tzinfo=UTC),
+        datetime(last.year, last.month, last.day, tzinfo=UTC) + _ONE_DAY,
+    )
+    if echoed != asked:
+        raise WrongWindow(
+            client.source_id,
+            operation,
+            f"asked for {first} to {last}, it answers for {echoed[0]:%Y-%m-%d %H:%M} to {echoed[1]:%Y-%m-%d %H:%M}",
+            status=200,
+        )

@@ -1,0 +1,181 @@
+"""Reading: the chains that fetch what the counts say is missing, side by side, oldest day first."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from datetime import date, datetime
+
+from collector import landing
+from collector.chain import ChainResult, Key, Tally, Want, read_chain
+from collector.counting import PART_ERRORS, count_window, refuse
+from collector.days import day_start
+from collector.judging import judge_day
+from collector.normalise import Place, event_frame, from_stamp_us, reject_frame
+from collector.quay import logs
+from collector.quay.errors import BrokenReply, QuayError, ServerFailure, WrongWindow
+from collector.quay.scopes import Scope
+from collector.run import SourceRun
+from collector.verdict import missing
+from warehouse import publish, slices, sources
+
+# What one day may suffer without the source being stopped, unless it happens on one day after the other.
+_DAY_ERRORS = (ServerFailure, BrokenReply, WrongWindow)
+_MOST_FAILED_DAYS = 3
+
+
+async def read(run: SourceRun, due: list[date]) -> None:
+    """Completes and judges the due days. Raises the first error that stops the source, after all chains have ended."""
+    run.numbers.days_total = len(due)
+    if not due:
+        return
+    run.numbers.events_expected = _expected(run, due)
+    queue = deque(due)
+
+    async def worker() -> None:
+        while queue and not run.stopping:
+            try:
+                await _complete_day(run, queue.popleft())
+            except BaseException:
+                run.stopping = True
+                raise
+
+    ended = await asyncio.gather(*(worker() for _ in range(min(run.source.chains, len(due)))), return_exceptions=True)
+    for result in ended:
+        if result is not None:
+            raise result
+
+
+def _expected(run: SourceRun, due: list[date]) -> int:
+    counts = slices.latest_counts(run.ledger, run.source_id, due[0], due[-1])
+    held = slices.held_by_day(run.ledger, run.source_id, due[0], due[-1])
+    return sum(
+        sum(missing(row.by_kind, held.get(key, {})).values()) for key, row in counts.items() if key[0] in set(due)
+    )
+
+
+async def _complete_day(run: SourceRun, day: date) -> None:
+    read_any = False
+    try:
+        for scope in run.scopes(day):
+            if (day, scope.text) not in run.refused:
+                read_any |= await _complete_part(run, day, scope)
+        run.failed_days = 0
+    except _DAY_ERRORS as error:
+        run.failed_days += 1
+        run.notes.append(f"{day}: {error}")
+        if run.failed_days >= _MOST_FAILED_DAYS:
+            raise
+    finally:
+        await asyncio.to_thread(judge_day, run, day)
+    run.numbers.days_read += read_any
+    run.numbers.days_done += 1
+    run.tell("read", day)
+    await _publish_now_and_then(run)
+
+
+async def _complete_part(run: SourceRun, day: date, scope: Scope) -> bool:
+    """Fetches what one scope's count says is missing; whether anything had to be fetched."""
+    counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, scope.text))
+    stored = slices.held_counts(run.ledger, run.source_id, day, scope.text)
+    lacking = missing(counted.by_kind, stored) if counted else {}
+    if counted is None or not lacking:
+        return False
+    want = Want(lacking, sum(counted.by_kind.values()), None if run.over(day) else run.settle)
+    log = run.left.pop((day, scope.text), None) or _begin(run, day, scope)
+
+    async def fetch(token: str | None) -> logs.LogPage:
+        page = await logs.list_logs(run.client, scope, day, day, next_page=token, purpose="read")
+        run.tell("read", day)
+        return page
+
+    try:
+        result = await read_chain(fetch, log, want, _tally(run, day, scope, lacking, stored), Place.of(scope))
+        await _keep(run, log, result, lacking)
+    finally:
+        log.close()
+    log.remove()
+    if isinstance(result.error, PART_ERRORS):
+        refuse(run, scope, [day], result.error)
+    elif result.error is not None:
+        raise result.error
+    return True
+
+
+def _begin(run: SourceRun, day: date, scope: Scope) -> landing.ChainLog:
+    heading = landing.Heading(run.source_id, scope.text, "", day, run.run_id, run.now())
+    return landing.ChainLog.begin(run.ledger.home, heading)
+
+
+def _tally(run: SourceRun, day: date, scope: Scope, lacking: dict[str, int], stored: dict[str, int]) -> Tally:
+    def held(since_us: int) -> Counter[Key]:
+        since = max(from_stamp_us(since_us), day_start(day))
+        frame = slices.held_keys(run.ledger, run.source_id, day, scope.text, since)
+        columns = [frame["occurred_at"].dt.epoch("us"), *frame.get_columns()[1:]]
+        return Counter(zip(*(column.to_list() for column in columns), strict=True))
+
+    return Tally(lacking, held if any(stored.values()) else None)
+
+
+async def _keep(run: SourceRun, log: landing.ChainLog, result: ChainResult, lacking: dict[str, int]) -> None:
+    """Merges what a chain brought, unless a closed day would then hold more than the source counts."""
+    day, scope = log.heading.day, Scope.parse(log.heading.scope)
+    if result.backend and sources.backend(run.ledger, run.source_id) != result.backend:
+        sources.note_backend(run.ledger, run.source_id, result.backend, run.now())
+    reading = reading_of(log.heading, result, run.now())
+    if run.over(day) and await _is_too_much(run, day, scope, result, lacking):
+        reason = "brought more than the source counts, before and after it: rows were given twice"
+        await asyncio.to_thread(slices.record_void, run.ledger, reading, reason)
+        run.notes.append(f"{day} {scope.text}: a reading was thrown away, it {reason}")
+        return
+    merged = await asyncio.to_thread(merge, run, reading, result)
+    run.numbers.events_new += merged.new_events
+
+
+def reading_of(heading: landing.Heading, result: ChainResult, ended_at: datetime) -> slices.Reading:
+    """What a chain was, for the record."""
+    return slices.Reading(
+        source_id=heading.source_id,
+        day=heading.day,
+        scope=heading.scope,
+        part=heading.part,
+        method="pages",
+        run_id=heading.run_id,
+        started_at=heading.started_at,
+        ended_at=ended_at,
+        rows=len(result.events) + len(result.rejects),
+        requests=result.requests,
+        end_reason=result.end_reason,
+        complete=result.end_reason in ("filled", "end"),
+    )
+
+
+def merge(run: SourceRun, reading: slices.Reading, result: ChainResult) -> slices.Merged:
+    """Gives what a chain brought to the ledger, in one transaction."""
+    return slices.merge_reading(run.ledger, reading, event_frame(result.events), reject_frame(result.rejects))
+
+
+async def _is_too_much(run: SourceRun, day: date, scope: Scope, result: ChainResult, lacking: dict[str, int]) -> bool:
+    """Counts again where a reading exceeds the count: late rows are fine, rows given twice are not."""
+    if not _exceeds(result, lacking):
+        return False
+    try:
+        await count_window(run, scope, day, day, [day], purpose="recount")
+    except QuayError:
+        return True
+    counted = slices.latest_counts(run.ledger, run.source_id, day, day)[day, scope.text]
+    stored = slices.held_counts(run.ledger, run.source_id, day, scope.text)
+    return _exceeds(result, missing(counted.by_kind, stored))
+
+
+def _exceeds(result: ChainResult, lacking: dict[str, int]) -> bool:
+    return any(number > lacking.get(kind, 0) for kind, number in result.new_by_kind.items())
+
+
+async def _publish_now_and_then(run: SourceRun) -> None:
+    """Readers see a long run grow."""
+    if time.monotonic() - run.published_at < run.settings.clock.publish_every_minutes * 60:
+        return
+    run.published_at = time.monotonic()
+    await asyncio.to_thread(publish.publish, run.ledger, keep=run.settings.publish.keep, now=run.now())

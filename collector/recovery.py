@@ -1,0 +1,30 @@
+"""Recovery: what an earlier run left in the landing folder is read on, or merged as far as it came; nothing is dropped."""
+
+from __future__ import annotations
+
+from collector import landing
+from collector.chain import replay, usable
+from collector.normalise import Place
+from collector.quay.scopes import Scope
+from collector.reading import merge, reading_of
+from collector.run import SourceRun
+
+
+def recover(run: SourceRun) -> None:
+    """Keeps the chains that can be read on in `run.left`; merges the rows of all others."""
+    for path in landing.left_behind(run.ledger.home, run.source_id):
+        log = landing.ChainLog.resume(path)
+        if log is None:
+            path.unlink(missing_ok=True)
+        elif usable(log, run.over_at(log.heading.day), run.now()):
+            run.left[log.heading.day, log.heading.scope] = log
+        else:
+            _merge_rest(run, log)
+
+
+def _merge_rest(run: SourceRun, log: landing.ChainLog) -> None:
+    result = replay(log, Place.of(Scope.parse(log.heading.scope)), run.settle)
+    if log.marks and (result.events or result.rejects):
+        merged = merge(run, reading_of(log.heading, result, log.marks[-1].landed_at), result)
+        run.numbers.events_new += merged.new_events
+    log.remove()

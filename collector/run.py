@@ -1,0 +1,71 @@
+"""A run on one source: what every step of it shares. The steps themselves are functions in the modules beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from collector.cover import cover_of
+from collector.days import ONE_DAY, day_start, is_over, utc_now
+from collector.landing import ChainLog
+from collector.quay.client import QuayClient
+from collector.quay.scopes import Scope
+from settings import Settings, SourceSettings
+from warehouse.ledger import Ledger
+from warehouse.sources import CoverRow
+
+
+@dataclass
+class Numbers:
+    """How far the run is; read at any time by whoever shows progress."""
+
+    days_total: int = 0
+    days_done: int = 0
+    days_read: int = 0
+    events_new: int = 0
+    events_expected: int = 0
+
+
+@dataclass
+class SourceRun:
+    """One source in one run: the parts it is done with, and what was learned on the way."""
+
+    ledger: Ledger
+    settings: Settings
+    source_id: str
+    source: SourceSettings
+    client: QuayClient
+    run_id: int
+    now: Callable[[], datetime] = utc_now
+    tell: Callable[[str, date | None], None] = lambda stage, day: None
+    covers: tuple[CoverRow, ...] = ()
+    refused: dict[tuple[date, str], str] = field(default_factory=dict)
+    left: dict[tuple[date, str], ChainLog] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    numbers: Numbers = field(default_factory=Numbers)
+    failed_days: int = 0
+    stopping: bool = False
+    published_at: float = 0.0
+
+    @property
+    def settle(self) -> timedelta:
+        """Rows younger than this are left for a later run."""
+        return timedelta(seconds=self.settings.collect.settle_seconds)
+
+    def scopes(self, day: date) -> tuple[Scope, ...]:
+        """The scopes of the cover in force on a day; none before the first cover."""
+        row = cover_of(day, self.covers)
+        return tuple(Scope.parse(text) for text in row.scopes) if row else ()
+
+    def over(self, day: date) -> bool:
+        """Whether the day, with its grace for late rows, has ended."""
+        return is_over(day, self.now(), self._grace)
+
+    def over_at(self, day: date) -> datetime:
+        """When the day, with its grace, ended or will end."""
+        return day_start(day) + ONE_DAY + self._grace
+
+    @property
+    def _grace(self) -> timedelta:
+        return timedelta(minutes=self.settings.collect.grace_minutes)

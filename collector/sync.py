@@ -1,0 +1,241 @@
+"""Syncing: count first, fetch only what is missing, merge, compare, seal. Puts the client and the warehouse together.
+
+One run asks each source side by side, each within its own budget. What was collected stays, whatever ends the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+
+import msgspec
+
+from collector.counting import count, due_days
+from collector.covering import settle_cover
+from collector.days import days_between, utc_now
+from collector.errors import CollectorError, UnknownSource
+from collector.quay.client import QuayClient
+from collector.quay.errors import QuayError
+from collector.reading import read
+from collector.recovery import recover
+from collector.run import SourceRun
+from settings import Settings, SettingsError, SourceSettings
+from warehouse import runs, slices, sources
+from warehouse.ledger import Ledger
+
+
+class SyncRequest(msgspec.Struct, frozen=True):
+    """What to make complete: UTC days from `first` to `last`, both included; None: as the settings say, up to today.
+
+    Days that are named are tried again even where an earlier try fell short a moment ago."""
+
+    first: date | None = None
+    last: date | None = None
+    source_ids: tuple[str, ...] = ()
+
+    @property
+    def named_days(self) -> bool:
+        """Whether somebody asked for certain days."""
+        return self.first is not None or self.last is not None
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far one source is. `stage`: cover | count | read | done."""
+
+    source_id: str
+    stage: str
+    day: date | None
+    days_done: int
+    days_total: int
+    events_new: int
+    events_expected: int
+    requests: int
+
+
+class SourceOutcome(msgspec.Struct, frozen=True):
+    """What a run did for one source. `failure` is what stopped it, None where nothing did; `states`: days by state."""
+
+    source_id: str
+    days_read: int
+    events_new: int
+    requests: int
+    states: dict[str, int]
+    failure: QuayError | CollectorError | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def error(self) -> str:
+        """The failure in words; '' where there is none."""
+        return str(self.failure) if self.failure else ""
+
+
+class SyncOutcome(msgspec.Struct, frozen=True):
+    """What a run did."""
+
+    run_id: int
+    sources: tuple[SourceOutcome, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether any source was stopped by an error."""
+        return any(source.failure for source in self.sources)
+
+
+class Day(msgspec.Struct, frozen=True):
+    """The range of one source in a run, oldest day first."""
+
+    first: date
+    last: date
+
+
+Report = Callable[[Progress], None]
+
+
+def quiet(_: Progress) -> None:
+    """Tells nobody."""
+
+
+async def sync(
+    ledger: Ledger,
+    settings: Settings,
+    request: SyncRequest,
+    *,
+    command: str = "sync",
+    now: Callable[[], datetime] = utc_now,
+    report: Report = quiet,
+) -> SyncOutcome:
+    """Makes the asked days of the asked sources as complete as the sources allow.
+
+    Raises UnknownSource, SettingsError (before anything is asked) and WarehouseError; what a source does wrong is in its
+    outcome. A cancelled run is recorded as interrupted."""
+    chosen = choose_sources(settings, request.source_ids)
+    runs.close_interrupted(ledger, now())
+    run_id = runs.start_run(ledger, "sync", command, now())
+    works = [
+        _Work(SourceRun(ledger, settings, key, source, QuayClient(key, source), run_id, now), report)
+        for key, source in chosen
+    ]
+    outcomes: tuple[SourceOutcome, ...] = ()
+    outcome, message = "interrupted", "stopped before it was done"
+    try:
+        outcomes = tuple(await asyncio.gather(*(work.do(request) for work in works)))
+        stopped = [f"{item.source_id}: {item.error}" for item in outcomes if item.error]
+        outcome = "failed" if stopped and len(stopped) == len(outcomes) else "incomplete" if stopped else "done"
+        message = "; ".join(stopped)
+    finally:
+        runs.finish_run(ledger, run_id, now(), outcome, message, [spent for work in works for spent in work.spent()])
+    return SyncOutcome(run_id, outcomes)
+
+
+def choose_sources(settings: Settings, source_ids: Sequence[str]) -> list[tuple[str, SourceSettings]]:
+    """The sources that are named, or all that are enabled. Raises UnknownSource, and SettingsError where there is none."""
+    if unknown := [source_id for source_id in source_ids if source_id not in settings.sources]:
+        known = ", ".join(sorted(settings.sources)) or "none is set"
+        raise UnknownSource(f"no source is called {', '.join(unknown)}; the settings know: {known}")
+    chosen = [(key, source) for key, source in settings.sources.items() if (key in source_ids or not source_ids)]
+    chosen = [(key, source) for key, source in chosen if source.enabled or key in source_ids]
+    if not chosen:
+        raise SettingsError(
+            "no source is set: run `quayledger init`, or set QUAYLEDGER_SOURCES__MAIN__URL and QUAYLEDGER_SOURCES__MAIN__TOKEN"
+        )
+    for _, source in chosen:
+        source.secret()
+    return chosen
+
+
+def days_asked(settings: Settings, request: SyncRequest, today: date) -> Day:
+    """The range of days of a request. A range that begins after it ends, or after today, has no day."""
+    collect = settings.collect
+    first = request.first or (request.last or today) - timedelta(days=collect.backfill_days)
+    if collect.start is not None:
+        first = max(first, collect.start)
+    return Day(first, min(request.last or today, today))
+
+
+class _Work:
+    """One source's share of a run."""
+
+    def __init__(self, run: SourceRun, report: Report) -> None:
+        self._run, self._report = run, report
+        run.tell = self._tell
+        run.published_at = time.monotonic()
+
+    async def do(self, request: SyncRequest) -> SourceOutcome:
+        """Never raises what is the source's fault: that is in the outcome."""
+        run = self._run
+        asked = days_asked(run.settings, request, run.now().date())
+        days = tuple(days_between(asked.first, asked.last))
+        error: QuayError | CollectorError | None = None
+        async with run.client:
+            try:
+                await _complete(run, days, again=request.named_days)
+            except (QuayError, CollectorError) as stopped:
+                error = stopped
+            finally:
+                for log in run.left.values():
+                    log.close()
+        self._tell("done", None)
+        return SourceOutcome(
+            source_id=run.source_id,
+            days_read=run.numbers.days_read,
+            events_new=run.numbers.events_new,
+            requests=run.client.meter.requests,
+            states=_states(run, days),
+            failure=error,
+            notes=tuple(run.notes),
+        )
+
+    def spent(self) -> list[runs.Spent]:
+        """What was asked of the source, by operation, purpose and outcome."""
+        return [
+            runs.Spent(
+                source_id=self._run.source_id,
+                operation=item.operation,
+                purpose=item.purpose,
+                outcome=item.outcome,
+                requests=item.requests,
+                seconds=item.seconds,
+                received_bytes=item.received_bytes,
+            )
+            for item in self._run.client.meter.spent()
+        ]
+
+    def _tell(self, stage: str, day: date | None) -> None:
+        run, numbers = self._run, self._run.numbers
+        self._report(
+            Progress(
+                source_id=run.source_id,
+                stage=stage,
+                day=day,
+                days_done=numbers.days_done,
+                days_total=numbers.days_total,
+                events_new=numbers.events_new,
+                events_expected=numbers.events_expected,
+                requests=run.client.meter.requests,
+            )
+        )
+
+
+async def _complete(run: SourceRun, days: tuple[date, ...], *, again: bool) -> None:
+    """Counts what is not sealed, reads what is missing, judges each day; oldest first."""
+    sources.register_source(run.ledger, run.source_id, run.source.name or run.source_id, run.source.url, run.now())
+    if not days:
+        return
+    run.tell("cover", None)
+    await settle_cover(run, days[0])
+    await asyncio.to_thread(recover, run)
+    due = due_days(run, days, again=again)
+    run.tell("count", None)
+    await count(run, due)
+    await read(run, due)
+
+
+def _states(run: SourceRun, days: tuple[date, ...]) -> dict[str, int]:
+    """How many of the days are in which state."""
+    if not days:
+        return {}
+    held = slices.slices(run.ledger, run.source_id, days[0], days[-1])
+    return dict(Counter(row.state.value for row in held.values()))

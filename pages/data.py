@@ -1,0 +1,115 @@
+"""The browser front: what pages ask for, kept for as long as the same copy of the record is the newest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+import streamlit as st
+
+from pages.state import Bar, Query
+from reports import events, registry
+from reports.coverage import Coverage, measure
+from reports.events import EventsPage, ExportForm
+from reports.model import Report
+from reports.period import Period
+from settings import DEFAULT_HOME
+from warehouse import reader
+from warehouse.publish import Published, newest
+from warehouse.snapshot import Snapshot
+
+HOME_VARIABLE = "QUAYLEDGER_HOME"
+
+
+def home(arguments: list[str]) -> Path:
+    """The ledger's folder: `--home DIR` after the script's name, else QUAYLEDGER_HOME, else the default."""
+    for flag, value in pairwise(arguments):
+        if flag == "--home":
+            return Path(value)
+    return Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME)
+
+
+class Record:
+    """The newest published copy in a folder. Answers are cached by that copy, so a new publication shows at the next
+    run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.published: Published = newest(folder)
+        self._at = (str(folder), self.published.sequence, self.published.published_at.isoformat())
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """Names the copy: folder, sequence, moment."""
+        return self._at
+
+    def sources(self) -> pl.DataFrame:
+        """One row a source: source_id, name, url, backend, first_day, last_day."""
+        return _sources(self._at)
+
+    def namespaces(self, sources: tuple[str, ...]) -> list[str]:
+        """The namespaces that events name."""
+        return _namespaces(self._at, sources)
+
+    def report(self, report_id: str, period: Period, bar: Bar) -> Report:
+        """The report of that id for the bar."""
+        asked = (period.since, period.until, period.time_zone)
+        return _report(self._at, report_id, asked, bar.namespace, bar.sources, bar.compare)
+
+    def coverage(self, period: Period, sources: tuple[str, ...]) -> Coverage:
+        """How complete the period is."""
+        return _coverage(self._at, (period.since, period.until, period.time_zone), sources)
+
+    def page(self, period: Period, bar: Bar, query: Query) -> EventsPage:
+        """One page of the events asked for."""
+        filters = events.stretches(query.where(period, bar), period.time_zone, query.weekday, query.hour)
+        with _snapshot(self._at) as snapshot:
+            return events.page(snapshot, filters, query.page)
+
+    def export(self, period: Period, bar: Bar, query: Query, form: ExportForm) -> bytes:
+        """The events asked for as one file, up to what a browser may ask for."""
+        filters = events.stretches(query.where(period, bar), period.time_zone, query.weekday, query.hour)
+        with _snapshot(self._at) as snapshot:
+            return b"".join(events.export(snapshot, filters, form, limit=events.BROWSER_EXPORT_LIMIT))
+
+
+@contextmanager
+def _snapshot(at: tuple[str, int, str]) -> Iterator[Snapshot]:
+    with Snapshot.open(Path(at[0])) as snapshot:
+        yield snapshot
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _sources(at: tuple[str, int, str]) -> pl.DataFrame:
+    with _snapshot(at) as snapshot:
+        return reader.list_sources(snapshot)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _namespaces(at: tuple[str, int, str], sources: tuple[str, ...]) -> list[str]:
+    with _snapshot(at) as snapshot:
+        return reader.namespaces(snapshot, sources)
+
+
+@st.cache_data(max_entries=128, show_spinner="Reading the record …")
+def _report(
+    at: tuple[str, int, str],
+    report_id: str,
+    asked: tuple[datetime, datetime, str],
+    namespace: str | None,
+    sources: tuple[str, ...],
+    compare: bool,
+) -> Report:
+    build = registry.find(report_id).build
+    with _snapshot(at) as snapshot:
+        return build(snapshot, Period(*asked), namespace=namespace, source_ids=sources, compare=compare)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _coverage(at: tuple[str, int, str], asked: tuple[datetime, datetime, str], sources: tuple[str, ...]) -> Coverage:
+    with _snapshot(at) as snapshot:
+        return measure(snapshot, Period(*asked), datetime.fromisoformat(at[2]), sources)

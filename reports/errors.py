@@ -1,0 +1,19 @@
+"""The readers' room: the family of errors that reports raise."""
+
+from __future__ import annotations
+
+
+class ReportError(Exception):
+    """Root of the family; the text says what was asked, what is wrong with it, and what to ask instead."""
+
+
+class BadPeriod(ReportError):  # noqa: N818
+    """A period or time zone that cannot be understood, or that ends before it begins."""
+
+
+class UnknownReport(ReportError):  # noqa: N818
+    """No report has the id that was asked for."""
+
+
+class UnknownTable(ReportError):  # noqa: N818
+    """The report has no table of that name."""

@@ -1,0 +1,122 @@
+"""The readers' room: what a report is. A report is a value; renderers and pages show it and never compute."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+import polars as pl
+
+from reports.coverage import Coverage
+from reports.errors import UnknownTable
+from reports.period import Period
+
+ColumnKind = Literal["text", "count", "ratio", "share", "change", "time", "day"]
+ChartKind = Literal["line", "bar", "heat", "strip"]
+NoteLevel = Literal["info", "warning"]
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One figure. `value` and `previous`: None is "not known". `change`: relative (0.12 = 12 % more); None where it
+    cannot be told, and then `change_text` says why ("n/a", "new") or is empty where no comparison was asked for."""
+
+    name: str
+    label: str
+    value: float | None
+    unit: str = "count"
+    previous: float | None = None
+    change: float | None = None
+    change_text: str = ""
+    explanation: str = ""
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column of a table: `name` as in the frame, `label` for people. `kind` says how a value is written: share and
+    change are fractions of one, time is aware UTC."""
+
+    name: str
+    label: str
+    kind: ColumnKind = "count"
+    unit: str = ""
+
+
+class Table(msgspec.Struct, frozen=True):
+    """Rows under declared columns. `frame` has exactly these columns. `total_rows` counts those that were there before
+    the top was cut off. `drill`: the event filter's field that a row's first column narrows ('' where it narrows
+    none)."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    frame: pl.DataFrame
+    total_rows: int
+    drill: str = ""
+
+
+class Encodings(msgspec.Struct, frozen=True):
+    """Which columns of a chart's frame are drawn how: `x` along, `y` upward (several: one line or stacked part each),
+    `colour` for the cells of a heat map or strip."""
+
+    x: str
+    y: tuple[str, ...]
+    colour: str = ""
+    labels: tuple[str, ...] = ()
+
+
+class Chart(msgspec.Struct, frozen=True):
+    """One drawing. In a line chart, null is "not collected" (a gap), 0 is "nothing happened". `summary` says in words
+    what it shows."""
+
+    name: str
+    title: str
+    kind: ChartKind
+    frame: pl.DataFrame
+    encodings: Encodings
+    summary: str = ""
+    drill: str = ""
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A sentence of small print that a reader needs in order to read the figures rightly."""
+
+    level: NoteLevel
+    text: str
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """What was asked for, in words."""
+
+    label: str
+    value: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A whole report. `generated_at`, `as_of` (when the copy of the record that was read was published): aware UTC.
+    `compared_with`: the period that changes refer to; None where none was asked for."""
+
+    id: str
+    title: str
+    generated_at: datetime
+    as_of: datetime
+    period: Period
+    compared_with: Period | None
+    parameters: tuple[Parameter, ...]
+    coverage: Coverage
+    metrics: tuple[Metric, ...]
+    tables: tuple[Table, ...]
+    charts: tuple[Chart, ...]
+    notes: tuple[Note, ...]
+    comparison: str = ""
+
+    def table(self, name: str) -> Table:
+        """The table of that name. Raises UnknownTable."""
+        for table in self.tables:
+            if table.name == name:
+                return table
+        known = ", ".join(table.name for table in self.tables) or "none"
+        raise UnknownTable(f"the report {self.id} has no table {name[:60]!r}: it has {known}")
+
+    def chart(self, name: str) -> Chart | None:
+        """The chart of that name, if the report has it."""
+        return next((chart for chart in self.charts if chart.name == name), None)

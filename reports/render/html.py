@@ -1,0 +1,51 @@
+"""The readers' room: reports as one self-contained HTML file: no script, nothing fetched, readable on paper and in the
+dark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from reports import text
+from reports.coverage import GROUP_LABELS
+from reports.model import Chart, Metric, Report
+from reports.render import svg
+
+
+def render(report: Report) -> str:
+    """The report as a whole HTML document in UTF-8."""
+    return _ENVIRONMENT.get_template("report.html.j2").render(report=report, groups=GROUP_LABELS)
+
+
+def _tone(metric: Metric) -> str:
+    if metric.change is None or abs(metric.change) < 0.0005:
+        return "flat"
+    return "up" if metric.change > 0 else "down"
+
+
+def _legend(chart: Chart) -> list[tuple[str, str]]:
+    """Class and label of each entry of the chart's legend."""
+    if chart.kind in ("line", "bar"):
+        return [(f"f{number}", label) for number, label in enumerate(chart.encodings.labels)]
+    if chart.kind == "strip":
+        found = set(chart.frame["group"])
+        return [(f"c-{group}", label) for group, label in GROUP_LABELS.items() if group in found]
+    return [("z", "none"), ("f0", "most"), ("u", "not collected")]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(visible=text.visible, moment=text.moment, tone=_tone, draw=svg.draw, legend=_legend)
+    environment.globals.update(cell=text.cell)
+    return environment
+
+
+_ENVIRONMENT = _environment()

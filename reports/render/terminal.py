@@ -1,0 +1,112 @@
+"""The readers' room: reports for a terminal. Rich draws tables into a string; nothing from a registry reaches it as
+markup."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table as Grid
+from rich.text import Text
+
+from reports import text
+from reports.coverage import GROUP_LABELS
+from reports.model import Chart, Metric, Note, Report, Table
+
+_LEVEL = {"good": "green", "open": "cyan", "warning": "yellow", "bad": "red"}
+_STRIP = {"verified": "█", "open": "▒", "uncountable": "?", "short": "▄", "missing": "·"}
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+def render(report: Report, width: int = 100, *, colour: bool = False) -> str:
+    """The report as text of at most `width` columns; with ANSI colours only if asked for."""
+    sink = io.StringIO()
+    console = Console(
+        file=sink,
+        width=max(width, 40),
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    for block in _blocks(report):
+        console.print(block)
+    return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"
+
+
+def _blocks(report: Report) -> Iterator[RenderableType]:
+    yield Text(report.title, style="bold")
+    for parameter in report.parameters:
+        yield Text(f"{parameter.label + ':':15}", style="dim") + Text(text.visible(parameter.value))
+    yield Text(f"{'Coverage:':15}", style="dim") + Text(report.coverage.text, style=_LEVEL[report.coverage.level])
+    yield Text("")
+    yield _figures(report.metrics)
+    for chart in report.charts:
+        yield from _chart(chart)
+    for table in report.tables:
+        yield Text("")
+        yield Text(text.visible(table.title), style="bold")
+        yield _grid(table) if table.frame.height else Text("  nothing in this period", style="dim")
+    yield Text("")
+    yield _notes(report.notes)
+
+
+def _notes(notes: tuple[Note, ...]) -> Grid:
+    grid = Grid(box=None, show_header=False, padding=(0, 1, 0, 0))
+    for note in notes:
+        mark, style = ("!", "yellow") if note.level == "warning" else ("·", "dim")
+        grid.add_row(Text(mark, style=style), Text(text.visible(note.text), style=style))
+    return grid
+
+
+def _figures(metrics: tuple[Metric, ...]) -> Grid:
+    grid = Grid(box=None, show_header=False, padding=(0, 3, 0, 0))
+    grid.add_column()
+    grid.add_column(justify="right")
+    grid.add_column(justify="right")
+    grid.add_column(style="dim")
+    for metric in metrics:
+        before = f"before: {text.cell(metric.previous, metric.unit)}" if metric.previous is not None else ""
+        row = (text.visible(metric.label), text.cell(metric.value, metric.unit), metric.change_text, before)
+        grid.add_row(*(Text(said) for said in row))
+    return grid
+
+
+def _grid(table: Table) -> Grid:
+    """Numbers are never broken; where the width is short, labels and names are."""
+    grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    kinds = [column.kind for column in table.columns]
+    rows = [[text.cell(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in table.frame.iter_rows()]
+    for place, column in enumerate(table.columns):
+        is_text = column.kind in ("text", "time", "day")
+        widest = max((len(row[place]) for row in rows), default=0)
+        # Words of a label are not broken either.
+        least = max([widest, *map(len, column.label.split())]) if not is_text else min(widest, 16)
+        grid.add_column(Text(column.label), justify="left" if is_text else "right", overflow="fold", min_width=least)
+    for row in rows:
+        grid.add_row(*(Text(said) for said in row))
+    return grid
+
+
+def _chart(chart: Chart) -> Iterator[RenderableType]:
+    if chart.kind == "line" and chart.frame.height:
+        values = chart.frame[chart.encodings.y[0]].to_list()
+        yield Text("")
+        yield Text(f"{chart.title}: {chart.encodings.labels[0].lower()}", style="bold")
+        yield Text(f"{_spark(values)}  {chart.summary}")
+    elif chart.kind == "strip" and chart.frame.height:
+        yield Text("")
+        yield Text(chart.title, style="bold")
+        for source_id, days in chart.frame.group_by(chart.encodings.y[0], maintain_order=True):
+            yield Text("".join(_STRIP[group] for group in days["group"]) + f"  {text.visible(str(source_id[0]))}")
+        yield Text("  ".join(f"{_STRIP[group]} {label}" for group, label in GROUP_LABELS.items()), style="dim")
+
+
+def _spark(values: list[int | None]) -> str:
+    """One character a bucket; a gap where nothing was collected."""
+    top = max((value for value in values if value), default=0)
+    return "".join("·" if value is None else _BARS[-(-value * 8 // top)] if top else _BARS[0] for value in values)

@@ -1,0 +1,258 @@
+"""The clock: `quayledger serve`. Holds the ledger, runs the jobs one at a time, takes work over, stops cleanly.
+
+Jobs are kept in `<home>/clock.sqlite`, so a run that was missed while the service was down is made up once, at its start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from collector.days import utc_now
+from collector.errors import CollectorError
+from collector.quay.errors import QuayError
+from collector.sync import Progress, SyncOutcome, SyncRequest
+from service import inbox
+from service.exits import exit_of
+from service.server import Server
+from service.work import close_months, sync_and_publish
+from settings import Settings, SettingsError
+from warehouse import publish
+from warehouse.errors import WarehouseError
+from warehouse.ledger import Ledger
+
+log = logging.getLogger("quayledger")
+_T = TypeVar("_T")
+_POLL_S = 0.3
+
+
+class Service:
+    """One running service. `run` returns when `stop` was called."""
+
+    current: Service | None = None  # jobs come back from disk as names; this is what they work on
+
+    def __init__(self, ledger: Ledger, settings: Settings) -> None:
+        self._ledger, self._settings = ledger, settings
+        self._stopping = threading.Event()
+        self._task: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+        self._lock = threading.Lock()
+        self._since = utc_now()
+        self._scheduler = BackgroundScheduler(
+            jobstores={"default": SQLAlchemyJobStore(url=f"sqlite:///{ledger.home.resolve() / 'clock.sqlite'}")},
+            executors={"default": ThreadPoolExecutor(1)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone="UTC",
+        )
+
+    def stop(self) -> None:
+        """Ends the job that runs at its next step, keeps what it has, and lets `run` return. Safe in a signal handler."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Serves until stopped."""
+        Service.current = self
+        self._scheduler.start(paused=True)
+        self._set_jobs()
+        self._scheduler.resume()
+        log.info("serving %s; %s", self._ledger.home, self.next_runs())
+        try:
+            while not self._stopping.wait(_POLL_S):
+                self._take_orders()
+        finally:
+            self._cancel()
+            self._scheduler.shutdown(wait=True)
+            Service.current = None
+            log.info("stopped")
+
+    def health(self) -> dict[str, Any]:
+        """What `/health` answers: the jobs and when each runs next (ISO 8601, UTC)."""
+        jobs = {job.id: job.next_run_time for job in self._scheduler.get_jobs()}
+        return {
+            "status": "stopping" if self._stopping.is_set() else "ok",
+            "since": self._since.isoformat(),
+            "busy": self._task is not None,
+            "next_runs": {name: when.isoformat() if when else None for name, when in sorted(jobs.items())},
+        }
+
+    def next_runs(self) -> str:
+        """When each job runs next, for people."""
+        jobs = sorted(self._scheduler.get_jobs(), key=lambda job: str(job.next_run_time))
+        return ", ".join(f"{job.id} at {job.next_run_time:%Y-%m-%d %H:%M:%S} UTC" for job in jobs if job.next_run_time)
+
+    def sync(self, request: SyncRequest, order: inbox.Order | None = None) -> SyncOutcome | None:
+        """One sync; None where the service was stopped meanwhile."""
+        told: dict[str, inbox.SourceAnswer] = {}
+
+        def report(progress: Progress) -> None:
+            if order is not None:
+                told[progress.source_id] = answer_of(progress)
+                inbox.answer(self._ledger.home, inbox.Answer(order.order_id, "running", tuple(told.values())))
+
+        command = "sync (handed over)" if order else "serve"
+        return self._await(sync_and_publish(self._ledger, self._settings, request, command=command, report=report))
+
+    def close_day(self) -> None:
+        """The daily close: what is over is counted and checked, final months leave the live file."""
+        outcome = self.sync(SyncRequest())
+        if outcome is not None:
+            for made in close_months(self._ledger, self._settings, utc_now()):
+                log.info("month %s of %s is final: %d events in %s", made.month, made.source_id, made.rows, made.file)
+
+    def publish(self) -> None:
+        """A new copy for readers."""
+        publish.publish(self._ledger, keep=self._settings.publish.keep, now=utc_now())
+
+    def serve_order(self, order: inbox.Order) -> None:
+        """Does what a command handed over, and tells it."""
+        home = self._ledger.home
+        try:
+            outcome = self.sync(SyncRequest(order.first, order.last, order.source_ids), order)
+        except (QuayError, CollectorError, SettingsError, WarehouseError) as error:
+            inbox.answer(home, inbox.Answer(order.order_id, "failed", (), str(error), int(exit_of(error))))
+            return
+        if outcome is None:
+            inbox.answer(home, inbox.Answer(order.order_id, "failed", (), "the service was stopped meanwhile", 130))
+            return
+        inbox.answer(home, inbox.Answer(order.order_id, "done", answers_of(outcome)))
+
+    def _set_jobs(self) -> None:
+        """Sets the jobs of the settings; one whose rhythm is unchanged keeps its next time, so a missed run is made up."""
+        clock = self._settings.clock
+        self._set_job("sync", IntervalTrigger(seconds=clock.sync_every_minutes * 60, timezone="UTC"), utc_now())
+        self._set_job("publish", IntervalTrigger(seconds=clock.publish_every_minutes * 60, timezone="UTC"), None)
+        close_at = CronTrigger(hour=clock.close_at.hour, minute=clock.close_at.minute, timezone="UTC")
+        self._set_job("close", close_at, None)
+
+    def _set_job(self, name: str, trigger: BaseTrigger, first_at: datetime | None) -> None:
+        held = self._scheduler.get_job(name)
+        if held is not None and str(held.trigger) == str(trigger):
+            return
+        when = {} if first_at is None else {"next_run_time": first_at}
+        self._scheduler.add_job(
+            "service.clock:run_job", trigger, args=[name], id=name, name=name, replace_existing=True, **when
+        )
+
+    def _take_orders(self) -> None:
+        inbox.sweep(self._ledger.home, utc_now())
+        for order in inbox.waiting(self._ledger.home):
+            inbox.take(self._ledger.home, order)
+            log.info("took over a sync from %s to %s", order.first or "the start", order.last or "now")
+            self._scheduler.add_job("service.clock:run_order", args=[order], id=f"order-{order.order_id}")
+
+    def _await(self, work: Coroutine[Any, Any, _T]) -> _T | None:
+        """Runs a coroutine in this thread such that `stop` can cancel it from another."""
+
+        async def main() -> _T:
+            task = asyncio.ensure_future(work)
+            with self._lock:
+                self._task = (asyncio.get_running_loop(), task)
+                if self._stopping.is_set():
+                    task.cancel()
+            return await task
+
+        try:
+            return asyncio.run(main())
+        except (asyncio.CancelledError, CancelledError):
+            return None
+        finally:
+            with self._lock:
+                self._task = None
+
+    def _cancel(self) -> None:
+        with self._lock:
+            if self._task is not None:
+                loop, task = self._task
+                loop.call_soon_threadsafe(task.cancel)
+
+
+def run_job(name: str) -> None:
+    """What the scheduler calls: one job of the running service, its errors told and not lost."""
+    service = Service.current
+    if service is None:
+        return
+    try:
+        match name:
+            case "sync":
+                _tell(service.sync(SyncRequest()))
+            case "close":
+                service.close_day()
+            case "publish":
+                service.publish()
+    except (QuayError, CollectorError, SettingsError, WarehouseError) as error:
+        log.error("%s: %s", name, error)  # noqa: TRY400 -- an expected error is a sentence, not a traceback
+
+
+def run_order(order: inbox.Order) -> None:
+    """What the scheduler calls for work that was handed over."""
+    if Service.current is not None:
+        Service.current.serve_order(order)
+
+
+def _tell(outcome: SyncOutcome | None) -> None:
+    for source in outcome.sources if outcome else ():
+        states = ", ".join(f"{number} {state}" for state, number in sorted(source.states.items()))
+        log.info(
+            "%s: %d new events, %d requests; days: %s", source.source_id, source.events_new, source.requests, states
+        )
+        for note in source.notes:
+            log.warning("%s: %s", source.source_id, note)
+        if source.error:
+            log.error("%s: %s", source.source_id, source.error)
+
+
+def answer_of(progress: Progress) -> inbox.SourceAnswer:
+    """How far a source is, as it is told to whoever waits."""
+    return inbox.SourceAnswer(
+        progress.source_id,
+        progress.events_new,
+        progress.events_expected,
+        progress.days_done,
+        progress.days_total,
+        progress.requests,
+    )
+
+
+def answers_of(outcome: SyncOutcome) -> tuple[inbox.SourceAnswer, ...]:
+    """How a sync went, source by source, as it is told to whoever waits."""
+    return tuple(
+        inbox.SourceAnswer(
+            source_id=item.source_id,
+            events_new=item.events_new,
+            events_expected=item.events_new,
+            days_done=item.days_read,
+            days_total=item.days_read,
+            requests=item.requests,
+            error=item.error,
+            exit_code=int(exit_of(item.failure)) if item.failure else 0,
+            notes=item.notes,
+            states=item.states,
+        )
+        for item in outcome.sources
+    )
+
+
+def open_and_serve(
+    home: Path, settings: Settings, made: Callable[[Service], None], *, address: str, port: int | None
+) -> None:
+    """Opens the ledger, serves, closes it. `made(service)` is called before serving begins; `port` None: no server."""
+    with Ledger.open(home, command="serve") as ledger, contextlib.ExitStack() as stack:
+        service = Service(ledger, settings)
+        made(service)
+        if port is not None:
+            server = stack.enter_context(Server(address, port, service.health))
+            log.info("health at http://%s:%d/health", address, server.port)
+        service.run()

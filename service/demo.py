@@ -1,0 +1,79 @@
+"""The demo: a stand-in Quay in a process of its own, and the settings to collect from it. Needs no network and no Quay."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from pydantic import SecretStr
+
+from settings import CollectSettings, Settings, SourceSettings
+
+_READY_WAIT_S = 90.0
+
+
+class DemoError(Exception):
+    """The stand-in did not come up."""
+
+
+class StandIn(msgspec.Struct, frozen=True):
+    """A running stand-in: its address and its tokens by role."""
+
+    url: str
+    tokens: dict[str, str]
+
+
+@contextlib.contextmanager
+def stand_in(events: int, days: int, seed: int) -> Iterator[StandIn]:
+    """Starts `python -m simulator`, waits until it listens, stops it at the end."""
+    with tempfile.TemporaryDirectory(prefix="quayledger-demo-") as folder:
+        ready = Path(folder) / "ready.json"
+        arguments = ["--port", "0", "--events", str(events), "--days", str(days), "--seed", str(seed)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "simulator", *arguments, "--with-parent", "--ready-file", str(ready)],
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            yield _wait(process, ready)
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
+
+
+def demo_settings(quay: StandIn, days: int) -> Settings:
+    """Settings for the stand-in: the superuser's whole log, with a budget that only a stand-in may be given."""
+    source = SourceSettings(
+        url=quay.url,
+        name="Demo registry",
+        token=SecretStr(quay.tokens["superuser"]),
+        requests_per_second=500,
+        chains=4,
+    )
+    return Settings.model_construct(
+        **{
+            **dict(Settings.model_construct()),
+            "sources": {"demo": source},
+            "collect": CollectSettings(backfill_days=days),
+        }
+    )
+
+
+def _wait(process: subprocess.Popen[bytes], ready: Path) -> StandIn:
+    deadline = time.monotonic() + _READY_WAIT_S
+    while time.monotonic() < deadline:
+        if ready.exists():
+            said = json.loads(ready.read_text(encoding="utf-8"))
+            return StandIn(said["url"], said["tokens"])
+        if process.poll() is not None:
+            raise DemoError(f"the stand-in Quay ended at once with code {process.returncode}")
+        time.sleep(0.05)
+    raise DemoError(f"the stand-in Quay was not ready within {_READY_WAIT_S:.0f} s")

@@ -1,0 +1,35 @@
+"""Work: what a command or the clock sets going on the ledger; both fronts and the service call these same functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from collector.days import utc_now
+from collector.sync import Progress, SyncOutcome, SyncRequest, quiet, sync
+from settings import Settings
+from warehouse import months, publish
+from warehouse.ledger import Ledger
+
+
+async def sync_and_publish(
+    ledger: Ledger,
+    settings: Settings,
+    request: SyncRequest,
+    *,
+    command: str,
+    now: Callable[[], datetime] = utc_now,
+    report: Callable[[Progress], None] = quiet,
+) -> SyncOutcome:
+    """Collects what is missing, then gives readers a new copy, whatever ended the collecting."""
+    try:
+        return await sync(ledger, settings, request, command=command, now=now, report=report)
+    finally:
+        publish.publish(ledger, keep=settings.publish.keep, now=now())
+
+
+def close_months(ledger: Ledger, settings: Settings, now: datetime) -> list[months.MonthFile]:
+    """Gives final months a Parquet file of their own, then readers a new copy."""
+    made = months.finalise(ledger, now.date(), settings.months.final_after_days)
+    publish.publish(ledger, keep=settings.publish.keep, now=now)
+    return made

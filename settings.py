@@ -1,0 +1,252 @@
+"""The settings room: every setting of quayledger in one typed tree, read from a TOML file, the environment and secret files.
+
+Order of precedence, strongest first: environment (`QUAYLEDGER_…`, two underscores between levels), then
+`quayledger.toml` in the ledger's folder (or the file that `QUAYLEDGER_CONFIG` names), then the defaults below.
+A token never comes from the TOML file: it is in `QUAYLEDGER_SOURCES__<ID>__TOKEN` or in the file that `token_file` names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from datetime import date, time
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+CONFIG_NAME = "quayledger.toml"
+DEFAULT_HOME = Path("ledger")
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+class SettingsError(Exception):
+    """A setting is missing, malformed or contradicts another; the text says which one, where, and what to do."""
+
+
+def _checked_url(value: str) -> str:
+    parts = urlsplit(value.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an http:// or https:// address with a host, such as https://quay.example.com")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold no user, password, query or fragment; the token goes into TOKEN or TOKEN_FILE")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+Url = Annotated[str, AfterValidator(_checked_url)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class SourceSettings(_Section):
+    """One Quay and the account that reads it. The key in `[sources.<id>]` is the source's id for good."""
+
+    url: Url = Field(description="Address of the Quay, such as https://quay.example.com.")
+    token: SecretStr | None = Field(
+        default=None, description="OAuth access token. Environment only; refused in the TOML file."
+    )
+    token_file: Path | None = Field(default=None, description="File that holds the token alone, e.g. a mounted secret.")
+    name: str = Field(default="", description="Name to show; the id where empty. May change at any time.")
+    enabled: bool = Field(default=True, description="false: keep what is held, ask nothing.")
+    scopes: tuple[str, ...] = Field(
+        default=(),
+        description="What to collect: `superuser`, `organization:NAME`, `user:NAME`, `repository:NAMESPACE/NAME`. "
+        "Empty: found out from what the token may read.",
+    )
+    requests_per_second: float = Field(default=1.0, gt=0, le=1000, description="Budget: requests a second on average.")
+    chains: int = Field(default=2, ge=1, le=32, description="How many chains of pages may run side by side.")
+    timeout_seconds: float = Field(default=60.0, gt=0, le=600, description="How long one reply may take.")
+    retries: int = Field(default=5, ge=0, le=20, description="How often one request is tried again before it fails.")
+    verify_tls: bool = Field(default=True, description="false: accept any certificate. Only for a test installation.")
+    ca_file: Path | None = Field(default=None, description="PEM file with the certificate authorities to trust.")
+    proxy: Url | None = Field(
+        default=None, description="HTTP proxy for this source; else HTTPS_PROXY and NO_PROXY count."
+    )
+
+    def secret(self) -> SecretStr:
+        """The token, from the setting or its file. Raises SettingsError where there is none."""
+        if self.token is not None and self.token.get_secret_value().strip():
+            return SecretStr(self.token.get_secret_value().strip())
+        if self.token_file is None:
+            raise SettingsError(
+                f"no token for {self.url}: set QUAYLEDGER_SOURCES__<ID>__TOKEN, or name a file with "
+                "QUAYLEDGER_SOURCES__<ID>__TOKEN_FILE"
+            )
+        try:
+            text = self.token_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"the token file {self.token_file} of {self.url} cannot be read ({type(error).__name__}): "
+                "check the path and its permissions"
+            ) from error
+        if not text or len(text.split()) != 1:
+            raise SettingsError(
+                f"the token file {self.token_file} of {self.url} must hold the token alone, on one line, and nothing else"
+            )
+        return SecretStr(text)
+
+
+class CollectSettings(_Section):
+    """What is collected, and how far back."""
+
+    backfill_days: int = Field(default=31, ge=1, le=3660, description="Days before today that the first sync asks for.")
+    start: date | None = Field(default=None, description="Never ask for days before this one (YYYY-MM-DD).")
+    grace_minutes: int = Field(
+        default=30, ge=0, le=1440, description="Wait after midnight UTC before a day counts as over: late rows."
+    )
+    settle_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=300,
+        description="Rows younger than this are left for the next run: they still may get twins.",
+    )
+
+
+class MonthsSettings(_Section):
+    """When a month leaves the live file for a Parquet file of its own."""
+
+    final_after_days: int = Field(
+        default=10,
+        ge=1,
+        le=365,
+        description="Days after a month's end from which its complete days become a Parquet file.",
+    )
+
+
+class ClockSettings(_Section):
+    """When the service does what."""
+
+    sync_every_minutes: float = Field(default=15.0, gt=0, le=1440, description="How often what is missing is fetched.")
+    close_at: time = Field(default=time(0, 45), description="UTC time of the daily close: count, check, seal, months.")
+    publish_every_minutes: float = Field(default=15.0, gt=0, le=1440, description="How often readers get a new copy.")
+
+
+class PublishSettings(_Section):
+    """The read-only copies."""
+
+    keep: int = Field(default=3, ge=2, le=50, description="How many published copies stay on disk.")
+
+
+class AppSettings(_Section):
+    """The browser front."""
+
+    address: str = Field(default="127.0.0.1", description="Address the app listens on.")
+    port: int = Field(default=8501, ge=0, le=65535, description="Port of the app; 0: any free one.")
+
+
+class Settings(BaseSettings):
+    """The whole tree. Use `load()`; it names the place of every fault."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="QUAYLEDGER_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    sources: dict[str, SourceSettings] = Field(default_factory=dict)
+    collect: CollectSettings = CollectSettings()
+    months: MonthsSettings = MonthsSettings()
+    publish: PublishSettings = PublishSettings()
+    clock: ClockSettings = ClockSettings()
+    app: AppSettings = AppSettings()
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What `serve` narrates."
+    )
+
+    @field_validator("sources")
+    @classmethod
+    def _ids(cls, sources: dict[str, SourceSettings]) -> dict[str, SourceSettings]:
+        for source_id in sources:
+            if not _ID.fullmatch(source_id):
+                raise ValueError(
+                    f"the source id {source_id!r} must be 1 to 40 of a-z 0-9 _ - and begin with a letter or digit"
+                )
+        return sources
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Self:
+        for source_id, source in self.sources.items():
+            if source.token is not None and source.token_file is not None:
+                raise ValueError(f"sources.{source_id}: set token or token_file, not both")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then what `load` read from the file."""
+        return env_settings, init_settings
+
+
+def config_path(home: Path) -> Path:
+    """The settings file of a ledger's folder; it need not exist."""
+    named = os.environ.get("QUAYLEDGER_CONFIG")
+    return Path(named) if named else home / CONFIG_NAME
+
+
+def load(home: Path) -> Settings:
+    """All settings for the ledger in `home`. Raises SettingsError, in words for the person who wrote the setting."""
+    path = config_path(home)
+    values = _read_toml(path)
+    for source_id, source in values.get("sources", {}).items() if isinstance(values.get("sources"), dict) else ():
+        if isinstance(source, dict) and "token" in source:
+            raise SettingsError(
+                f"{path}: sources.{source_id}.token: a token does not belong in this file; set "
+                f"QUAYLEDGER_SOURCES__{source_id.upper()}__TOKEN or `token_file`, and renew the token if the file was shared"
+            )
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, path)) from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        if os.environ.get("QUAYLEDGER_CONFIG"):
+            raise SettingsError(f"the settings file {path} (QUAYLEDGER_CONFIG) does not exist") from None
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"{path} is no valid TOML: {error}. Mend that line, or run `quayledger init` anew"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+
+
+def _explain(error: ValidationError, path: Path) -> str:
+    """One line a fault, without the value where it may be a secret (pydantic's own text repeats input)."""
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        where = ".".join(str(part) for part in fault["loc"]) or "settings"
+        says = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            says = "is no setting; see docs/settings.md for all of them"
+        elif fault["type"] == "missing":
+            says = "is missing"
+        variable = "QUAYLEDGER_" + where.upper().replace(".", "__")
+        lines.append(f"{where}: {says} (in {path} or {variable})")
+    return "\n".join(lines)

@@ -1,0 +1,71 @@
+"""The verdict on a day: every state that the ledger may claim, and what it takes to claim it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from collector.verdict import Evidence, Verdict, judge, missing
+from warehouse.schema import SliceState
+
+OVER_AT = datetime(2026, 11, 22, 0, 30, tzinfo=UTC)
+LATER = OVER_AT + timedelta(hours=1)
+
+
+def part(
+    counted: dict[str, int] | None,
+    stored: dict[str, int],
+    *,
+    peak: dict[str, int] | None = None,
+    at: datetime = LATER,
+    unavailable: str = "",
+) -> Evidence:
+    return Evidence(counted, peak or counted or {}, stored, at, unavailable)
+
+
+def verdict(*parts: Evidence, over: bool = True, rejected: int = 0) -> Verdict:
+    named = {f"organization:{number}": one for number, one in enumerate(parts)}
+    return judge(named, over=over, over_at=OVER_AT, rejected_rows=rejected)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "over", "state", "expected"),
+    [
+        (part({"pull_repo": 3}, {"pull_repo": 3}), True, SliceState.VERIFIED, 3),
+        (part({}, {}), True, SliceState.VERIFIED, 0),
+        (part({"pull_repo": 3}, {"pull_repo": 3}), False, SliceState.OPEN, 3),
+        (part({"pull_repo": 3}, {"pull_repo": 3}, at=OVER_AT - timedelta(seconds=1)), True, SliceState.PROVISIONAL, 3),
+        (part({"pull_repo": 3}, {"pull_repo": 1}), True, SliceState.SHORT, 3),
+        (part({"pull_repo": 3}, {"pull_repo": 5}), True, SliceState.OVER, 3),
+        (part({"pull_repo": 3}, {"pull_repo": 5}, peak={"pull_repo": 5}), True, SliceState.VERIFIED, 5),
+        (part(None, {"pull_repo": 1}), True, SliceState.UNCOUNTABLE, None),
+        (part(None, {}, unavailable="403"), True, SliceState.UNAVAILABLE, None),
+    ],
+)
+def test_states(evidence: Evidence, over: bool, state: SliceState, expected: int | None) -> None:
+    found = verdict(evidence, over=over)
+    assert (found.state, found.expected_events) == (state, expected)
+
+
+def test_kinds_are_compared_one_by_one_not_by_their_sum() -> None:
+    found = verdict(part({"pull_repo": 3, "push_repo": 1}, {"pull_repo": 4}))
+    assert found.state is SliceState.SHORT
+    assert "missing push_repo 1" in found.note
+    assert "more than the source counts: pull_repo 1" in found.note
+
+
+def test_one_part_that_cannot_be_read_marks_the_day() -> None:
+    found = verdict(part({"pull_repo": 3}, {"pull_repo": 3}), part(None, {}, unavailable="403: Unauthorized"))
+    assert found.state is SliceState.UNAVAILABLE
+    assert "403: Unauthorized" in found.note
+
+
+def test_rejected_rows_are_said() -> None:
+    found = verdict(part({"pull_repo": 3}, {"pull_repo": 2}), rejected=1)
+    assert found.state is SliceState.SHORT
+    assert "1 row(s) could not be read" in found.note
+
+
+def test_missing_names_only_deficits() -> None:
+    assert missing({"a": 3, "b": 1, "c": 2}, {"a": 1, "b": 1, "c": 5}) == {"a": 2}

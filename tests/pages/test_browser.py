@@ -1,0 +1,163 @@
+"""The app as people have it: its own process, a real ledger, a real Chromium."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from pages import launch
+from tests.reports.sample import FIRST, events_of
+
+RANGE = "from=2026-11-12&to=2026-11-21"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="needs Chromium; CI has to have it")
+
+
+@pytest.fixture(scope="module")
+def address(ledger_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the app, started as the launcher starts it."""
+    port = launch.free_port("127.0.0.1")
+    log = tmp_path_factory.mktemp("app") / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(launch.command(ledger_home, "127.0.0.1", port), stdout=file, stderr=file)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, log)
+        yield f"http://127.0.0.1:{port}"
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(150):
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own loopback address
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.2)
+    pytest.fail(f"the app did not answer in time: {log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    assert CHROMIUM, "CI has to have Chromium"
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A page that fails its test on an error in the console or a request that leaves the machine."""
+    opened = browser.new_page(viewport={"width": 1360, "height": 1500}, locale="en-GB", timezone_id="America/New_York")
+    opened.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
+    faults: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        # On an address with a path Streamlit first asks for its health below that path, and then at the root.
+        if message.type == "error" and "404" not in message.text:
+            faults.append(message.text)
+
+    opened.on("console", listen)
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on(
+        "request", lambda asked: None if asked.url.startswith((address, "data:", "blob:")) else faults.append(asked.url)
+    )
+    yield opened
+    body = opened.locator("body").inner_text()
+    opened.close()
+    assert faults == []
+    assert "Traceback" not in body
+
+
+def _figure(page: Page, name: str) -> str:
+    return page.get_by_test_id(f"figure-{name}").locator(".v").inner_text()
+
+
+def _click(page: Page, place: int, right: float, down: float) -> None:
+    """Click into a chart, at fractions of its width and height, once it is drawn."""
+    chart = page.get_by_test_id("stVegaLiteChart").nth(place)
+    chart.locator("canvas, svg").first.wait_for()
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box
+    chart.click(position={"x": box["width"] * right, "y": box["height"] * down})
+
+
+def test_usage_can_be_the_first_address_of_a_new_server(page: Page, address: str) -> None:
+    page.goto(f"{address}/usage?{RANGE}")
+    expect(page.get_by_test_id("coverage-badge")).to_have_text("8 of 10 days verified")
+    days = [events_of(FIRST.replace(day=day), 15 if day == 21 else 24) for day in range(12, 22)]
+    assert _figure(page, "pulls") == str(sum((day["kind"] == "pull_repo").sum() for day in days))
+    expect(page.get_by_role("tab")).to_have_count(6)
+    expect(page.get_by_role("link", name="Overview")).to_be_visible()
+
+
+def test_an_address_gives_the_same_view_and_the_menu_keeps_it(page: Page, address: str) -> None:
+    page.goto(f"{address}/?{RANGE}&tz=Europe/Berlin&namespace=globex&compare=0")
+    expect(page.get_by_test_id("coverage-badge")).to_have_text("9 of 11 days verified")
+    events = _figure(page, "events")
+    page.get_by_role("link", name="Usage").click()
+    expect(page).to_have_url(re.compile(r"/usage\?.*namespace=globex"))
+    expect(page.get_by_test_id("figure-builds")).to_be_visible()
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_test_id("figure-events").locator(".v")).to_have_text(events)
+    page.get_by_text("Compare", exact=True).click()
+    expect(page).not_to_have_url(re.compile("compare=0"))
+    assert "namespace=globex" in page.url
+    assert "Berlin" in page.url
+
+
+def test_a_click_into_a_bar_leads_to_its_day(page: Page, address: str) -> None:
+    page.goto(f"{address}/?{RANGE}")
+    _click(page, 0, 0.5, 0.8)
+    expect(page).to_have_url(re.compile("/events"))
+    found = re.search(r"from=2026-11-(\d\d)&to=2026-11-(\d\d)", page.url)
+    assert found
+    assert found[1] == found[2]
+    total = events_of(FIRST.replace(day=int(found[1]))).height
+    expect(page.get_by_role("heading", name=f"1 – {total} of {total} events")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_test_id("figure-events")).to_be_visible()
+
+
+def test_a_click_into_the_heat_map_leads_to_its_hour(page: Page, address: str) -> None:
+    page.goto(f"{address}/?{RANGE}")
+    _click(page, 1, 0.4, 0.45)
+    expect(page).to_have_url(re.compile(r"weekday=\d&hour=\d+"))
+    expect(page.get_by_role("button", name=re.compile("only"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile(r"of \d+ events"))).to_be_visible()
+
+
+def test_a_click_into_a_table_leads_to_its_events(page: Page, address: str) -> None:
+    page.goto(f"{address}/usage?{RANGE}")
+    table = page.get_by_test_id("stDataFrame").first
+    table.locator("canvas").first.wait_for()
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    table.click(position={"x": 60, "y": 55})
+    expect(page).to_have_url(re.compile("/events.*namespace=acme"))
+
+
+def test_one_event_is_shown_as_quay_gave_it(page: Page, address: str) -> None:
+    page.goto(f"{address}/events?{RANGE}&kind=push_repo&actor=alice")
+    table = page.get_by_test_id("stDataFrame").first
+    table.locator("canvas").first.wait_for()
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    table.click(position={"x": 60, "y": 55})
+    expect(page.get_by_test_id("stCode")).to_contain_text('"kind": "push_repo"')

@@ -1,0 +1,188 @@
+"""Reports as values: the figures agree with the events, a false change is never shown, "0" and "not collected" stay
+apart."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import reports
+from reports import events, overview, registry, usage
+from reports.coverage import measure, summarise
+from reports.errors import UnknownReport
+from reports.model import Report
+from reports.period import Period, hours_of_week, parse
+from tests.reports.sample import FIRST, LAST, MISSING_PUSHES, NOW, SOURCE, build_ledger, events_of
+from warehouse.reader import EventFilter
+from warehouse.snapshot import Snapshot
+
+
+@pytest.fixture(scope="module")
+def truth() -> pl.DataFrame:
+    """Every event of the sample, without the ledger."""
+    return pl.concat(events_of(FIRST + timedelta(days=step), 15 if step == 19 else 24) for step in range(20))
+
+
+def _within(frame: pl.DataFrame, period: Period) -> pl.DataFrame:
+    return frame.filter(pl.col("occurred_at").is_between(period.since, period.until, closed="left"))
+
+
+def _metric(report: Report, name: str) -> tuple[float | None, float | None]:
+    metric = next(metric for metric in report.metrics if metric.name == name)
+    return metric.value, metric.previous
+
+
+def test_figures_are_those_of_the_events(snapshot: Snapshot, period: Period, truth: pl.DataFrame) -> None:
+    report = usage.build(snapshot, period, now=NOW)
+    assert report.compared_with is not None
+    now, before = _within(truth, period), _within(truth, report.compared_with)
+    for name, kind in (("pulls", "pull_repo"), ("pushes", "push_repo"), ("builds", "build_dockerfile")):
+        assert _metric(report, name) == ((now["kind"] == kind).sum(), (before["kind"] == kind).sum())
+    pulls = now.filter(pl.col("kind") == "pull_repo")
+    assert _metric(report, "anonymous_share")[0] == pytest.approx(pulls["performer"].null_count() / pulls.height)
+    by_namespace = report.table("by_namespace").frame
+    for namespace, found in pulls.group_by("namespace"):
+        assert by_namespace.filter(pl.col("key") == namespace[0])["pulls"].item() == found.height
+    assert by_namespace["pulls"].sum() == pulls.height
+
+
+def test_a_series_and_a_heat_map_hold_every_event(snapshot: Snapshot, period: Period, truth: pl.DataFrame) -> None:
+    report = overview.build(snapshot, period, now=NOW)
+    now = _within(truth, period).with_columns(
+        pl.col("occurred_at").dt.convert_time_zone("Europe/Berlin").alias("local")
+    )
+    series, heat = report.charts[0].frame, report.charts[1].frame
+    assert series["events"].sum() == heat["events"].sum() == now.height
+    by_day = dict(now.group_by(pl.col("local").dt.date()).len().iter_rows())
+    assert {row["bucket"].date(): row["events"] for row in series.iter_rows(named=True)} == by_day
+    noon = now.filter((pl.col("local").dt.weekday() == 1) & (pl.col("local").dt.hour() == 12)).height
+    assert heat.filter((pl.col("weekday") == 1) & (pl.col("hour") == 12))["events"].item() == noon
+
+
+def test_one_namespace_narrows_every_figure(snapshot: Snapshot, period: Period, truth: pl.DataFrame) -> None:
+    report = usage.build(snapshot, period, namespace="globex", now=NOW)
+    own = _within(truth, period).filter(pl.col("namespace") == "globex")
+    assert _metric(report, "pulls")[0] == (own["kind"] == "pull_repo").sum()
+    assert "by_namespace" not in [table.name for table in report.tables]
+
+
+def test_no_change_is_shown_against_days_that_were_not_collected(snapshot: Snapshot) -> None:
+    report = usage.build(snapshot, parse("last-15-days", "UTC", NOW), now=NOW)
+    assert report.compared_with is None
+    assert {metric.change_text for metric in report.metrics} == {"n/a"}
+    assert all(metric.change is None for metric in report.metrics)
+    assert "not covered" in report.comparison
+    assert "change" not in report.table("by_namespace").frame.columns
+
+
+def test_nothing_collected_is_not_nothing_happened(snapshot: Snapshot) -> None:
+    report = overview.build(snapshot, parse("2026-10-28..2026-11-03", "UTC", NOW), now=NOW)
+    found = dict(report.charts[0].frame.select(pl.col("bucket").dt.date(), "events").iter_rows())
+    assert found[date(2026, 10, 30)] is None
+    assert found[date(2026, 11, 2)] > 0
+    quiet = overview.build(snapshot, parse("last-9-days", "UTC", NOW), namespace="nobody", now=NOW)
+    assert set(quiet.charts[0].frame["events"]) == {0}
+    assert quiet.metrics[0].value == 0
+
+
+def test_coverage_counts_days_and_names_what_is_missing(snapshot: Snapshot) -> None:
+    found = measure(snapshot, parse("2026-11-01..2026-11-30", "UTC", NOW), NOW)
+    assert (found.days_total, found.days_verified, found.days_short, found.days_open, found.days_missing) == (
+        21,
+        18,
+        1,
+        1,
+        1,
+    )
+    assert found.text == "18 of 21 days verified"
+    assert found.level == "bad"
+    assert [(gap.kind, gap.events) for gap in found.missing_events] == [("push_repo", MISSING_PUSHES)]
+
+
+def test_a_day_is_as_good_as_its_worst_source() -> None:
+    rows = [
+        ("a", LAST, "verified", 3, 3, 0, None),
+        ("b", LAST, "not collected", None, 0, 0, None),
+        ("a", FIRST, "repaired", 3, 3, 1, None),
+        ("b", FIRST, "verified", 0, 0, 1, None),
+    ]
+    names = ("source_id", "day", "state", "expected_events", "stored_events", "rejected_rows", "note")
+    found = summarise(pl.DataFrame(rows, schema=names, orient="row"), pl.DataFrame(), ())
+    assert (found.days_total, found.days_verified, found.days_missing, found.rejected_rows) == (2, 1, 1, 2)
+
+
+def test_a_hole_in_the_period_forbids_comparison(tmp_path: Path) -> None:
+    hole = LAST - timedelta(days=3)
+    build_ledger(tmp_path, first=LAST - timedelta(days=9), skip=(hole,))
+    with Snapshot.open(tmp_path) as snapshot:
+        report = usage.build(snapshot, parse("last-5-days", "UTC", NOW), now=NOW)
+    assert report.comparison == "No comparison: this period has gaps."
+    assert report.coverage.days_missing == 1
+
+
+def test_the_top_is_cut_and_says_so(snapshot: Snapshot, period: Period) -> None:
+    report = usage.build(snapshot, period, top=1, now=NOW)
+    assert report.table("by_repository").frame.height == 1
+    assert report.table("by_repository").total_rows > 1
+    assert any("by repository 1 of" in note.text for note in report.notes)
+
+
+def test_pages_of_events_hold_each_event_once(snapshot: Snapshot, period: Period, truth: pl.DataFrame) -> None:
+    whole = (EventFilter(since=period.since, until=period.until),)
+    first = events.page(snapshot, whole)
+    found = pl.concat(events.page(snapshot, whole, number).frame for number in range(1, first.pages + 1))
+    assert found.height == first.total == _within(truth, period).height
+    assert found["event_id"].n_unique() == first.total
+    assert found["occurred_at"].is_sorted(descending=True)
+    assert events.page(snapshot, whole, 10**6).number == first.pages
+
+
+def test_an_hour_of_the_week_is_paged_like_one_stretch(snapshot: Snapshot, period: Period, truth: pl.DataFrame) -> None:
+    whole = EventFilter(since=period.since, until=period.until)
+    page = events.page(snapshot, events.stretches(whole, period.time_zone, 4, 10))
+    wanted = sum(_within(truth, part).height for part in hours_of_week(period, 4, 10))
+    assert page.total == page.frame.height == wanted > 0
+    assert page.frame["occurred_at"].is_sorted(descending=True)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "quay"])
+def test_a_file_of_events_has_each_of_them(snapshot: Snapshot, period: Period, form: events.ExportForm) -> None:
+    whole = (EventFilter(since=period.since, until=period.until),)
+    total = events.page(snapshot, whole).total
+    lines = b"".join(events.export(snapshot, whole, form)).decode().splitlines()
+    assert len(lines) - (form == "csv") == total
+    capped = b"".join(events.export(snapshot, whole, form, limit=7)).decode().splitlines()
+    assert capped == lines[: 7 + (form == "csv")]
+
+
+def test_no_event_is_still_a_page_and_a_file(snapshot: Snapshot, period: Period) -> None:
+    nobody = (EventFilter(since=period.since, until=period.until, actor="nobody"),)
+    page = events.page(snapshot, nobody)
+    assert (page.total, page.pages, page.first, page.last) == (0, 1, 0, 0)
+    assert {name for name, _ in events.SHOWN} <= set(page.frame.columns)
+    assert b"".join(events.export(snapshot, nobody, "csv")).startswith(b"event_id")
+    assert b"".join(events.export(snapshot, nobody, "jsonl")) == b""
+
+
+def test_every_report_is_registered() -> None:
+    found = {
+        module.REPORT_ID: module.build
+        for info in pkgutil.iter_modules(reports.__path__)
+        if hasattr(module := importlib.import_module(f"reports.{info.name}"), "REPORT_ID")
+    }
+    assert found == {entry.id: entry.build for entry in registry.REPORTS}
+    with pytest.raises(UnknownReport, match="usage"):
+        registry.find("nosuch")
+
+
+def test_the_source_filter_reaches_every_part(snapshot: Snapshot, period: Period) -> None:
+    own = usage.build(snapshot, period, source_ids=(SOURCE,), now=NOW)
+    other = usage.build(snapshot, period, source_ids=("nosuch",), now=NOW)
+    assert own.metrics == usage.build(snapshot, period, now=NOW).metrics
+    assert all(metric.value is None for metric in other.metrics)
+    assert other.coverage.level == "bad"

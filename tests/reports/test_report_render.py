@@ -1,0 +1,156 @@
+"""Renderers: golden files for what people read, and names from a registry that do no harm in any of the four forms."""
+
+from __future__ import annotations
+
+import csv as csv_module
+import io
+import json as json_module
+import os
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports import overview, text, usage
+from reports.errors import UnknownTable
+from reports.model import Report
+from reports.period import Period, parse
+from reports.registry import REPORTS
+from reports.render import csv, html, json, svg, terminal
+from tests.reports.sample import HOSTILE_ACTOR, HOSTILE_NAMESPACE, NOW
+from warehouse.snapshot import Snapshot
+
+GOLDEN = Path(__file__).parent / "golden"
+RENDERERS: dict[str, Callable[[Report], str]] = {
+    "txt": lambda report: terminal.render(report, 100),
+    "html": html.render,
+    "csv": csv.render,
+    "json": json.render,
+}
+
+
+@pytest.mark.parametrize("form", RENDERERS)
+@pytest.mark.parametrize("report_id", [entry.id for entry in REPORTS])
+def test_what_people_read(report_id: str, form: str, snapshot: Snapshot, period: Period) -> None:
+    build = next(entry.build for entry in REPORTS if entry.id == report_id)
+    said = RENDERERS[form](build(snapshot, period, now=NOW))
+    path = GOLDEN / f"{report_id}.{form}"
+    if os.environ.get("QUAYLEDGER_UPDATE_GOLDEN") == "1":
+        path.write_text(said, encoding="utf-8", newline="")
+    with path.open(encoding="utf-8", newline="") as file:
+        assert said == file.read(), f"{path.name} differs; set QUAYLEDGER_UPDATE_GOLDEN=1 if it should"
+
+
+class _Elements(HTMLParser):
+    """Collects the elements and addresses of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("href", "src") or name.startswith("on")]
+
+
+@pytest.mark.parametrize("build", [usage.build, overview.build])
+def test_html_runs_nothing_and_fetches_nothing(
+    build: Callable[..., Report], snapshot: Snapshot, period: Period
+) -> None:
+    page = html.render(build(snapshot, period, now=NOW))
+    seen = _Elements()
+    seen.feed(page)
+    assert not seen.tags & {"script", "img", "iframe", "object", "link"}
+    assert seen.addresses == []
+    assert not re.search(r"@import|url\(", page)
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    assert "default-src 'none'" in page
+
+
+def test_a_terminal_obeys_nothing_from_a_registry(snapshot: Snapshot, period: Period) -> None:
+    said = terminal.render(usage.build(snapshot, period, now=NOW), 120)
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+    assert r"[red]eve[/red]\x1b[31m\u202e" in said
+    assert all(len(line) <= 120 for line in said.splitlines())
+    coloured = terminal.render(usage.build(snapshot, period, now=NOW), 120, colour=True)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).count("\x1b") == 0
+    assert "[red]eve[/red]" in coloured
+
+
+def test_csv_holds_no_formula_and_is_read_back(snapshot: Snapshot, period: Period) -> None:
+    report = usage.build(snapshot, period, now=NOW)
+    for table in report.tables:
+        rows = list(csv_module.reader(io.StringIO(csv.render(report, table.name))))
+        assert rows[0] == [column.name for column in table.columns]
+        assert len(rows) == table.frame.height + 1
+        assert not [cell for row in rows for cell in row if cell.startswith(("=", "@", "\t", "\r"))]
+    names = [row[0] for row in csv_module.reader(io.StringIO(csv.render(report, "by_namespace")))]
+    assert HOSTILE_NAMESPACE in names
+    with pytest.raises(UnknownTable, match="by_namespace"):
+        csv.render(report, "nosuch")
+
+
+@given(st.one_of(st.text(), st.integers(), st.floats(allow_nan=False, allow_infinity=False)))
+def test_a_number_is_never_guarded_and_a_formula_always(value: str | float) -> None:
+    cell = csv.guarded(value)
+    if isinstance(value, str):
+        assert not str(cell).startswith(("=", "+", "-", "@", "\t", "\r", "＝"))
+        assert str(cell).removeprefix("'") == value or cell == value
+    else:
+        assert not isinstance(cell, str)
+
+
+def test_json_is_whole_and_says_times_in_utc(snapshot: Snapshot, period: Period) -> None:
+    body = json_module.loads(json.render(usage.build(snapshot, period, now=NOW)))["report"]
+    assert list(body) == list(Report.__struct_fields__)
+    assert body["period"]["since"].endswith("Z")
+    by_actor = next(table for table in body["tables"] if table["name"] == "by_actor")
+    assert HOSTILE_ACTOR in [row["key"] for row in by_actor["frame"]]
+
+
+def test_a_report_of_nothing_renders_in_every_form(snapshot: Snapshot) -> None:
+    report = usage.build(snapshot, parse("2020-01-01..2020-01-02", "UTC", NOW), now=NOW)
+    assert [metric.value for metric in report.metrics] == [None] * len(report.metrics)
+    for render in RENDERERS.values():
+        assert "Traceback" not in render(report)
+
+
+def test_a_series_has_a_gap_where_nothing_was_collected(snapshot: Snapshot, period: Period) -> None:
+    chart = overview.build(snapshot, period, now=NOW).charts[0]
+    holes = chart.frame.with_columns(pl.when(pl.int_range(pl.len()) == 4).then(None).otherwise("pulls").alias("pulls"))
+    whole, broken = svg.draw(chart), svg.draw(msgspec.structs.replace(chart, frame=holes))
+    assert whole.count("<polyline") == 4
+    assert broken.count("<polyline") == 5
+
+
+@given(st.integers(0, 10**12))
+def test_axes_are_round_and_reach_the_top(top: int) -> None:
+    marks = svg.ticks(top)
+    assert marks[0] == 0
+    assert marks[-1] >= top
+    assert 2 <= len(marks) <= 6
+
+
+@given(st.text())
+def test_visible_text_is_all_seen(value: str) -> None:
+    said = text.visible(value)
+    assert said.isprintable() or not said.isascii()
+    assert text.visible(said) == said
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", said)
+
+
+def test_changes_are_said_as_people_say_them() -> None:
+    assert text.change(0.123) == "+12.3\u202f%"
+    assert text.change(-0.5) == "−50.0\u202f%"
+    assert text.change(0.0) == "±0\u202f%"
+    assert text.change(13.0) == "×\u202f14"
+    assert text.moment(NOW + timedelta(seconds=9)) == "2026-11-21 15:00:09 UTC"

@@ -1,0 +1,66 @@
+"""The house itself: who imports whom at the top level, docs that match the code, files that stand alone."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("collector", "pages", "reports", "service", "simulator", "warehouse")
+SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+TOP = {
+    # module: what must not be loaded by importing it
+    "settings": {"collector", "duckdb", "httpx", "polars", "reports", "streamlit", "warehouse"},
+    "warehouse.ledger": {"collector", "httpx", "reports", "streamlit", "service"},
+    "collector.sync": {"reports", "streamlit", "service", "pages", "typer"},
+    "reports.registry": {"collector", "httpx", "streamlit", "service", "typer"},
+    "simulator.__main__": {"collector", "warehouse", "reports", "settings", "duckdb", "polars"},
+}
+
+
+@pytest.mark.parametrize(("module", "strangers"), TOP.items(), ids=TOP.keys())
+def test_what_a_room_loads(module: str, strangers: set[str]) -> None:
+    code = f"import sys; import {module}; print(' '.join(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert strangers & set(loaded.split()) == set()
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *sorted(ROOT.glob("*.py"))], ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_says_what_room_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_only_the_command_line_prints_or_exits() -> None:
+    fronts = {ROOT / "simulator" / "__main__.py"}
+    guilty = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in SOURCES
+        if path not in fronts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit", "exit", "os._exit")
+    ]
+    assert guilty == []
+
+
+def test_generated_pages_match_the_code(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "docs" / "generate.py", tmp_path], check=True, cwd=ROOT)
+    for made in tmp_path.iterdir():
+        held = ROOT / "docs" / made.name
+        assert held.read_text(encoding="utf-8") == made.read_text(encoding="utf-8"), (
+            f"run python docs/generate.py: {made.name}"
+        )
+
+
+def test_constraints_pin_every_dependency_by_name_and_version_alone() -> None:
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    lines = [line for line in pins if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.+!]+", line) for line in lines)
+    named = {re.split(r"[=]", line)[0].lower().replace("_", "-") for line in lines}
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    wanted = {name.lower() for name in re.findall(r'^  "([A-Za-z0-9_\-]+)(?:\[[a-z]+\])?>=', project, re.MULTILINE)}
+    assert wanted <= named
