@@ -16,7 +16,13 @@ from reports.model import Chart
 from reports.text import visible
 
 _PALETTE = ["#3b7dc4", "#e08a1e", "#c0405c", "#8794a3"]
-_STATES = {"verified": "#3f9b68", "open": "#6ea3d8", "uncountable": "#8a94a0", "short": "#dd9a2b", "missing": "#c9d0d8"}
+_STATES = {
+    "verified": "#3f9b68",
+    "open": "#6ea3d8",
+    "uncountable": "#8a94a0",
+    "short": "#dd9a2b",
+    "missing": "rgba(128,140,155,0.3)",
+}
 _PICK = "pick"
 _LEGEND = alt.Legend(orient="top", offset=6, padding=0)
 
@@ -66,8 +72,9 @@ def _series(chart: Chart) -> alt.Chart:
         .encode(
             alt.X(
                 "when:O",
-                sort=None,
                 title=None,
+                # All buckets, as one without a value would be left out of the axis.
+                scale=alt.Scale(domain=frame["when"].unique(maintain_order=True).to_list()),
                 axis=alt.Axis(labelAngle=0, labelOverlap="greedy", ticks=False, labelSeparation=12),
             ),
             alt.Y("number:Q", title=None, axis=alt.Axis(format=",d", tickMinStep=1, tickCount=5)),
@@ -161,7 +168,7 @@ def _heat(chart: Chart) -> alt.Chart:
             alt.Color(
                 "events:Q",
                 title="Events",
-                scale=alt.Scale(type="sqrt", range=["rgba(59,125,196,0.06)", "#3b7dc4", "#16457c"]),
+                scale=alt.Scale(type="sqrt", range=["rgba(59,125,196,0.07)", "rgba(59,125,196,1)"]),
                 legend=alt.Legend(orient="right", format=",d", gradientLength=140),
             ),
             tooltip=[

@@ -121,6 +121,7 @@ def _table(found: EventsPage, asked: Asked) -> None:
         parts.legible(found.frame),
         column_order=[name for name, _ in SHOWN],
         hide_index=True,
+        placeholder="–",
         height=min(36 * found.frame.height + 40, 620),
         on_select="rerun",
         selection_mode="single-cell",

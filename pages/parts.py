@@ -27,7 +27,7 @@ min-height:0 } .st-key-ql-menu { border-bottom:1px solid rgba(128,140,155,.3); p
 color:#c77d0a } .ql-states { font-size:.86rem; border-collapse:collapse } .ql-states td { padding:.1rem .8rem .1rem 0;
 vertical-align:top } .ql-ignored { border-left:3px solid #c77d0a; padding:.35rem .8rem; font-size:.88rem;
 background:rgba(199,125,10,.08) } .ql-h { font-size:1.02rem; font-weight:600; margin:.7rem 0 0; padding:0;
-letter-spacing:0 } .ql-figures { display:grid; grid-template-columns:repeat(auto-fit,minmax(140px,1fr)); border:1px
+letter-spacing:0 } .ql-figures { display:grid; grid-template-columns:repeat(auto-fit,minmax(148px,1fr)); border:1px
 solid rgba(128,140,155,.3); border-radius:.5rem; overflow:hidden }
 .ql-figure { padding:.6rem .9rem .55rem; box-shadow:1px 1px 0 rgba(128,140,155,.3); min-width:0 }
 .ql-figure .k { font-size:.8rem; color:#7a8694; white-space:nowrap; overflow:hidden; text-overflow:ellipsis }
@@ -123,6 +123,7 @@ def table(value: Table, key: str) -> str | None:
     chosen = st.dataframe(
         legible(value.frame),
         hide_index=True,
+        placeholder="–",
         column_config={column.name: _column(column) for column in value.columns},
         key=key,
         on_select="rerun",
@@ -139,5 +140,5 @@ def table(value: Table, key: str) -> str | None:
 
 def _column(column: Column) -> Any:
     if column.kind in _NUMBERS:
-        return st.column_config.NumberColumn(column.label, format=_NUMBERS[column.kind])
+        return st.column_config.NumberColumn(column.label, format=_NUMBERS[column.kind], help=column.unit or None)
     return st.column_config.TextColumn(column.label, width="medium")

@@ -112,7 +112,7 @@ def _read_span(params: Mapping[str, str], bar: Bar, faults: list[str]) -> Bar:
     try:
         first, last = (date.fromisoformat(params.get(name, "")) for name in ("from", "to"))
     except ValueError:
-        faults.append("`from` and `to` were ignored: both must be days such as 2026-11-21.")
+        faults.append("“from” and “to” were ignored: both must be days such as 2026-11-21.")
         return bar
     return msgspec.structs.replace(bar, span=CUSTOM, first=first, last=last)
 
@@ -164,7 +164,7 @@ QUERY_PARAMS = Query.__struct_fields__
 def _text(params: Mapping[str, str], name: str, faults: list[str]) -> str | None:
     value = params.get(name, "").strip()
     if len(value) > MAX_LENGTH or visible(value) != value:
-        faults.append(f"`{name}` was ignored: at most {MAX_LENGTH} visible characters.")
+        faults.append(f"“{name}” was ignored: at most {MAX_LENGTH} visible characters.")
         return None
     return value or None
 
@@ -173,7 +173,7 @@ def _choice(params: Mapping[str, str], name: str, known: tuple[str, ...], faults
     value = params.get(name)
     if value is None or value in known:
         return value
-    faults.append(f"`{name}` was ignored: {visible(value[:60])!r} is none of its values.")
+    faults.append(f"“{name}” was ignored: {visible(value[:60])!r} is none of its values.")
     return None
 
 
@@ -183,5 +183,5 @@ def _number(params: Mapping[str, str], name: str, least: int, most: int, faults:
         return None
     if value.isascii() and value.isdigit() and len(value) < 9 and least <= int(value) <= most:
         return int(value)
-    faults.append(f"`{name}` was ignored: it must be a number from {least} to {most:,}.")
+    faults.append(f"“{name}” was ignored: it must be a number from {least} to {most:,}.")
     return None

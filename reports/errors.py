@@ -7,13 +7,13 @@ class ReportError(Exception):
     """Root of the family; the text says what was asked, what is wrong with it, and what to ask instead."""
 
 
-class BadPeriod(ReportError):  # noqa: N818
+class BadPeriod(ReportError):
     """A period or time zone that cannot be understood, or that ends before it begins."""
 
 
-class UnknownReport(ReportError):  # noqa: N818
+class UnknownReport(ReportError):
     """No report has the id that was asked for."""
 
 
-class UnknownTable(ReportError):  # noqa: N818
+class UnknownTable(ReportError):
     """The report has no table of that name."""

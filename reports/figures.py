@@ -168,7 +168,7 @@ def anonymous(view: View, now: dict[str, int], before: dict[str, int] | None) ->
     if value is None or previous is None:
         return Metric(name, label, value, "share", previous, None, "n/a", explanation)
     points = round((value - previous) * 100, 1) + 0.0
-    said = f"{points:+.1f} points".replace("-", "−") if points else "±0 points"
+    said = f"{points:+.1f} pts".replace("-", "−") if points else "±0 pts"
     return Metric(name, label, value, "share", previous, value - previous, said, explanation)
 
 

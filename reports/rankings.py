@@ -36,7 +36,7 @@ def usage_table(view: View, by: Dimension, top: int) -> Table:
         Column("key", label, "text"),
         Column("pulls", "Pulls"),
         Column("pushes", "Pushes"),
-        Column("ratio", "Pulls per push", "ratio"),
+        Column("ratio", "Per push", "ratio", "pulls per push"),
         *(Column(name, _UNIQUE[name]) for name in _uniques(by)),
         *([] if by in ("actor", "robot") else [Column("anonymous", "Anonymous pulls", "share")]),
         *_compared(view, "pulls + pushes"),
@@ -63,7 +63,7 @@ def _uniques(by: Dimension) -> list[str]:
 def _compared(view: View, what: str) -> list[Column]:
     if view.before is None:
         return []
-    return [Column("previous", f"Before ({what})"), Column("change", "Change", "change")]
+    return [Column("previous", "Before", unit=what), Column("change", "Change", "change", what)]
 
 
 def _counts(view: View, by: Dimension, compare: bool, of: str = "moved") -> pl.DataFrame:

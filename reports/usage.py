@@ -55,7 +55,7 @@ def build(
         metrics=_metrics(view, current, before),
         tables=(*tables, builds),
         charts=(figures.series(view), *_top_chart(tables)),
-        notes=(*view.notes, *_notes(current, tables, builds)),
+        notes=(*view.notes, *_notes(current, tables, builds, before is not None)),
     )
 
 
@@ -93,7 +93,7 @@ def _top_chart(tables: list[Table]) -> tuple[Chart, ...]:
     return ()
 
 
-def _notes(now: dict[str, int], tables: list[Table], builds: Table) -> list[Note]:
+def _notes(now: dict[str, int], tables: list[Table], builds: Table, compared: bool) -> list[Note]:
     notes = [
         Note(
             "info",
@@ -101,6 +101,8 @@ def _notes(now: dict[str, int], tables: list[Table], builds: Table) -> list[Note
         ),
         Note("info", "Names are those first seen; a later rename does not change them."),
     ]
+    if compared:
+        notes.append(Note("info", "Before and change in the tables: of pulls and pushes together."))
     if builds.total_rows:
         notes.append(
             Note(

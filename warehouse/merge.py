@@ -42,11 +42,11 @@ def merge(held: pl.DataFrame, reading: pl.DataFrame) -> tuple[pl.DataFrame, pl.D
 
 
 def _numbered(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """Each row with its running number among those that are equal in `columns`; names settle the order, so that the same
-    rows in another order are numbered alike."""
-    return frame.sort(TIE_COLUMNS, nulls_last=True, maintain_order=True).with_columns(
-        pl.int_range(pl.len(), dtype=pl.UInt32).over(columns).alias(_NUMBER)
-    )
+    """Each row with its running number among those that are equal in `columns`. Where the names are not among those, they
+    settle the order, so that the same rows in another order are numbered alike."""
+    if not set(TIE_COLUMNS) <= set(columns):
+        frame = frame.sort(TIE_COLUMNS, nulls_last=True, maintain_order=True)
+    return frame.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).over(columns).alias(_NUMBER))
 
 
 def _unpaired(frame: pl.DataFrame, other: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:

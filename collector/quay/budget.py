@@ -40,10 +40,10 @@ class Budget:
     def reserve(self) -> float:
         """Takes one request from the budget; how many seconds to wait before it may be sent."""
         now = self._clock()
-        self._saved = min(self._capacity, self._saved + (now - self._seen) * self._rate) - 1
-        self._seen = now
-        wait = -self._saved / self._rate if self._saved < 0 else 0.0
-        return max(wait, self._pause_until - now)
+        self._saved = min(self._capacity, self._saved + max(0.0, now - self._seen) * self._rate) - 1
+        self._seen = max(self._seen, now)
+        # Saving goes on from `_seen`, which lies ahead while a pause lasts.
+        return max(0.0, self._seen - now) + max(0.0, -self._saved / self._rate)
 
     def paused(self) -> float:
         """Seconds until the pause that a server asked for is over; 0 where there is none."""
@@ -52,6 +52,7 @@ class Budget:
     def pause(self, seconds: float) -> None:
         """Nobody asks this source anything for so long."""
         self._pause_until = max(self._pause_until, self._clock() + seconds)
+        self._seen = max(self._seen, self._pause_until)  # a pause saves nothing up: no burst after it
 
     def good(self, seconds: float) -> None:
         """A reply came after `seconds`."""

@@ -27,6 +27,12 @@ class Unreachable(QuayError):
     next_step = "Check the address, the network and the proxy; what was collected stays, the next run goes on"
 
 
+class TimedOut(Unreachable):
+    """No whole reply in time, on every try."""
+
+    next_step = "The server is slow or hangs: raise timeout_seconds, or look into its log; the next run goes on"
+
+
 class TlsFailure(QuayError):
     """The certificate is not trusted, or TLS could not be spoken."""
 

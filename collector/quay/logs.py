@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from collector.quay.client import QuayClient, Reply, decoded
+from collector.quay.client import QuayClient, Reply, decoded, moment
 from collector.quay.errors import BrokenReply, SearchUnavailable, WrongWindow
 from collector.quay.scopes import Scope
 
@@ -145,9 +144,8 @@ def _params(first: date, last: date, performer: str | None) -> dict[str, str | i
 
 def _moment(client: QuayClient, operation: str, text: str) -> datetime:
     try:
-        # "-0000" gives a naive time: RFC 2822 calls it UTC of unknown local zone.
-        return parsedate_to_datetime(text).replace(tzinfo=UTC)
-    except (ValueError, TypeError):
+        return moment(text)
+    except ValueError:
         raise BrokenReply(client.source_id, operation, f"{text!r} is no time of Quay's", status=200) from None
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay.client import QuayClient, Reply, decoded
-
-_MOST_PAGES = 1_000
+from collector.quay.client import QuayClient
+from collector.quay.paging import read_all
 
 
 class Repository(msgspec.Struct, frozen=True):
@@ -29,17 +28,6 @@ _decode = msgspec.json.Decoder(_List).decode
 
 async def list_repositories(client: QuayClient, namespace: str, *, purpose: str = "probe") -> list[Repository]:
     """All repositories of a namespace that the token sees. `GET /repository?namespace=`; scope `repo:read`. Raises QuayError."""
-    operation = "repository.list_repositories"
-
-    def decode(reply: Reply) -> _List:
-        return decoded(client, operation, reply.body, _decode)
-
-    found: list[Repository] = []
-    params: dict[str, str | int] = {"namespace": namespace}
-    for _ in range(_MOST_PAGES):
-        page = await client.get(operation, "/repository", params, decode, purpose=purpose)
-        found += page.repositories
-        if not page.next_page:
-            break
-        params["next_page"] = page.next_page
-    return found
+    operation, params = "repository.list_repositories", {"namespace": namespace}
+    pages = await read_all(client, operation, "/repository", {**params}, _decode, purpose=purpose)
+    return [repository for page in pages for repository in page.repositories]

@@ -7,7 +7,8 @@ import io
 from collections.abc import Iterator
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -17,6 +18,7 @@ from reports.model import Chart, Metric, Note, Report, Table
 
 _LEVEL = {"good": "green", "open": "cyan", "warning": "yellow", "bad": "red"}
 _STRIP = {"verified": "█", "open": "▒", "uncountable": "?", "short": "▄", "missing": "·"}
+_TEXTUAL = ("text", "time", "day")
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -33,12 +35,12 @@ def render(report: Report, width: int = 100, *, colour: bool = False) -> str:
         emoji=False,
         legacy_windows=False,
     )
-    for block in _blocks(report):
+    for block in _blocks(report, console.width):
         console.print(block)
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"
 
 
-def _blocks(report: Report) -> Iterator[RenderableType]:
+def _blocks(report: Report, width: int) -> Iterator[RenderableType]:
     yield Text(report.title, style="bold")
     for parameter in report.parameters:
         yield Text(f"{parameter.label + ':':15}", style="dim") + Text(text.visible(parameter.value))
@@ -50,7 +52,7 @@ def _blocks(report: Report) -> Iterator[RenderableType]:
     for table in report.tables:
         yield Text("")
         yield Text(text.visible(table.title), style="bold")
-        yield _grid(table) if table.frame.height else Text("  nothing in this period", style="dim")
+        yield _grid(table, width) if table.frame.height else Text("  nothing in this period", style="dim")
     yield Text("")
     yield _notes(report.notes)
 
@@ -76,20 +78,33 @@ def _figures(metrics: tuple[Metric, ...]) -> Grid:
     return grid
 
 
-def _grid(table: Table) -> Grid:
-    """Numbers are never broken; where the width is short, labels and names are."""
+def _grid(table: Table, width: int) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     kinds = [column.kind for column in table.columns]
     rows = [[text.cell(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in table.frame.iter_rows()]
-    for place, column in enumerate(table.columns):
-        is_text = column.kind in ("text", "time", "day")
-        widest = max((len(row[place]) for row in rows), default=0)
-        # Words of a label are not broken either.
-        least = max([widest, *map(len, column.label.split())]) if not is_text else min(widest, 16)
-        grid.add_column(Text(column.label), justify="left" if is_text else "right", overflow="fold", min_width=least)
+    for column, chars in zip(table.columns, _widths(table, rows, width), strict=True):
+        justify: JustifyMethod = "left" if column.kind in _TEXTUAL else "right"
+        grid.add_column(Text(column.label), justify=justify, overflow="fold", width=chars)
     for row in rows:
         grid.add_row(*(Text(said) for said in row))
     return grid
+
+
+def _widths(table: Table, rows: list[list[str]], width: int) -> list[int]:
+    """How wide each column is. Numbers are never broken; where the width is short, labels break at words, then names
+    anywhere."""
+    widest = [max((cell_len(row[place]) for row in rows), default=1) for place in range(len(table.columns))]
+    labels = [column.label for column in table.columns]
+    room = width - 3 * len(labels) - 1
+    natural = [max(cell_len(label), chars) for label, chars in zip(labels, widest, strict=True)]
+    if sum(natural) <= room:
+        return natural
+    least = [max(chars, *map(cell_len, label.split())) for label, chars in zip(labels, widest, strict=True)]
+    names = [place for place, column in enumerate(table.columns) if column.kind in _TEXTUAL]
+    left = room - sum(chars for place, chars in enumerate(least) if place not in names)
+    for place in names:
+        least[place] = max(12, min(natural[place], left // len(names)))
+    return least
 
 
 def _chart(chart: Chart) -> Iterator[RenderableType]:

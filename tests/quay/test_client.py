@@ -40,7 +40,7 @@ def script(*answers: Any) -> Any:
     left = list(answers)
 
     def handler(request: httpx.Request) -> httpx.Response:
-        answer = left.pop(0) if len(left) > 1 else left[0]
+        answer: httpx.Response | Exception = left.pop(0) if len(left) > 1 else left[0]
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -132,7 +132,11 @@ async def test_a_slash_is_followed_and_nothing_else_gets_the_token() -> None:
         "https://quay.example/api/v1/superuser/logs",
         "https://quay.example/api/v1/superuser/logs/",
     ]
-    for target in ("https://elsewhere.example/", "http://quay.example/api/v1/superuser/logs", "https://quay.example:444/"):
+    for target in (
+        "https://elsewhere.example/",
+        "http://quay.example/api/v1/superuser/logs",
+        "https://quay.example:444/",
+    ):
         asked.clear()
 
         def away(request: httpx.Request, target: str = target) -> httpx.Response:
@@ -231,9 +235,7 @@ def self_signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     path = tmp_path_factory.mktemp("tls") / "own.pem"
     path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         + certificate.public_bytes(serialization.Encoding.PEM)
     )
     return path

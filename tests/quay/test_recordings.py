@@ -104,7 +104,9 @@ async def test_the_families_that_doctor_needs_are_read() -> None:
     async with client(lambda _: replay(recording("056_superuser_organizations"))) as quay:
         assert "acme" in {org.name for org in await superuser.list_organizations(quay)}
     async with client(lambda _: replay(recording("069_repository_list_acme"))) as quay:
-        assert ("acme", "web") in {(one.namespace, one.name) for one in await repositories.list_repositories(quay, "acme")}
+        assert ("acme", "web") in {
+            (one.namespace, one.name) for one in await repositories.list_repositories(quay, "acme")
+        }
     async with client(lambda _: replay(recording("314_discovery"))) as quay:
         assert "listOrgLogs" in (await discovery.get_discovery(quay)).operations
 

@@ -1,0 +1,1 @@
+"""The simulator's operations: one module for each family of Quay's API reference."""

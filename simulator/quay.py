@@ -1,0 +1,78 @@
+"""The simulator's one state: registry, logs, clock, settings and faults of a stand-in Quay."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from simulator.clock import Clock
+from simulator.faults import Faults, Stats
+from simulator.models import DatabaseLogs, ElasticsearchLogs, LogsModel
+from simulator.pagetokens import PageTokens
+from simulator.registry import Registry
+from simulator.render import Renderer
+from simulator.table import Row, Table
+
+Backend = Literal["database", "elasticsearch", "splunk"]
+
+
+class Config(msgspec.Struct, frozen=True):
+    """How this Quay is set up. `max_page`: ACTION_LOG_MAX_PAGE."""
+
+    backend: Backend = "database"
+    max_page: int | None = None
+    service_log_account_id: int = 1
+
+
+class Content(msgspec.Struct, frozen=True):
+    """What a scenario puts in: names, log rows by table (newest table first), settings, and who the tokens are."""
+
+    registry: Registry
+    tables: tuple[list[Row], ...]
+    config: Config = Config()
+    tokens: dict[str, str] = {}
+
+
+class Quay:
+    """What all operations share."""
+
+    def __init__(self, content: Content, clock: Clock, *, seed: int = 0) -> None:
+        self.registry = content.registry
+        self.config = content.config
+        self.tokens = content.tokens
+        self.clock = clock
+        self.logs: LogsModel = _logs(content)
+        self.page_tokens = PageTokens(clock, seed)
+        self.renderer = Renderer(self.registry)
+        self.faults = Faults(seed)
+        self.stats = Stats()
+
+    def write(self, row: Row) -> None:
+        """A new row in the newest table."""
+        self.logs.tables[0].insert(row)
+
+    def truth(self) -> list[bytes]:
+        """Every event that is held, oldest first, in the form of the superuser's log."""
+        return [
+            self.renderer.event(table, row, namespace=True, missing_ip=self.logs.missing_ip)
+            for table in reversed(self.logs.tables)
+            for row in table.in_order()
+        ]
+
+
+def _logs(content: Content) -> LogsModel:
+    if content.config.backend == "elasticsearch":
+        return ElasticsearchLogs([row for rows in content.tables for row in rows])
+    return DatabaseLogs([Table(rows) for rows in content.tables])
+
+
+def settings_of(quay: Quay) -> dict[str, Any]:
+    """What control calls show of the set-up."""
+    return {
+        "now": quay.clock.now().isoformat(),
+        "backend": quay.config.backend,
+        "max_page": quay.config.max_page,
+        "events": [len(table) for table in quay.logs.tables],
+        "tokens": quay.tokens,
+    }

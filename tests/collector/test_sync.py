@@ -1,0 +1,187 @@
+"""Syncing from a stand-in Quay, over real HTTP into a real ledger: everything that is there, once, and said where not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from pydantic import SecretStr
+
+from collector.quay.redaction import redact
+from collector.sync import SyncOutcome, SyncRequest
+from service.work import sync_and_publish
+from settings import CollectSettings, Settings, SourceSettings
+from warehouse import quayform, reader
+from warehouse.ledger import Ledger
+from warehouse.snapshot import Snapshot
+
+END = "2026-11-20"
+DAYS = 6
+
+
+def settings(url: str, token: str, **more: Any) -> Settings:
+    source = SourceSettings(
+        url=url, token=SecretStr(token), requests_per_second=1000, chains=4, **{"retries": 2, **more}
+    )
+    empty = Settings.model_construct()
+    return empty.model_copy(update={"sources": {"main": source}, "collect": CollectSettings(settle_seconds=0)})
+
+
+def collect(home: Path, chosen: Settings, first: date | None = None, last: date | None = None) -> SyncOutcome:
+    with Ledger.open(home, command="test") as ledger:
+        return asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(first, last), command="test"))
+
+
+def everything() -> tuple[date, date]:
+    last = date.fromisoformat(END)
+    return last - timedelta(days=DAYS - 1), last
+
+
+def held(home: Path) -> Counter[str]:
+    with Snapshot.open(home) as snapshot:
+        frame = reader.events(snapshot, reader.EventFilter(since=None, until=None), limit=0)
+        return Counter(canonical(json.loads(line)) for line in quayform.to_quay(frame))
+
+
+def canonical(event: dict[str, Any]) -> str:
+    """An event without avatars, secrets cut as the client cuts them, in one order."""
+    cut = msgspec.json.decode(redact(msgspec.json.encode(event)))
+    for name in ("performer", "namespace"):
+        if isinstance(cut.get(name), dict):
+            cut[name].pop("avatar", None)
+    return json.dumps(cut, sort_keys=True)
+
+
+def truth(quay: Any) -> Counter[str]:
+    return Counter(canonical(event) for event in quay.truth())
+
+
+@pytest.fixture(scope="module")
+def quay(start_simulator: Any) -> Any:
+    return start_simulator("--events", "3000", "--days", str(DAYS), "--end", END, "--precision", "microsecond")
+
+
+def test_a_superuser_gets_every_event_once_and_every_day_verified(quay: Any, tmp_path: Path) -> None:
+    chosen = settings(quay.url, quay.tokens["superuser"])
+    outcome = collect(tmp_path, chosen, *everything()).sources[0]
+    assert outcome.failure is None
+    assert held(tmp_path) == truth(quay)
+    assert outcome.states == {"verified": DAYS}
+    # One probe, one count, and the pages: the floor is one page for twenty events and one broken page a day.
+    assert outcome.requests <= 3000 / 20 + DAYS + 2
+    again = collect(tmp_path, chosen, *everything()).sources[0]
+    assert (again.events_new, again.requests) == (0, 0)
+    assert held(tmp_path) == truth(quay)
+
+
+def test_a_read_only_superuser_gets_the_same(quay: Any, tmp_path: Path) -> None:
+    collect(tmp_path, settings(quay.url, quay.tokens["readonly_superuser"]), *everything())
+    assert held(tmp_path) == truth(quay)
+
+
+def test_the_wrong_token_stops_the_source_and_is_said(quay: Any, tmp_path: Path) -> None:
+    outcome = collect(tmp_path, settings(quay.url, "nonsense"), *everything()).sources[0]
+    assert "expired or revoked" in outcome.error
+    assert outcome.events_new == 0
+
+
+def test_an_organisation_administrator_collects_what_the_account_may_read(start_simulator: Any, tmp_path: Path) -> None:
+    quay = start_simulator(
+        "--scenario", "org-admin-only", "--events", "1500", "--days", str(DAYS), "--end", END
+    )
+    outcome = collect(tmp_path, settings(quay.url, quay.tokens["org_admin"]), *everything()).sources[0]
+    assert outcome.failure is None
+    with Snapshot.open(tmp_path) as snapshot:
+        cover = reader.kind_coverage(snapshot, *everything())
+        scopes = set(cover["scope"].to_list())
+    assert scopes and all(scope.startswith(("organization:", "user:")) for scope in scopes)
+    namespaces = {scope.partition(":")[2] for scope in scopes}
+    hidden = "service_key_"
+    expected = Counter(
+        canonical(event)
+        for event in quay.truth()
+        if event.get("namespace", {}).get("name") in namespaces
+        and not (event["namespace"]["kind"] == "user" and event["kind"].startswith(hidden))
+    )
+    assert held(tmp_path) == expected
+    assert outcome.states == {"verified": DAYS}
+
+
+def test_one_repository_and_one_user_can_be_a_cover(quay: Any, tmp_path: Path) -> None:
+    pushed = Counter(
+        (event["metadata"]["namespace"], event["metadata"]["repo"])
+        for event in quay.truth()
+        if event["kind"] == "push_repo"
+    )
+    (namespace, name), _ = pushed.most_common(1)[0]
+    chosen = settings(quay.url, quay.tokens["superuser"], scopes=(f"repository:{namespace}/{name}",))
+    outcome = collect(tmp_path, chosen, *everything()).sources[0]
+    assert (outcome.failure, outcome.states) == (None, {"verified": DAYS})
+    assert sum(held(tmp_path).values()) == outcome.events_new >= sum(
+        1 for event in quay.truth() if event["kind"] == "push_repo" and event["metadata"]["repo"] == name
+    )
+
+
+def test_whole_second_stamps_lose_nothing_without_it_being_said(start_simulator: Any, tmp_path: Path) -> None:
+    quay = start_simulator(
+        "--scenario", "steady:0.05", "--events", "2000", "--days", "1", "--end", END, "--precision", "second"
+    )
+    outcome = collect(tmp_path, settings(quay.url, quay.tokens["superuser"]), *everything()).sources[0]
+    found, there = held(tmp_path), truth(quay)
+    assert found <= there
+    missing = sum(there.values()) - sum(found.values())
+    with Snapshot.open(tmp_path) as snapshot:
+        cover = reader.kind_coverage(snapshot, *everything())
+    assert cover["difference"].sum() == missing
+    assert ("short" in outcome.states) is (missing > 0)
+
+
+def test_an_open_day_is_followed_with_one_request_when_quiet(start_simulator: Any, tmp_path: Path) -> None:
+    quay = start_simulator("--events", "600", "--days", "2")
+    chosen = settings(quay.url, quay.tokens["superuser"])
+    collect(tmp_path, chosen)
+    assert held(tmp_path) == truth(quay)
+    today = datetime.now(UTC).date()
+    quiet = collect(tmp_path, chosen, today, today).sources[0]
+    assert (quiet.events_new, quiet.requests) == (0, 1)
+
+
+def test_rows_that_nobody_can_read_are_counted_and_shown(start_simulator: Any, tmp_path: Path) -> None:
+    quay = start_simulator("--scenario", "unknown-kinds", "--events", "300", "--days", "2", "--end", END)
+    outcome = collect(tmp_path, settings(quay.url, quay.tokens["superuser"]), *everything()).sources[0]
+    with Snapshot.open(tmp_path) as snapshot:
+        rejected = reader.rejects(snapshot)
+        totals = reader.totals(snapshot, reader.EventFilter(since=None, until=None)).row(0, named=True)
+    assert rejected.height > 0
+    assert totals["unknown_kinds"] > 0
+    assert outcome.states.get("short", 0) >= 1
+
+
+def test_a_token_that_dies_keeps_what_came_and_the_next_run_goes_on(start_simulator: Any, tmp_path: Path) -> None:
+    quay = start_simulator("--events", "2000", "--days", str(DAYS), "--end", END)
+    chosen = settings(quay.url, quay.tokens["superuser"])
+
+    async def run() -> SyncOutcome:
+        revoked = False
+
+        def report(progress: Any) -> None:
+            nonlocal revoked
+            if progress.events_new > 200 and not revoked:
+                revoked = True
+                quay.control("revoke", token=quay.tokens["superuser"])
+
+        with Ledger.open(tmp_path, command="test") as ledger:
+            return await sync_and_publish(ledger, chosen, SyncRequest(*everything()), command="test", report=report)
+
+    stopped = asyncio.run(run()).sources[0]
+    assert "expired or revoked" in stopped.error
+    assert 200 < stopped.events_new < 2000
+    other = settings(quay.url, quay.tokens["readonly_superuser"])
+    assert collect(tmp_path, other, *everything()).sources[0].failure is None
+    assert held(tmp_path) == truth(quay)
