@@ -60,7 +60,7 @@ def _welcome(folder: str) -> None:
     """A ledger without a publication: nothing is wrong, it is new."""
     st.subheader("This ledger is new", anchor=False)
     st.text(f"Nothing has been published in {folder} yet. Two commands fill it:")
-    st.code(f"quayledger --home {folder} init\nquayledger --home {folder} sync", language="shell")
+    st.code(f"quayledger init --home {folder}\nquayledger sync --home {folder}", language="shell")
     st.text("Then reload this page. The record shows here as soon as the first sync has published it.")
 
 

@@ -101,6 +101,11 @@ class Stats:
         self._service: Samples = deque(maxlen=20_000)
         self._imposed: Samples = deque(maxlen=20_000)
 
+    def clear(self) -> None:
+        """Forgets everything."""
+        for held in (self.requests, self.faults, self._service, self._imposed):
+            held.clear()
+
     def note(self, family: str, status: int, service_seconds: float, imposed_seconds: float) -> None:
         """One answered request; status 0: the connection was dropped."""
         self.requests[family, status] += 1

@@ -36,6 +36,24 @@ class Counted(msgspec.Struct, frozen=True):
     day_us: int
 
 
+class Window(msgspec.Struct, frozen=True):
+    """[start, end), of which only what lies before `now` has happened."""
+
+    start_us: int
+    end_us: int
+    now_us: int
+
+    @property
+    def held_until_us(self) -> int:
+        """The end, or now where that is earlier."""
+        return min(self.end_us, self.now_us + 1)
+
+    @property
+    def width_us(self) -> int:
+        """From start to end."""
+        return self.end_us - self.start_us
+
+
 class LogsModel(Protocol):
     """What the log operations need of whichever way logs are kept."""
 
@@ -43,12 +61,10 @@ class LogsModel(Protocol):
     strict_performer: bool
     tables: list[Table]
 
-    def page(
-        self, selection: Selection, start_us: int, end_us: int, token: dict[str, Any] | None, max_page: int | None
-    ) -> Found:
-        """The rows of a page, newest first, in the window [start, end)."""
+    def page(self, selection: Selection, window: Window, token: dict[str, Any] | None, max_page: int | None) -> Found:
+        """The rows of a page, newest first."""
 
-    def count(self, selection: Selection, start_us: int, end_us: int) -> list[Counted]:
+    def count(self, selection: Selection, window: Window) -> list[Counted]:
         """Rows by kind and day. Raises RangeTooLong; ValueError where Quay itself trips over the calendar."""
 
 
@@ -61,27 +77,25 @@ class DatabaseLogs:
     def __init__(self, tables: list[Table]) -> None:
         self.tables = [*tables, *(Table() for _ in range(3 - len(tables)))]
 
-    def page(
-        self, selection: Selection, start_us: int, end_us: int, token: dict[str, Any] | None, max_page: int | None
-    ) -> Found:
+    def page(self, selection: Selection, window: Window, token: dict[str, Any] | None, max_page: int | None) -> Found:
         """As data/logs_model/table_logs_model.py: an empty table leads to the next one, whose own pages forget it."""
         at, rows, following = 0, (), token
         while not rows and at < len(self.tables) - 1:
             if following is not None and following.get(TABLE_ID) is not None:
                 at = following[TABLE_ID]
-            rows, following = self._rows(self.tables[at], selection, start_us, end_us, following, max_page)
+            rows, following = self._rows(self.tables[at], selection, window, following, max_page)
             if following is None and at < len(self.tables) - 1:
                 following = {TABLE_ID: at + 1}
         return Found(rows, following)
 
-    def count(self, selection: Selection, start_us: int, end_us: int) -> list[Counted]:
+    def count(self, selection: Selection, window: Window) -> list[Counted]:
         """As GROUP BY kind and day *of the month*: the same day of two months becomes one."""
-        if end_us - start_us > 31 * DAY_US:
+        if window.width_us > 31 * DAY_US:
             raise RangeTooLong
-        start = from_us(start_us)
+        start = from_us(window.start_us)
         merged: Counter[tuple[str, int]] = Counter()
         for table in self.tables:
-            for day, kinds in _by_day(table, table.index(selection), start_us, end_us):
+            for day, kinds in _by_day(table, table.index(selection), window):
                 for kind, count in kinds.items():
                     merged[table.kind_names[kind], from_us(day * DAY_US).day] += count
         return [Counted(kind, count, _synthetic(start, day)) for (kind, day), count in merged.items()]
@@ -90,8 +104,7 @@ class DatabaseLogs:
         self,
         table: Table,
         selection: Selection,
-        start_us: int,
-        end_us: int,
+        window: Window,
         token: dict[str, Any] | None,
         max_page: int | None,
     ) -> tuple[tuple[tuple[Table, int], ...], dict[str, Any] | None]:
@@ -101,7 +114,7 @@ class DatabaseLogs:
         if number and max_page is not None and number > max_page:
             return (), None
         index = table.index(selection)
-        low, high = index.before(start_us), index.before(end_us)
+        low, high = index.before(window.start_us), index.before(window.held_until_us)
         if token.get("start_index"):
             high = min(high, index.until(to_us(datetime.fromisoformat(token["start_index"]))))
         newest = high - offset
@@ -128,17 +141,15 @@ class ElasticsearchLogs:
     def __init__(self, rows: list[Row]) -> None:
         self.tables = [Table((_in_milliseconds(row) for row in rows), tie=_random_id)]
 
-    def page(
-        self, selection: Selection, start_us: int, end_us: int, token: dict[str, Any] | None, max_page: int | None
-    ) -> Found:
+    def page(self, selection: Selection, window: Window, token: dict[str, Any] | None, max_page: int | None) -> Found:
         """As data/logs_model/document_logs_model.py: `search_after`, a token only where another row follows."""
         table = self.tables[0]
         index = table.index(selection)
         number = token.get("page_number", 1) if token else None
         if number and max_page is not None and number + 1 > max_page:
             return Found((), None)
-        low = index.before(start_us // DAY_US * DAY_US)
-        high = index.before(-(-end_us // DAY_US) * DAY_US)
+        low = index.before(window.start_us // DAY_US * DAY_US)
+        high = index.before(min(-(-window.end_us // DAY_US) * DAY_US, window.now_us + 1))
         if token and "datetime" in token:
             last = (to_us(datetime.fromisoformat(token["datetime"])), int(token["random_id"], 16))
             high = min(high, bisect_left(index.rows, last, key=lambda n: (table.stamps[n], table.tie(n))))
@@ -153,12 +164,12 @@ class ElasticsearchLogs:
             }
         return Found(tuple((table, row) for row in picked[:PAGE_ROWS]), following)
 
-    def count(self, selection: Selection, start_us: int, end_us: int) -> list[Counted]:
+    def count(self, selection: Selection, window: Window) -> list[Counted]:
         """A terms aggregation without a size: the ten most frequent kinds of the window."""
-        if end_us - start_us >= 32 * DAY_US:
+        if window.width_us >= 32 * DAY_US:
             raise RangeTooLong
         table = self.tables[0]
-        days = _by_day(table, table.index(selection), start_us, end_us)
+        days = _by_day(table, table.index(selection), window)
         totals: Counter[int] = Counter()
         for _, kinds in days:
             totals.update(kinds)
@@ -171,8 +182,9 @@ class ElasticsearchLogs:
         ]
 
 
-def _by_day(table: Table, index: Index, start_us: int, end_us: int) -> list[tuple[int, dict[int, int]]]:
+def _by_day(table: Table, index: Index, window: Window) -> list[tuple[int, dict[int, int]]]:
     """Rows by kind id of each day of the window; whole days come from what was counted before."""
+    start_us, end_us = window.start_us, window.held_until_us
     days = []
     for day in range(start_us // DAY_US, -(-end_us // DAY_US)):
         first_us, last_us = day * DAY_US, (day + 1) * DAY_US

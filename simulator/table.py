@@ -95,9 +95,9 @@ class Table:
         """Adds one row."""
         self.load([row])
 
-    def keep(self, wanted: Callable[[int], bool]) -> int:
-        """Drops the rows that are not wanted; gives how many went."""
-        kept = [self.row(number) for number in range(len(self)) if wanted(number)]
+    def drop(self, unwanted: set[int]) -> int:
+        """Takes rows out, and numbers the others anew; gives how many went."""
+        kept = [self.row(number) for number in range(len(self)) if number not in unwanted]
         gone = len(self) - len(kept)
         self._clear()
         self.load(kept)

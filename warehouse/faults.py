@@ -10,12 +10,13 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.errors import DiskFull, LedgerBusy, LedgerCorrupt, LedgerTooNew, WarehouseError
+from warehouse.errors import DiskFull, LedgerBusy, LedgerCorrupt, LedgerMissing, LedgerTooNew, WarehouseError
 
 _FULL = re.compile(r"no space left|disk quota exceeded|file too large|not enough space|out of disk", re.IGNORECASE)
 _LOCKED = re.compile(r"could not set lock|conflicting lock|being used by another process", re.IGNORECASE)
 _HELD_BY = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _NEWER = re.compile(r"newer (duckdb )?(version|storage)|storage version", re.IGNORECASE)
+_NO_FILE = re.compile(r"no files found that match the pattern \"(?P<file>[^\"]+)\"", re.IGNORECASE)
 _FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -39,6 +40,11 @@ def _translate(text: str, error: duckdb.Error, path: Path) -> WarehouseError | N
     # A full disk shows as an I/O error, or as a fatal one that quotes it: look at the text before the kind.
     if _FULL.search(text):
         return _disk_full(path)
+    if found := _NO_FILE.search(text):
+        return LedgerMissing(
+            f"{found['file']} is gone, which holds events of a final month: put it back from a backup; where the whole "
+            "folder was moved, run `quayledger sync` to publish a copy that knows the new place"
+        )
     if isinstance(error, duckdb.IOException) and _LOCKED.search(text):
         return _busy(text, path)
     if isinstance(error, duckdb.IOException | duckdb.SerializationException) and _NEWER.search(text):

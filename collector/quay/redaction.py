@@ -162,4 +162,4 @@ def _cut(key: str, value: Any) -> Any:
         scheme, apart, rest = value.rpartition("://")
         clean = f"{scheme}{apart}{MARK}@{rest.rpartition('@')[2]}"
         return value if clean == value else clean
-    return value if key == _CURSOR else _walk(value)
+    return value if key == _CURSOR and type(value) is str else _walk(value)

@@ -13,9 +13,8 @@ from starlette.routing import Route
 from simulator.api import scopes
 from simulator.api.replies import NOT_UNDERSTOOD, json_bytes, message, quay_of, reply, server_error
 from simulator.api.scopes import LogScope
-from simulator.clock import rfc_822, to_us
-from simulator.models import Counted, RangeTooLong
-from simulator.quay import Quay
+from simulator.clock import from_us, rfc_822, to_us
+from simulator.models import Counted, RangeTooLong, Window
 from simulator.table import Selection
 
 NO_SEARCH = (
@@ -25,12 +24,13 @@ NO_SEARCH = (
 Opened = Callable[[Request], LogScope]
 
 
-def window(request: Request) -> tuple[int, int]:
-    """[start, end) in microseconds: days in `%m/%d/%Y`, the end inclusive; anything else silently becomes now ± 1 day."""
-    now = quay_of(request).clock.now().replace(tzinfo=None)
+def window(request: Request) -> Window:
+    """What was asked for: days in `%m/%d/%Y`, the end inclusive; anything else silently becomes now ± 1 day."""
+    now_us = quay_of(request).clock.now_us()
+    now = from_us(now_us).replace(tzinfo=None)
     start = _date(request.query_params.get("starttime")) or now - timedelta(days=1)
     end = (_date(request.query_params.get("endtime")) or now) + timedelta(days=1)
-    return to_us(start), to_us(end)
+    return Window(to_us(start), to_us(end), now_us)
 
 
 def _date(text: str | None) -> datetime | None:
@@ -44,14 +44,14 @@ def _list(request: Request, scope: LogScope) -> Response:
     if not _is_number(request.query_params.get("page")):
         raise message({"page": "The page number for the logs"}, 400)
     quay = quay_of(request)
-    start_us, end_us = _checked_window(request, scope)
-    edges = {"start_time": rfc_822(start_us), "end_time": rfc_822(end_us)}
+    asked = checked_window(request, scope)
+    edges = {"start_time": rfc_822(asked.start_us), "end_time": rfc_822(asked.end_us)}
     if quay.config.backend == "splunk":
         return reply({**edges, "logs": [], "search_unavailable": True, "message": NO_SEARCH})
     selection = _performed(request, scope, strict=quay.logs.strict_performer)
     token = quay.page_tokens.open(request.query_params.get("next_page"))
     max_page = None if scope.shows_namespace else quay.config.max_page
-    found = quay.logs.page(selection, start_us, _happened(quay, end_us), token, max_page)
+    found = quay.logs.page(selection, asked, token, max_page)
     missing = quay.logs.missing_ip
     events = (
         quay.renderer.event(table, row, namespace=scope.shows_namespace, missing_ip=missing)
@@ -65,12 +65,12 @@ def _list(request: Request, scope: LogScope) -> Response:
 
 def _count(request: Request, scope: LogScope) -> Response:
     quay = quay_of(request)
-    start_us, end_us = _checked_window(request, scope)
+    asked = checked_window(request, scope)
     if quay.config.backend == "splunk":
         return reply({"aggregated": [], "search_unavailable": True, "message": NO_SEARCH})
     selection = _performed(request, scope, strict=False)
     try:
-        counted = quay.logs.count(selection, start_us, end_us) if end_us > start_us else []
+        counted = quay.logs.count(selection, asked)
     except RangeTooLong:
         if scope.shows_namespace:
             raise server_error() from None
@@ -84,11 +84,12 @@ def _as_dict(counted: Counted) -> dict[str, object]:
     return {"kind": counted.kind, "count": counted.count, "datetime": rfc_822(counted.day_us)}
 
 
-def _checked_window(request: Request, scope: LogScope) -> tuple[int, int]:
-    start_us, end_us = window(request)
-    if scope.checks_order and end_us < start_us:
+def checked_window(request: Request, scope: LogScope) -> Window:
+    """The window. Raises the 400 refusal where the scope minds that it ends before it starts."""
+    asked = window(request)
+    if scope.checks_order and asked.width_us < 0:
         raise message(NOT_UNDERSTOOD, 400)
-    return start_us, end_us
+    return asked
 
 
 def _performed(request: Request, scope: LogScope, *, strict: bool) -> Selection:
@@ -108,11 +109,6 @@ def _performed(request: Request, scope: LogScope, *, strict: bool) -> Selection:
     )
 
 
-def _happened(quay: Quay, end_us: int) -> int:
-    """Rows that are loaded but lie ahead of the clock are not there yet."""
-    return min(end_us, quay.clock.now_us() + 1)
-
-
 def _is_number(text: str | None) -> bool:
     try:
         int(text or "0")
@@ -121,10 +117,21 @@ def _is_number(text: str | None) -> bool:
     return True
 
 
-def _operation(handle: Callable[[Request, LogScope], Response], opened: Opened) -> Callable[[Request], Response]:
-    def answer(request: Request) -> Response:
+def _route(path: str, handle: Callable[[Request, LogScope], Response], opened: Opened) -> Route:
+    async def answer(request: Request) -> Response:
         return handle(request, opened(request))
 
-    return answer
+    return Route(f"/api/v1{path}", answer, methods=["GET"])
 
 
+_SCOPES: tuple[tuple[str, Opened], ...] = (
+    ("/superuser", scopes.of_superuser),
+    ("/organization/{orgname}", scopes.of_organization),
+    ("/user", scopes.of_user),
+    ("/repository/{repository:path}", scopes.of_repository),
+)
+ROUTES = [
+    _route(f"{base}/{word}", handle, opened)
+    for base, opened in _SCOPES
+    for word, handle in (("logs", _list), ("aggregatelogs", _count))
+]

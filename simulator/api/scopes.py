@@ -34,7 +34,7 @@ def of_user(request: Request) -> LogScope:
     return LogScope(Selection(account_id=who.user.id, hide_service_keys=True), who.user.name, filters=True)
 
 
-def of_organization(request: Request, *, writing: bool = False) -> LogScope:
+def of_organization(request: Request) -> LogScope:
     """A namespace's log: for its admins with `org:admin`, and for superusers."""
     who = caller(request)
     name = request.path_params["orgname"]

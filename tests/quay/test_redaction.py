@@ -14,9 +14,11 @@ from collector.quay.redaction import MARK, RULES, redact
 from tests.quay.wire import RECORDINGS
 
 SECRET = "s3cr3tS3cr3tS3cr3t"
+# No name of a secret can be made of these letters.
+NAMES = st.text('abcxyz_é"\\\u2028 ', max_size=6)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | NAMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=6,
 )
 HIDING = st.sampled_from(
@@ -24,6 +26,7 @@ HIDING = st.sampled_from(
         {"token": SECRET},
         {"client_secret": SECRET},
         {"token_code": SECRET},
+        {"next_page": {"token": SECRET}},
         {"Password": SECRET},
         {"http_proxy": f"http://user:{SECRET}@proxy.example:3128"},
         {"https_proxy": f"https://{SECRET}@proxy.example"},
@@ -45,7 +48,7 @@ def test_a_secret_does_not_survive_at_any_depth(hidden: Any, other: Any, ascii_o
     clean = redact(body)
     assert SECRET.encode() not in clean
     assert MARK.encode() in clean
-    assert json.loads(clean)["logs"][1] == other or MARK in json.dumps(other) or "://" in json.dumps(other)
+    assert json.loads(clean)["logs"][1] == other
     assert redact(clean) == clean
 
 

@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 24, 2, 30, tzinfo=UTC)
 NO_REJECTS = pl.DataFrame(schema=REJECT_SCHEMA)
 
 
-def event(second: int = 0, kind: str = "pull_repo", *, day: date = DAY, **values: str | None) -> dict[str, Any]:
+def event(second: int = 0, kind: str = "pull_repo", *, day: date = DAY, **values: Any) -> dict[str, Any]:
     """One event of a day; what is not said is null."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return {"occurred_at": midnight + timedelta(seconds=second), "kind": kind, **values}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from tests.warehouse import child
 from tests.warehouse.sample import DAY, NOW, begin, busy_day, event, store
 from warehouse import install
-from warehouse.errors import DiskFull, LedgerBusy, LedgerCorrupt, LedgerMissing, LedgerTooNew
+from warehouse.errors import LedgerBusy, LedgerCorrupt, LedgerMissing, LedgerTooNew
 from warehouse.ledger import LIVE_NAME, LOCK_NAME, Ledger, holder
 from warehouse.publish import newest, publish
 
@@ -99,12 +100,11 @@ def test_every_table_comes_from_a_recorded_step(ledger: Ledger) -> None:
     assert ledger.rows("SELECT version, name, sha256 FROM schema_migrations ORDER BY version") == [
         (step.version, step.name, step.sha256) for step in steps
     ]
-    refused = "PRIMARY KEY|UNIQUE|CHECK|INDEX|ENUM|SEQUENCE|GENERATED|UNION|BIT"
     found = ledger.rows(
         "SELECT table_name FROM duckdb_constraints() WHERE constraint_type <> 'NOT NULL' "
         "UNION ALL SELECT index_name FROM duckdb_indexes() UNION ALL SELECT sequence_name FROM duckdb_sequences()"
     )
-    assert found == [], f"not to be used: {refused}"
+    assert found == []
 
 
 def test_reopening_changes_nothing_that_is_stored(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_reopening_changes_nothing_that_is_stored(tmp_path: Path) -> None:
 def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     with Ledger.open(tmp_path, command="new") as opened, opened.transaction() as cursor:
         cursor.execute("INSERT INTO schema_migrations VALUES (9999, 'later', ?, '')", [NOW])
-    with pytest.raises(LedgerTooNew, match="version 9999.*install the version"):
+    with pytest.raises(LedgerTooNew, match=r"version 9999.*install the version"):
         Ledger.open(tmp_path, command="old")
     assert holder(tmp_path) is None
 
@@ -141,7 +141,7 @@ def test_a_damaged_file_names_the_copy_to_restore_and_that_copy_works(tmp_path: 
             file.seek(0 if damage == "zeros" else 4096)
             file.write(bytes(12_288) if damage == "zeros" else os.urandom(8_192))
     copy = newest(tmp_path).path
-    with pytest.raises(LedgerCorrupt, match=f"copy {copy}"):
+    with pytest.raises(LedgerCorrupt, match=re.escape(f"copy {copy}")):
         Ledger.open(tmp_path, command="two")
     shutil.copy(copy, live)
     with Ledger.open(tmp_path, command="three") as opened:
@@ -177,4 +177,3 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, step: str) -> None:
 def test_a_wrong_query_of_ours_is_not_told_as_a_fault_of_the_disk(ledger: Ledger) -> None:
     with pytest.raises(duckdb.CatalogException):
         ledger.rows("SELECT * FROM no_such_table")
-    assert issubclass(DiskFull, Exception)

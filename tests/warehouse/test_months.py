@@ -13,7 +13,7 @@ import pytest
 from tests.warehouse import child
 from tests.warehouse.sample import NOW, SOURCE, busy_day, event, fill, seal, store
 from warehouse import reader
-from warehouse.errors import WarehouseError
+from warehouse.errors import LedgerMissing, WarehouseError
 from warehouse.ledger import Ledger
 from warehouse.months import finalise, month_files
 from warehouse.publish import publish
@@ -159,3 +159,29 @@ def test_the_file_is_small(tmp_path: Path) -> None:
         seal(ledger, day)
         (made,) = finalise(ledger, _TODAY, 10)
     assert made.size_bytes / made.rows < 45
+
+
+def test_a_month_that_is_gone_is_named_and_putting_it_back_is_enough(home: Path) -> None:
+    with Ledger.open(home, command="one") as ledger:
+        before = ledger.rows(_EVERYTHING)
+        (made,) = finalise(ledger, _TODAY, 10)
+        publish(ledger, keep=2, now=NOW)
+    away = made.file.rename(home / "away")
+    with pytest.raises(LedgerMissing, match=r"2026-09\.parquet is gone.*from a backup"):
+        Ledger.open(home, command="two")
+    with Snapshot.open(home) as snapshot, pytest.raises(LedgerMissing, match="put it back"):
+        reader.events(snapshot, EventFilter(), limit=1)
+    away.rename(made.file)
+    with Ledger.open(home, command="three") as ledger:
+        assert ledger.rows(_EVERYTHING) == before
+
+
+def test_a_folder_that_was_moved_works_once_it_is_published_again(home: Path, tmp_path: Path) -> None:
+    with Ledger.open(home, command="one") as ledger:
+        finalise(ledger, _TODAY, 10)
+        publish(ledger, keep=2, now=NOW)
+    moved = home.rename(tmp_path / "moved 'here'")
+    with Ledger.open(moved, command="two") as ledger:
+        publish(ledger, keep=2, now=NOW)
+    with Snapshot.open(moved) as snapshot:
+        assert reader.count_events(snapshot, EventFilter()) == 160

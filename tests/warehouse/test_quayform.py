@@ -14,8 +14,8 @@ from warehouse.publish import publish
 from warehouse.slices import merge_reading
 from warehouse.snapshot import Snapshot
 
-_PLAIN: dict[str, str] = {"namespace": "acme", "namespace_kind": "org"}
-_CASES: list[tuple[dict[str, str], dict[str, Any]]] = [
+_PLAIN: dict[str, Any] = {"namespace": "acme", "namespace_kind": "org"}
+_CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {"metadata": {}, "ip": None}),
     (_PLAIN, {"metadata": {}, "ip": None, "namespace": {"kind": "org", "name": "acme"}}),
     (
@@ -63,7 +63,7 @@ _CASES: list[tuple[dict[str, str], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("columns", "expected"), _CASES)
-def test_what_was_received_is_given_back(columns: dict[str, str], expected: dict[str, Any]) -> None:
+def test_what_was_received_is_given_back(columns: dict[str, Any], expected: dict[str, Any]) -> None:
     (line,) = quayform.to_quay(frame([event(3661, **columns)]))
     assert json.loads(line) == {"kind": "pull_repo", "datetime": "Mon, 05 Oct 2026 01:01:01 -0000"} | expected
 

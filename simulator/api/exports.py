@@ -1,0 +1,106 @@
+"""The simulator's export requests, as far as their immediate answers go."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from simulator.api import scopes
+from simulator.api.logs import window
+from simulator.api.replies import Refusal, caller, invalid, message, quay_of, reply, server_error
+from simulator.api.scopes import LogScope
+from simulator.table import Row
+
+NOT_JSON = "Did not attempt to load JSON data because the request Content-Type was not 'application/json'."
+
+
+async def _wishes(request: Request) -> dict[str, Any]:
+    """The body. Raises 415 where it is not JSON."""
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        raise message(NOT_JSON, 415)
+    try:
+        body = json.loads(await request.body())
+    except ValueError:
+        raise message("Failed to decode JSON object", 400) from None
+    return body if isinstance(body, dict) else {}
+
+
+def _check(request: Request, wishes: dict[str, Any]) -> None:
+    url = wishes.get("callback_url") or ""
+    if url and (urlsplit(url).scheme not in ("http", "https") or _is_internal(urlsplit(url).hostname or "")):
+        raise invalid(request, "Invalid callback URL")
+    email = wishes.get("callback_email") or ""
+    if email and "@" not in email:
+        raise invalid(request, "Invalid callback e-mail")
+    if window(request).width_us < 0:
+        raise invalid(request, "Invalid time span selected")
+
+
+def _is_internal(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_private and not address.is_loopback
+
+
+def _export(request: Request, scope: LogScope, wishes: dict[str, Any]) -> Response:
+    """Accepts the export and leaves its trace in the same log."""
+    _check(request, wishes)
+    quay = quay_of(request)
+    export_id = str(uuid.uuid4())
+    metadata = {
+        "date/time": quay.clock.now_us() // 1_000_000,
+        "export_id": export_id,
+        "message": "queued for export",
+        "url": wishes.get("callback_url"),
+        "email": wishes.get("callback_email"),
+        **({"repo": scope.repository} if scope.repository else {}),
+    }
+    account = quay.registry.account(scope.namespace)
+    row = Row(
+        quay.clock.now_us(),
+        "export_logs_success",
+        account.id if account else 0,
+        caller(request).user.id,
+        ip=request.client.host if request.client else None,
+        metadata=json.dumps(metadata).encode(),
+    )
+    quay.write(row)
+    return reply({"export_id": export_id})
+
+
+def _of_organization(request: Request) -> LogScope:
+    try:
+        return scopes.of_organization(request)
+    except Refusal as refusal:
+        if refusal.response.status_code == 400:
+            raise server_error() from None
+        raise
+
+
+def _of_repository(request: Request) -> LogScope:
+    return scopes.of_repository(request, writing=True)
+
+
+def _route(path: str, opened: Callable[[Request], LogScope]) -> Route:
+    async def answer(request: Request) -> Response:
+        wishes = await _wishes(request)
+        return _export(request, opened(request), wishes)
+
+    return Route(f"/api/v1{path}/exportlogs", answer, methods=["POST"])
+
+
+ROUTES = [
+    _route("/organization/{orgname}", _of_organization),
+    _route("/user", scopes.of_user),
+    _route("/repository/{repository:path}", _of_repository),
+]

@@ -1,0 +1,149 @@
+"""The simulator's control calls, for tests: POST JSON to `/__simulator__/{name}`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from simulator.api.replies import json_bytes, quay_of, reply
+from simulator.clock import to_us
+from simulator.faults import CONTROL_PATH, Plan
+from simulator.quay import Quay, settings_of
+from simulator.table import Row
+
+
+class _ControlFault(Exception):
+    """A control call that makes no sense."""
+
+
+def _faults(quay: Quay, wish: dict[str, Any]) -> Any:
+    """Another fault plan: `rates`, `only`, `times`, `retry_after_seconds`, `latency_ms`, `lanes`; {} ends all."""
+    quay.faults.follow(msgspec.convert(wish, Plan))
+    return {"rates": quay.faults.plan.rates}
+
+
+def _clock(quay: Quay, wish: dict[str, Any]) -> Any:
+    """`advance` seconds, or `now` = an ISO time."""
+    if "now" in wish:
+        quay.clock.set(datetime.fromisoformat(wish["now"]))
+    quay.clock.advance(wish.get("advance", 0))
+    return {"now": quay.clock.now().isoformat()}
+
+
+def _insert(quay: Quay, wish: dict[str, Any]) -> Any:
+    """`rows`: objects with kind, namespace, and at will performer, repository, ip, metadata, datetime (ISO; now)."""
+    for described in wish["rows"]:
+        quay.write(_row(quay, described))
+    return {"inserted": len(wish["rows"])}
+
+
+def _row(quay: Quay, described: dict[str, Any]) -> Row:
+    registry = quay.registry
+    account = registry.account(described["namespace"])
+    if account is None:
+        raise _ControlFault(f"no namespace {described['namespace']!r}")
+    performer = registry.account(described.get("performer"))
+    if performer is None and described.get("performer"):
+        raise _ControlFault(f"no account {described['performer']!r}")
+    repository = registry.repository(account.name, described.get("repository", ""))
+    at = described.get("datetime")
+    return Row(
+        to_us(datetime.fromisoformat(at)) if at else quay.clock.now_us(),
+        described.get("kind", "pull_repo"),
+        account.id,
+        performer.id if performer else 0,
+        repository.id if repository else 0,
+        described.get("ip"),
+        json.dumps(described.get("metadata", {})).encode(),
+    )
+
+
+def _rename(quay: Quay, wish: dict[str, Any]) -> Any:
+    """`old`, `new`: another name for an account."""
+    quay.registry.rename(wish["old"], wish["new"])
+    return {}
+
+
+def _delete(quay: Quay, wish: dict[str, Any]) -> Any:
+    """`name`: a robot goes at once; a namespace is marked and gets a UUID for a name, which comes back."""
+    account = quay.registry.account(wish["name"])
+    if account is not None and account.kind == "robot":
+        quay.registry.purge(account.name)
+        return {"name": None}
+    return {"name": quay.registry.delete_namespace(wish["name"])}
+
+
+def _purge(quay: Quay, wish: dict[str, Any]) -> Any:
+    """`name`: an account goes for good."""
+    quay.registry.purge(wish["name"])
+    return {}
+
+
+def _rotate(quay: Quay, wish: dict[str, Any]) -> Any:
+    """Rows older than `before` (ISO) are deleted, oldest ids first, `limit` at most in each table."""
+    before_us, left = to_us(datetime.fromisoformat(wish["before"])), wish.get("limit")
+    gone = 0
+    for table in quay.logs.tables:
+        old = [row for row in range(len(table)) if table.stamps[row] < before_us][:left]
+        gone += table.drop(set(old))
+    return {"deleted": gone}
+
+
+def _revoke(quay: Quay, wish: dict[str, Any]) -> Any:
+    """`token`: that access token is good no more."""
+    quay.registry.tokens.pop(wish["token"], None)
+    return {}
+
+
+def _stats(quay: Quay, _: dict[str, Any]) -> Any:
+    """What was asked so far."""
+    return quay.stats.report()
+
+
+def _reset(quay: Quay, _: dict[str, Any]) -> Any:
+    """Counting starts anew."""
+    quay.stats.clear()
+    return {}
+
+
+def _settings(quay: Quay, _: dict[str, Any]) -> Any:
+    """Clock, backend, row counts, tokens."""
+    return settings_of(quay)
+
+
+ACTIONS: dict[str, Callable[[Quay, dict[str, Any]], Any]] = {
+    "faults": _faults,
+    "clock": _clock,
+    "insert": _insert,
+    "rename": _rename,
+    "delete": _delete,
+    "purge": _purge,
+    "rotate": _rotate,
+    "revoke": _revoke,
+    "stats": _stats,
+    "reset": _reset,
+    "settings": _settings,
+}
+
+
+async def _control(request: Request) -> Response:
+    name = request.path_params["name"]
+    quay = quay_of(request)
+    if name == "truth":
+        return json_bytes(b"[" + b",".join(quay.truth()) + b"]")
+    if name not in ACTIONS:
+        return reply({"error": f"no such control call; there are {', '.join((*ACTIONS, 'truth'))}"}, 404)
+    try:
+        return reply(ACTIONS[name](quay, json.loads(await request.body() or b"{}")))
+    except (_ControlFault, KeyError, TypeError, ValueError) as error:
+        return reply({"error": f"{type(error).__name__}: {error}"}, 400)
+
+
+ROUTES = [Route(CONTROL_PATH + "{name}", _control, methods=["GET", "POST"])]

@@ -1,0 +1,154 @@
+"""The simulator's scenarios: what a stand-in holds when it starts."""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import msgspec
+
+from simulator.clock import DAY_US, SECOND_US, to_us
+from simulator.quay import Config, Content
+from simulator.registry import Registry, Team
+from simulator.table import Row
+
+SCENARIOS = {
+    "believable": "a registry at work, with incidents that are worth finding (default)",
+    "steady:RATE": "RATE rows a second at random moments, from the first day's midnight on",
+    "burst:N": "groups of N rows with one stamp, spread over the days",
+    "empty": "accounts and repositories, but not one event",
+}
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What is asked of a scenario: `events` rows over `days` UTC days up to and including `end`; `now` cuts the end."""
+
+    scenario: str
+    events: int
+    days: int
+    end: date
+    now: datetime
+    seed: int
+    precision: str
+
+    @property
+    def start_us(self) -> int:
+        """The first day's midnight."""
+        return to_us(datetime(self.end.year, self.end.month, self.end.day, tzinfo=UTC) - timedelta(days=self.days - 1))
+
+    @property
+    def end_us(self) -> int:
+        """The last day's end, or now where that is earlier."""
+        return min(self.start_us + self.days * DAY_US, to_us(self.now))
+
+
+def build(wish: Wish) -> Content:
+    """The content of a scenario. Raises ValueError, in words for who asked, where it cannot be."""
+    name, _, argument = wish.scenario.partition(":")
+    if wish.end_us <= wish.start_us:
+        raise ValueError(f"the first day, {wish.days} days up to {wish.end}, lies ahead of the clock ({wish.now})")
+    maker = _MAKERS.get(name)
+    if maker is None:
+        raise ValueError(f"no scenario {wish.scenario!r}; there are {', '.join(SCENARIOS)}")
+    return maker(wish, argument)
+
+
+def plain_registry(seed: int) -> tuple[Registry, dict[str, str]]:
+    """Two organisations, a few people and robots, and the four usual tokens."""
+    registry = Registry()
+    for name in ("admin", "auditor", "orgadmin", "alice", "bob"):
+        registry.add_account(name, "user", email=f"{name}@example.com")
+    for name in ("acme", "globex"):
+        org = registry.add_account(name, "org", email=f"{name}@example.com")
+        org.teams.append(Team("owners", "admin", "", {3}))
+        org.teams.append(Team("developers", "member", "Developers", {3, 4, 5}))
+        for repository in ("web", "api", "base"):
+            registry.add_repository(org.id, repository, public=repository == "base")
+        registry.add_account(f"{name}+ci", "robot", owner_id=org.id)
+        registry.add_account(f"{name}+deploy", "robot", owner_id=org.id)
+    return registry, add_tokens(registry, seed, admin="admin", auditor="auditor", org_admin="orgadmin", user="alice")
+
+
+def add_tokens(registry: Registry, seed: int, *, admin: str, auditor: str, org_admin: str, user: str) -> dict[str, str]:
+    """The tokens by role; the named accounts become what their roles say."""
+    made = {}
+    rng = random.Random(f"tokens {seed}")
+    everything = "super:user org:admin user:admin user:read repo:admin repo:read repo:create"
+    of_roles = {
+        "superuser": (admin, everything),
+        "readonly_superuser": (auditor, everything),
+        "org_admin": (org_admin, "org:admin repo:admin repo:read user:admin user:read"),
+        "user": (user, "user:admin user:read repo:read"),
+    }
+    for role, (name, scopes) in of_roles.items():
+        account = registry.account(name)
+        if account is None:
+            raise ValueError(f"no account {name!r} to give the {role} token to")
+        value = "".join(rng.choices(string.ascii_letters + string.digits, k=40))
+        registry.add_token(value, account.id, scopes.split())
+        made[role] = value
+        if role == "superuser":
+            registry.superusers.add(account.id)
+        if role == "readonly_superuser":
+            registry.readonly_superusers.add(account.id)
+    return made
+
+
+def _steady(wish: Wish, argument: str) -> Content:
+    rate = float(argument or 1)
+    width_us = round(wish.events / rate * SECOND_US)
+    if rate <= 0 or wish.start_us + width_us > wish.end_us:
+        raise ValueError(f"{wish.events} rows at {argument} a second do not fit before {wish.end}: ask for more days")
+    rng = random.Random(wish.seed)
+    return _plain(wish, sorted(wish.start_us + rng.randrange(width_us) for _ in range(wish.events)))
+
+
+def _burst(wish: Wish, argument: str) -> Content:
+    size = int(argument or 20)
+    groups = -(-wish.events // size)
+    gap_us = (wish.end_us - wish.start_us) // (groups + 1) // SECOND_US * SECOND_US
+    if size < 1 or gap_us < SECOND_US:
+        raise ValueError(f"{groups} bursts do not fit into {wish.days} days: ask for more days or larger bursts")
+    return _plain(wish, [wish.start_us + n // size * gap_us for n in range(wish.events)])
+
+
+def _plain(wish: Wish, stamps: list[int]) -> Content:
+    registry, tokens = plain_registry(wish.seed)
+    rng = random.Random(wish.seed + 1)
+    repositories = list(registry.repositories.values())
+    people = [a for a in registry.accounts.values() if a.kind != "org"]
+    rows = []
+    for stamp_us in stamps:
+        repository, performer = rng.choice(repositories), rng.choice(people)
+        namespace = registry.accounts[repository.account_id].name
+        metadata = {"repo": repository.name, "namespace": namespace, "user-agent": "skopeo/1.14.0"}
+        metadata |= {"tag": f"v{rng.randrange(40)}", "mediaType": "application/vnd.oci.image.manifest.v1+json"}
+        metadata["username"] = performer.name
+        rows.append(
+            Row(
+                cut(stamp_us, wish.precision),
+                rng.choice(("pull_repo", "pull_repo", "pull_repo", "push_repo")),
+                repository.account_id,
+                performer.id,
+                repository.id,
+                f"10.0.{rng.randrange(256)}.{rng.randrange(1, 255)}",
+                json.dumps(metadata).encode(),
+            )
+        )
+    return Content(registry, (rows,), Config(), tokens)
+
+
+def _empty(wish: Wish, _: str) -> Content:
+    registry, tokens = plain_registry(wish.seed)
+    return Content(registry, ([],), Config(), tokens)
+
+
+def cut(stamp_us: int, precision: str) -> int:
+    """A stamp as the database keeps it: whole seconds on MySQL."""
+    return stamp_us // SECOND_US * SECOND_US if precision == "second" else stamp_us
+
+
+_MAKERS: dict[str, Callable[[Wish, str], Content]] = {"steady": _steady, "burst": _burst, "empty": _empty}

@@ -1,0 +1,74 @@
+"""What all tests share: a stand-in Quay in a process of its own, and the recorded answers of a real one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+Truth = list[dict[str, Any]]
+
+
+class Simulated:
+    """A running stand-in. `tokens`: superuser, readonly_superuser, org_admin, user."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str, tokens: dict[str, str], truth: Path) -> None:
+        self.process, self.url, self.tokens, self._truth = process, url, tokens, truth
+
+    def truth(self) -> Truth:
+        """Every event it held when it started, oldest first, as the superuser's log shows them."""
+        return [json.loads(line) for line in self._truth.read_bytes().splitlines()]
+
+    def control(self, name: str, **wish: Any) -> Any:
+        """A control call; see simulator/control.py for what there is."""
+        request = Request(  # noqa: S310 - loopback
+            f"{self.url}/__simulator__/{name}", json.dumps(wish).encode(), {"content-type": "application/json"}
+        )
+        with urlopen(request, timeout=60) as reply:  # noqa: S310
+            return json.load(reply)
+
+    def stop(self) -> int:
+        """Ends it and gives its exit code."""
+        self.process.terminate()
+        return self.process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def start_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Simulated]]:
+    """A factory: `start_simulator("--events", "500", …)` gives a stand-in that listens. All end with the session."""
+    started: list[Simulated] = []
+
+    def start(*args: str) -> Simulated:
+        folder = tmp_path_factory.mktemp("simulator")
+        ready, truth = folder / "ready.json", folder / "truth.jsonl"
+        command = [sys.executable, "-m", "simulator", "--with-parent", *args]
+        command += ["--ready-file", str(ready), "--truth", str(truth)]
+        process = subprocess.Popen(command, cwd=ROOT)
+        until = time.monotonic() + 60
+        while not ready.exists():
+            if process.poll() is not None or time.monotonic() > until:
+                process.kill()
+                pytest.fail(f"the simulator did not start: {' '.join(args)}")
+            time.sleep(0.02)
+        described = json.loads(ready.read_bytes())
+        started.append(Simulated(process, described["url"], described["tokens"], truth))
+        return started[-1]
+
+    yield start
+    for simulated in started:
+        if simulated.process.poll() is None:
+            simulated.stop()
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of recorded answers of a real Quay."""
+    return ROOT / "tests" / "recordings"

@@ -1,0 +1,97 @@
+"""The views: each says its grain in its first line, and keeps it over a ledger that has something of everything."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests.warehouse.sample import NOW, SCOPE, begin, busy_day, event, fill, seal, store
+from warehouse import install
+from warehouse.ledger import Ledger
+from warehouse.months import finalise
+from warehouse.reader import EVENT_COLUMNS
+from warehouse.runs import Spent, finish_run, start_run
+from warehouse.slices import record_counts
+
+_SEPTEMBER, _OCTOBER = date(2026, 9, 30), date(2026, 10, 1)
+_GRAINS = {
+    "stg_month_events": "source_id, day, event_no",
+    "stg_events": "source_id, day, event_no",
+    "stg_held": "source_id, day, scope, kind",
+    "stg_counts": "source_id, day, scope, kind",
+    "stg_counted_parts": "source_id, day, scope",
+    "events": "event_id",
+    "mart_kind_coverage": "source_id, day, scope, kind",
+    "mart_coverage": "source_id, day",
+    "mart_days_by_state": "source_id, state",
+    "mart_spent": "run_id, source_id",
+    "mart_runs": "run_id",
+    "mart_sources": "source_id",
+}
+_FOLDER = Path(install.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    """Two sources, two scopes on one day, a final month with a late row, counts of nothing, runs without requests."""
+    home = tmp_path_factory.mktemp("views")
+    fill(home, (_SEPTEMBER, _OCTOBER))
+    with Ledger.open(home, command="test") as ledger:
+        finalise(ledger, date(2026, 10, 12), 10)
+        store(ledger, [*busy_day(_SEPTEMBER), event(9, "made_up_kind", day=_SEPTEMBER)], day=_SEPTEMBER)
+        begin(ledger, "other")
+        store(ledger, busy_day(_OCTOBER), source_id="other", day=_OCTOBER)
+        store(ledger, busy_day(_OCTOBER), source_id="other", day=_OCTOBER, scope="user:alice")
+        seal(ledger, _OCTOBER, source_id="other")
+        run_id = start_run(ledger, "sync", "test", NOW)
+        record_counts(ledger, run_id, "other", SCOPE, {_OCTOBER: {"pull_repo": 9}, date(2026, 10, 2): {}}, NOW)
+        spent = [Spent("other", operation, "read", "ok", 1, 0.1, 5) for operation in ("listLogs", "getAggregateLogs")]
+        finish_run(ledger, run_id, NOW, "done", "", spent)
+        start_run(ledger, "sync", "unfinished", NOW)
+        begin(ledger, "empty")
+        yield ledger
+
+
+def test_every_file_is_a_view_and_every_view_has_a_grain(rich: Ledger) -> None:
+    files = {path.stem for path in (_FOLDER / "views").glob("*.sql")}
+    assert files == set(install.VIEWS)
+    made = rich.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal")
+    assert {name for (name,) in made} == {*install.VIEWS, install.MONTHS_VIEW} == set(_GRAINS)
+
+
+@pytest.mark.parametrize("name", install.VIEWS)
+def test_the_first_line_says_the_grain(name: str) -> None:
+    assert install.view_sql(name).startswith("-- One row per ")
+
+
+@pytest.mark.parametrize(("name", "grain"), _GRAINS.items(), ids=_GRAINS.keys())
+def test_the_grain_holds(rich: Ledger, name: str, grain: str) -> None:
+    rows, distinct = rich.rows(f"SELECT count(*), count(DISTINCT ({grain})) FROM {name}")[0]
+    assert rows == distinct > 0
+
+
+def test_no_event_is_lost_on_its_way_to_the_readers(rich: Ledger) -> None:
+    stored = sum(
+        rich.rows(f"SELECT count(*) FROM {name}")[0][0] for name in ("event_rows", "corrections", "stg_month_events")
+    )
+    assert rich.rows("SELECT count(*) FROM stg_events") == rich.rows("SELECT count(*) FROM events") == [(stored,)]
+    assert stored == 40 * 4 + 1
+    assert tuple(rich.frame("SELECT * FROM events LIMIT 0").columns) == EVENT_COLUMNS
+
+
+def test_a_view_of_an_older_version_goes(rich: Ledger) -> None:
+    with rich.transaction() as cursor:
+        cursor.execute("CREATE VIEW mart_of_yesterday AS SELECT 1")
+        install.install_views(cursor, rich.home)
+    assert rich.rows("SELECT * FROM duckdb_views() WHERE view_name = 'mart_of_yesterday'") == []
+
+
+def test_the_kinds_that_are_shipped_are_each_described_once() -> None:
+    with (_FOLDER / "seeds" / "log_kinds.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len({row["kind"] for row in rows}) == len(rows)
+    assert all(row["category"] and row["meaning"].endswith(".") for row in rows)
