@@ -114,6 +114,9 @@ class CollectSettings(_Section):
         le=300,
         description="Rows younger than this are left for the next run: they still may get twins.",
     )
+    repair_requests: int = Field(
+        default=500, ge=0, le=100_000, description="Requests that the repair of one short day may take; 0: none."
+    )
 
 
 class MonthsSettings(_Section):

@@ -8,6 +8,8 @@ from collector.cover import cover_of
 from collector.run import SourceRun
 from collector.verdict import Evidence, judge
 from warehouse import slices
+from warehouse.parts import was_repaired
+from warehouse.schema import SliceState
 
 
 def judge_day(run: SourceRun, day: date) -> None:
@@ -21,13 +23,16 @@ def judge_day(run: SourceRun, day: date) -> None:
     verdict = judge(
         parts, over=run.over(day), over_at=run.over_at(day), rejected_rows=held.rejected_rows if held else 0
     )
+    state = verdict.state
+    if state is SliceState.VERIFIED and was_repaired(run.ledger, run.source_id, day):
+        state = SliceState.REPAIRED
     counted = [part.counted_at for part in parts.values() if part.counted_at is not None]
     slices.set_state(
         run.ledger,
         run.source_id,
         day,
         cover.version,
-        verdict.state,
+        state,
         expected_events=verdict.expected_events,
         note=verdict.note,
         now=run.now(),

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
-from datetime import date, datetime
+from collections import deque
+from datetime import date
 
 from collector import landing
-from collector.chain import ChainResult, Key, Tally, Want, read_chain
+from collector.chain import ChainResult, Want, read_chain
 from collector.counting import PART_ERRORS, count_window, refuse
-from collector.days import day_start
 from collector.judging import judge_day
-from collector.normalise import Place, event_frame, from_stamp_us, reject_frame
+from collector.merging import exceeds, merge, reading_of, tally
+from collector.normalise import Place
 from collector.quay import logs
 from collector.quay.errors import BrokenReply, QuayError, ServerFailure, WrongWindow
 from collector.quay.scopes import Scope
+from collector.repair import Repair
 from collector.run import SourceRun
 from collector.verdict import missing
 from warehouse import publish, slices, sources
@@ -61,6 +62,7 @@ async def _complete_day(run: SourceRun, day: date) -> None:
         for scope in run.scopes(day):
             if (day, scope.text) not in run.refused:
                 read_any |= await _complete_part(run, day, scope)
+                await _repair(run, day, scope)
         run.failed_days = 0
     except _DAY_ERRORS as error:
         run.failed_days += 1
@@ -91,7 +93,7 @@ async def _complete_part(run: SourceRun, day: date, scope: Scope) -> bool:
         return page
 
     try:
-        result = await read_chain(fetch, log, want, _tally(run, day, scope, lacking, stored), Place.of(scope))
+        result = await read_chain(fetch, log, want, tally(run, day, scope, lacking, stored), Place.of(scope))
         await _keep(run, log, result, lacking)
     finally:
         log.close()
@@ -103,19 +105,22 @@ async def _complete_part(run: SourceRun, day: date, scope: Scope) -> bool:
     return True
 
 
+async def _repair(run: SourceRun, day: date, scope: Scope) -> None:
+    """A closed day that still lacks events is split, within the requests that the settings allow for it."""
+    most = run.settings.collect.repair_requests
+    repair = Repair(run, day, scope, most)
+    if not run.over(day) or most == 0 or not (lacking := repair.lacking()):
+        return
+    complete = await repair.mend()
+    left = sum(repair.lacking().values())
+    brought = sum(lacking.values()) - left
+    end = "nothing is missing any more" if complete else f"{left} are still missing"
+    run.notes.append(f"{day} {scope.text}: repaired {brought} events with {repair.requests} requests, {end}")
+
+
 def _begin(run: SourceRun, day: date, scope: Scope) -> landing.ChainLog:
     heading = landing.Heading(run.source_id, scope.text, "", day, run.run_id, run.now())
     return landing.ChainLog.begin(run.ledger.home, heading)
-
-
-def _tally(run: SourceRun, day: date, scope: Scope, lacking: dict[str, int], stored: dict[str, int]) -> Tally:
-    def held(since_us: int) -> Counter[Key]:
-        since = max(from_stamp_us(since_us), day_start(day))
-        frame = slices.held_keys(run.ledger, run.source_id, day, scope.text, since)
-        columns = [frame["occurred_at"].dt.epoch("us"), *frame.get_columns()[1:]]
-        return Counter(zip(*(column.to_list() for column in columns), strict=True))
-
-    return Tally(lacking, held if any(stored.values()) else None)
 
 
 async def _keep(run: SourceRun, log: landing.ChainLog, result: ChainResult, lacking: dict[str, int]) -> None:
@@ -133,32 +138,9 @@ async def _keep(run: SourceRun, log: landing.ChainLog, result: ChainResult, lack
     run.numbers.events_new += merged.new_events
 
 
-def reading_of(heading: landing.Heading, result: ChainResult, ended_at: datetime) -> slices.Reading:
-    """What a chain was, for the record."""
-    return slices.Reading(
-        source_id=heading.source_id,
-        day=heading.day,
-        scope=heading.scope,
-        part=heading.part,
-        method="pages",
-        run_id=heading.run_id,
-        started_at=heading.started_at,
-        ended_at=ended_at,
-        rows=len(result.events) + len(result.rejects),
-        requests=result.requests,
-        end_reason=result.end_reason,
-        complete=result.end_reason in ("filled", "end"),
-    )
-
-
-def merge(run: SourceRun, reading: slices.Reading, result: ChainResult) -> slices.Merged:
-    """Gives what a chain brought to the ledger, in one transaction."""
-    return slices.merge_reading(run.ledger, reading, event_frame(result.events), reject_frame(result.rejects))
-
-
 async def _is_too_much(run: SourceRun, day: date, scope: Scope, result: ChainResult, lacking: dict[str, int]) -> bool:
     """Counts again where a reading exceeds the count: late rows are fine, rows given twice are not."""
-    if not _exceeds(result, lacking):
+    if not exceeds(result, lacking):
         return False
     try:
         await count_window(run, scope, day, day, [day], purpose="recount")
@@ -166,11 +148,7 @@ async def _is_too_much(run: SourceRun, day: date, scope: Scope, result: ChainRes
         return True
     counted = slices.latest_counts(run.ledger, run.source_id, day, day)[day, scope.text]
     stored = slices.held_counts(run.ledger, run.source_id, day, scope.text)
-    return _exceeds(result, missing(counted.by_kind, stored))
-
-
-def _exceeds(result: ChainResult, lacking: dict[str, int]) -> bool:
-    return any(number > lacking.get(kind, 0) for kind, number in result.new_by_kind.items())
+    return exceeds(result, missing(counted.by_kind, stored))
 
 
 async def _publish_now_and_then(run: SourceRun) -> None:

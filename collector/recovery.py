@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collector import landing
 from collector.chain import replay, usable
+from collector.merging import merge, reading_of
 from collector.normalise import Place
 from collector.quay.scopes import Scope
-from collector.reading import merge, reading_of
 from collector.run import SourceRun
+from warehouse.parts import user_namespaces
 
 
 def recover(run: SourceRun) -> None:
@@ -16,14 +17,16 @@ def recover(run: SourceRun) -> None:
         log = landing.ChainLog.resume(path)
         if log is None:
             path.unlink(missing_ok=True)
-        elif usable(log, run.over_at(log.heading.day), run.now()):
+        elif not log.heading.part and usable(log, run.over_at(log.heading.day), run.now()):
             run.left[log.heading.day, log.heading.scope] = log
         else:
             _merge_rest(run, log)
 
 
 def _merge_rest(run: SourceRun, log: landing.ChainLog) -> None:
-    result = replay(log, Place.of(Scope.parse(log.heading.scope)), run.settle)
+    asked = log.heading.part.partition(" ")[0] or log.heading.scope
+    users = user_namespaces(run.ledger, run.source_id, log.heading.day)
+    result = replay(log, Place.of(Scope.parse(asked), user_namespaces=users), run.settle)
     if log.marks and (result.events or result.rejects):
         merged = merge(run, reading_of(log.heading, result, log.marks[-1].landed_at), result)
         run.numbers.events_new += merged.new_events

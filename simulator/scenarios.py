@@ -151,4 +151,14 @@ def cut(stamp_us: int, precision: str) -> int:
     return stamp_us // SECOND_US * SECOND_US if precision == "second" else stamp_us
 
 
-_MAKERS: dict[str, Callable[[Wish, str], Content]] = {"steady": _steady, "burst": _burst, "empty": _empty}
+def _believable(wish: Wish, _: str) -> Content:
+    rng = random.Random(wish.seed)
+    return _plain(wish, sorted(rng.randrange(wish.start_us, wish.end_us) for _ in range(wish.events)))
+
+
+_MAKERS: dict[str, Callable[[Wish, str], Content]] = {
+    "believable": _believable,
+    "steady": _steady,
+    "burst": _burst,
+    "empty": _empty,
+}

@@ -1,0 +1,62 @@
+"""The bench's stand-in: starts the simulator as a process, steers it, and keeps files of the events that it makes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from bench.measure import ROOT
+
+_PATIENCE_S = 180.0
+
+
+class StandIn:
+    """A stand-in Quay that listens on loopback."""
+
+    def __init__(self, url: str, tokens: dict[str, str]) -> None:
+        self.url, self.tokens = url, tokens
+
+    def control(self, name: str, **wish: Any) -> Any:
+        """A control call; see `simulator/control.py`."""
+        body = json.dumps(wish).encode()
+        request = Request(f"{self.url}/__simulator__/{name}", body, {"content-type": "application/json"})  # noqa: S310
+        with urlopen(request, timeout=120) as reply:  # noqa: S310 - loopback
+            return json.load(reply)
+
+
+@contextlib.contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[StandIn]:
+    """A stand-in started with `arguments`; it ends with the block. Raises RuntimeError where it does not start."""
+    ready = folder / "ready.json"
+    ready.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "simulator", "--with-parent", "--ready-file", str(ready), *arguments]
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        until = time.monotonic() + _PATIENCE_S
+        while not ready.exists():
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"the stand-in did not start: {' '.join(arguments)}")
+            time.sleep(0.05)
+        described = json.loads(ready.read_bytes())
+        yield StandIn(described["url"], described["tokens"])
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def made_events(folder: Path, *, events: int, days: int, end: date, seed: int = 7) -> Path:
+    """A file of believable events, JSON lines as the superuser's log shows them, oldest first; made once a folder."""
+    file = folder / f"events-{events}-{days}-{end}-{seed}.jsonl"
+    if not file.exists():
+        numbers = ("--events", str(events), "--days", str(days), "--end", str(end), "--seed", str(seed))
+        with running(folder, *numbers, "--truth", str(file)):
+            pass
+    return file

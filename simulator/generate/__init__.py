@@ -1,0 +1,1 @@
+"""The simulator's generator: a registry at work, the same for the same seed."""

@@ -1,0 +1,76 @@
+"""The recorded Quay, loaded into a stand-in: its log rows, its names as they were then, its users and their scopes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from simulator.clock import Clock, to_us
+from simulator.quay import Content, Quay
+from simulator.registry import Registry, Team
+from simulator.table import Row
+
+AFTERWARDS = datetime(2026, 11, 23, 8, 53, 40, tzinfo=UTC)
+USERS = ("admin", "auditor", "orgadmin", "alice", "bob", "carol", "dave", "eve", "newbie")
+ORGANIZATIONS = ("acme", "globex", "initech", "umbrella", "newns")
+ADMINS = {"acme": "orgadmin", "globex": "alice", "initech": "bob", "umbrella": "admin", "newns": "bob"}
+
+
+def load(recordings: Path) -> Quay:
+    """A stand-in that holds what the recorded Quay held, a moment after its last recorded call."""
+    lines = list(csv.DictReader((recordings / "ground_truth_logentry3.csv").read_text(encoding="utf-8").splitlines()))
+    registry = _names(lines)
+    rows = [_row(registry, line) for line in lines]
+    return Quay(Content(registry, (rows,)), Clock(AFTERWARDS))
+
+
+def token_for(quay: Quay, user: str, scopes: str, *, expired: bool = False) -> str:
+    """An access token like the one that a recorded call was made with."""
+    value = f"{user}/{scopes}/{expired}"
+    account = quay.registry.account(user)
+    assert account is not None
+    quay.registry.add_token(value, account.id, scopes.split(), 0 if expired else None)
+    return value
+
+
+def _names(lines: list[dict[str, str]]) -> Registry:
+    registry = Registry()
+    for name in USERS:
+        registry.add_account(name, "user", email=f"{name}@example.com")
+    for name in ORGANIZATIONS:
+        admin = registry.account(ADMINS[name])
+        assert admin is not None
+        org = registry.add_account(name, "org", email=f"{name}@example.com")
+        org.teams.append(Team("owners", "admin", members={admin.id}))
+    for line in lines:
+        if registry.account(line["account"]) is None:
+            registry.add_account(line["account"], "org").deleted = True
+        if line["performer"] and registry.account(line["performer"]) is None:
+            registry.add_account(line["performer"], "robot")
+        if line["repository"] and registry.repository(line["account"], line["repository"]) is None:
+            account = registry.account(line["account"])
+            assert account is not None
+            registry.add_repository(account.id, line["repository"])
+    for name, held in (("admin", registry.superusers), ("auditor", registry.readonly_superusers)):
+        account = registry.account(name)
+        assert account is not None
+        held.add(account.id)
+    return registry
+
+
+def _row(registry: Registry, line: dict[str, str]) -> Row:
+    account, performer = registry.account(line["account"]), registry.account(line["performer"])
+    repository = registry.repository(line["account"], line["repository"])
+    assert account is not None
+    json.loads(line["metadata_json"])
+    return Row(
+        to_us(datetime.fromisoformat(line["datetime"])),
+        line["kind"],
+        account.id,
+        performer.id if performer else 0,
+        repository.id if repository else 0,
+        line["ip"] or None,
+        line["metadata_json"].encode(),
+    )
