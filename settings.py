@@ -115,7 +115,7 @@ class CollectSettings(_Section):
         description="Rows younger than this are left for the next run: they still may get twins.",
     )
     repair_requests: int = Field(
-        default=500, ge=0, le=100_000, description="Requests that the repair of one short day may take; 0: none."
+        default=1000, ge=0, le=100_000, description="Requests that the repair of one short day may take; 0: none."
     )
 
 

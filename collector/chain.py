@@ -33,9 +33,10 @@ class Want(msgspec.Struct, frozen=True):
 
     missing: dict[str, int]  # by kind: what the source counts beyond what is held
     counted_rows: int  # all kinds: what bounds the chain
-    settled_before: (
-        timedelta | None
-    )  # rows younger than this, when served, are left for a later run; None: the day is over
+    # Rows younger than this, when served, are left for a later run; None: the day is over.
+    settled_before: timedelta | None
+    # The window goes on so many days after the day; their rows are passed over.
+    later_days: int = 0
 
     @property
     def most_pages(self) -> int:
@@ -125,6 +126,7 @@ class _Chain:
 
     def __init__(self, want: Want, tally: Tally, place: Place, bounds: tuple[int, int]) -> None:
         self.want, self.tally, self.place, self.bounds = want, tally, place, bounds
+        self.window_end = bounds[1] + want.later_days * (bounds[1] - bounds[0])
         self.guard = Guard()
         self.pool: dict[str, str] = {}
         self.events: list[Event] = []
@@ -149,10 +151,10 @@ class _Chain:
         return True
 
     def _inside(self, event: Event) -> bool:
-        inside = self.bounds[0] <= event.occurred_at < self.bounds[1]
-        if not inside:
-            self.rejects.append(Reject(event.kind, "its time lies outside the day that was asked for", ""))
-        return inside
+        if not self.bounds[0] <= event.occurred_at < self.window_end:
+            self.rejects.append(Reject(event.kind, "its time lies outside the days that were asked for", ""))
+            return False
+        return event.occurred_at < self.bounds[1]
 
     def _settle(self, events: list[Event], served_at: datetime | None) -> None:
         limit = self.want.settled_before

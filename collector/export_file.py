@@ -13,9 +13,9 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
+from collector.bulk import Bulk, Rows, split
 from collector.errors import CollectorError
-from collector.normalise import Event, Place, Reject, normalise, stamp_us
-from collector.quay import redaction
+from collector.normalise import Event, Place, Reject, stamp_us
 from collector.quay.client import moment
 
 BLOCK_BYTES = 1 << 20
@@ -97,7 +97,7 @@ class ExportReader:
         self._block_bytes = block_bytes
         self._gather = block_bytes  # more than a block, only while one event is longer than that
         self._held = bytearray()
-        self._place = Place(None, None)
+        self._bulk = Bulk(Place(None, None))
         self._bounds_us = (0, 0)
         self._rejects = 0
 
@@ -111,10 +111,10 @@ class ExportReader:
             if cut is None:
                 self._want_more()
                 return
-            rows, end = cut
+            text, rows, end = cut
             del self._held[:end]
             self._gather = self._block_bytes
-            yield self._block(rows)
+            yield self._block(text, rows)
 
     def close(self) -> Iterator[Block]:
         """The file ends here: gives the last events. Raises BadExport where it is cut, or goes on where it should end."""
@@ -123,14 +123,15 @@ class ExportReader:
         end = _END.search(self._held, max(0, len(self._held) - MOST_HEAD_BYTES))
         if end is None:
             raise self._bad("it is cut off: its end is missing")
+        text = _list(self._held, end.start())
         try:
-            rows = _decode_rows(b"[" + self._held[: end.start()] + b"]")
+            rows = _decode_rows(text)
         except _UNREADABLE as error:
             raise self._bad(f"it is cut off or no JSON near its end ({error})") from None
         if not rows or not _is_terminator(rows[-1]):
             raise self._bad("its last row is no terminator: rows are missing")
         self._held.clear()
-        yield self._block(rows[:-1])
+        yield self._block(text, rows[:-1])
 
     def _read_head(self) -> bool:
         """Whether the beginning is there; takes it off."""
@@ -147,7 +148,7 @@ class ExportReader:
             raise self._bad(_says_of_beginning(self._held)) from None
         self.head = Head(told.export_id, start, end, details.namespace, details.repository)
         self._check(self.head)
-        self._place = Place(self.head.namespace, "user" if self._is_user else "org")
+        self._bulk = Bulk(Place(self.head.namespace, "user" if self._is_user else "org"))
         self._bounds_us = (stamp_us(start), stamp_us(end))
         del self._held[: found.end()]
         return True
@@ -168,28 +169,17 @@ class ExportReader:
                 f"it covers {head.days[0]} to {head.days[1]}, asked for were {wanted.first} to {wanted.last}"
             )
 
-    def _block(self, rows: list[msgspec.Raw]) -> Block:
-        # One look at the block spares the look at each row, which is the rule.
-        if redaction.may_hold_secrets(b"\n".join(rows)):
-            rows = [msgspec.Raw(redaction.redact(bytes(row))) for row in rows]
-        place = self._place
-        events: list[Event] = []
-        rejects: list[Reject] = []
-        for row in rows:
-            item = normalise(row, place)
-            (events if isinstance(item, Event) else rejects).append(item)  # type: ignore[arg-type]
-        self._look_at(events, rejects)
-        return Block(events, rejects)
-
-    def _look_at(self, events: list[Event], rejects: list[Reject]) -> None:
+    def _block(self, text: bytes, rows: Rows) -> Block:
+        events, rejects = self._bulk.normalise(text, rows)
         low, high = self._bounds_us
-        if events and not (low <= min(events)[0] and max(events)[0] <= high):
+        if not all(low <= event[0] <= high for event in events):
             raise self._bad("it holds events outside the days that it says it covers")
         self._rejects += len(rejects)
         if any(_is_terminator(reject.raw.encode()) for reject in rejects):
             raise self._bad("rows follow its terminator")
         if self._rejects > MOST_REJECTS:
             raise self._bad(f"more than {MOST_REJECTS:,} of its rows are no events")
+        return Block(events, rejects)
 
     def _want_more(self) -> None:
         if len(self._held) > MOST_EVENT_BYTES:
@@ -207,8 +197,8 @@ def read_blocks(reader: ExportReader, chunks: Iterable[bytes]) -> Iterator[Block
     yield from reader.close()
 
 
-def _last_border(held: bytearray) -> tuple[list[msgspec.Raw], int] | None:
-    """The rows before the last border between two events, and where the rest begins. Guesses first: what looks like a
+def _last_border(held: bytearray) -> tuple[bytes, Rows, int] | None:
+    """The text and the rows before the last border between two events, and where the rest begins. Guesses first: what looks like a
     border is none where it lies in a string or in a list of an event's own, and then what is before it is no JSON."""
     at = len(held)
     for _ in range(_GUESSES):
@@ -223,12 +213,17 @@ def _last_border(held: bytearray) -> tuple[list[msgspec.Raw], int] | None:
     return _rows_before(held, sure) if sure else None
 
 
-def _rows_before(held: bytearray, end: int) -> tuple[list[msgspec.Raw], int] | None:
+def _rows_before(held: bytearray, end: int) -> tuple[bytes, Rows, int] | None:
+    text = _list(held, end)
     try:
-        rows = _decode_rows(b"[" + held[:end] + b"]")
+        rows = split(text)
     except _UNREADABLE:
         return None
-    return rows, held.index(b",", end) + 1
+    return text, rows, held.index(b",", end) + 1
+
+
+def _list(held: bytearray, end: int) -> bytes:
+    return b"".join((b"[", memoryview(held)[:end], b"]"))
 
 
 def _scan(held: bytearray) -> int | None:

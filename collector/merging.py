@@ -19,12 +19,17 @@ def tally(run: SourceRun, day: date, scope: Scope, lacking: dict[str, int], stor
     """A tally that knows what is stored of one scope's part of a day."""
 
     def held(since_us: int) -> Counter[Key]:
-        since = max(from_stamp_us(since_us), day_start(day))
-        frame = slices.held_keys(run.ledger, run.source_id, day, scope.text, since)
-        columns = [frame["occurred_at"].dt.epoch("us"), *frame.get_columns()[1:]]
-        return Counter(zip(*(column.to_list() for column in columns), strict=True))
+        return held_key_counts(run, day, scope, since_us)
 
     return Tally(lacking, held if any(stored.values()) else None)
+
+
+def held_key_counts(run: SourceRun, day: date, scope: Scope, since_us: int = 0) -> Counter[Key]:
+    """How often each key is stored of one scope's part of a day, from a stamp on (microseconds since 1970)."""
+    since = max(from_stamp_us(since_us), day_start(day))
+    frame = slices.held_keys(run.ledger, run.source_id, day, scope.text, since)
+    columns = [frame["occurred_at"].dt.epoch("us"), *frame.get_columns()[1:]]
+    return Counter(zip(*(column.to_list() for column in columns), strict=True))
 
 
 def reading_of(heading: landing.Heading, result: ChainResult, ended_at: datetime) -> slices.Reading:

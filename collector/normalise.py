@@ -24,6 +24,9 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _RAW_LIMIT = 20_000
 _EMPTY: Any = object()
 
+Parts = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
+NO_PARTS: Parts = (None, None, None, None, None, None)
+
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -101,20 +104,14 @@ def normalise(raw: msgspec.Raw | bytes, place: Place) -> Event | Reject:
     stamp = row.pop("datetime", None)
     if not isinstance(stamp, str):
         return Reject(kind, "no datetime", _text(raw))
-    seconds = _seconds(stamp)
+    seconds = stamp_seconds(stamp)
     if seconds is None:
         return Reject(kind, "the datetime is not in Quay's form (RFC 2822, -0000)", _text(raw))
     extra: dict[str, Any] = {} if "metadata" in row else {"_absent": ["metadata"]}
     metadata = row.pop("metadata", _EMPTY)
-    repository = repository_namespace = tag = digest = user_agent = residual = None
+    parts = NO_PARTS
     if type(metadata) is dict:
-        repository = _take(metadata, "repo")
-        repository_namespace = _take(metadata, "namespace")
-        tag = _take(metadata, "tag")
-        digest = _take(metadata, "manifest_digest")
-        user_agent = _take(metadata, "user-agent")
-        if metadata:
-            residual = _encode(metadata).decode()
+        parts = take_apart(metadata)
     elif metadata is not _EMPTY:
         extra["metadata"] = metadata
     ip = _ip(row, extra)
@@ -129,12 +126,7 @@ def normalise(raw: msgspec.Raw | bytes, place: Place) -> Event | Reject:
         performer,
         performer_kind,
         ip,
-        repository,
-        repository_namespace,
-        tag,
-        digest,
-        user_agent,
-        residual,
+        *parts,
         _encode(extra).decode() if extra else None,
     )
 
@@ -147,6 +139,18 @@ def event_frame(events: Iterable[Event]) -> pl.DataFrame:
 def reject_frame(rejects: Iterable[Reject]) -> pl.DataFrame:
     """Rejects as a frame of REJECT_SCHEMA."""
     return pl.DataFrame(list(rejects), schema=REJECT_SCHEMA, orient="row")
+
+
+def take_apart(metadata: dict[str, Any]) -> Parts:
+    """Metadata in the order of an event's columns: what has a column of its own, and the rest as JSON. Empties the dict of
+    the former."""
+    repository = _take(metadata, "repo")
+    repository_namespace = _take(metadata, "namespace")
+    tag = _take(metadata, "tag")
+    digest = _take(metadata, "manifest_digest")
+    user_agent = _take(metadata, "user-agent")
+    residual = _encode(metadata).decode() if metadata else None
+    return repository, repository_namespace, tag, digest, user_agent, residual
 
 
 def _take(metadata: dict[str, Any], key: str) -> str | None:
@@ -201,7 +205,7 @@ def _without_avatar(value: Any) -> Any:
     return {key: item for key, item in value.items() if key != "avatar"} if type(value) is dict else value
 
 
-def _seconds(stamp: str) -> int | None:
+def stamp_seconds(stamp: str) -> int | None:
     """Whole seconds since 1970 of `Sun, 22 Nov 2026 23:59:54 -0000`; None for anything else."""
     if len(stamp) != 31 or not stamp.endswith(" -0000"):
         return None

@@ -17,15 +17,18 @@ from warehouse.parts import HeldPart
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A list call narrower than the cover's: `scope` is where it is asked, `performer` whose deeds ('' : everybody's)."""
+    """A list call narrower than the cover's: `scope` is where it is asked, `performer` whose deeds ('' : everybody's).
+    `later_days`: how many days after the day the window goes on, so that pages end between other rows."""
 
     scope: Scope
     performer: str = ""
+    later_days: int = 0
 
     @property
     def text(self) -> str:
         """How the part is written into the record of readings."""
-        return f"{self.scope.text} performer={self.performer}" if self.performer else self.scope.text
+        performer = f" performer={self.performer}" if self.performer else ""
+        return f"{self.scope.text}{performer}" + (f" +{self.later_days}d" if self.later_days else "")
 
     def holds(self, held: HeldPart) -> bool:
         """Whether what is held under these names lies in the part."""

@@ -7,23 +7,30 @@ events of a missing kind are read, or split again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
 
+import msgspec
+
 from collector import landing
-from collector.chain import Want, read_chain
-from collector.merging import exceeds, merge, reading_of, tally
-from collector.normalise import Place
+from collector.chain import ChainResult, Want, read_chain
+from collector.days import ONE_DAY
+from collector.merging import exceeds, held_key_counts, merge, reading_of, tally
+from collector.normalise import Place, day_bounds_us
 from collector.parts import Part, children, held_of
 from collector.quay import logs, superuser
 from collector.quay.errors import BadRequest, Forbidden, NotFound, QuayError, ServerFailure
 from collector.quay.scopes import Scope
 from collector.run import SourceRun
+from collector.stitch import Joined, Start, Watch, stitch
 from collector.verdict import missing
 from warehouse import slices
-from warehouse.parts import held_parts, user_namespaces
+from warehouse.parts import HeldPart, held_parts, user_namespaces
 
 # A part that the server does not know (any more) is left out; the rest goes on.
+_MOST_LATER_DAYS = 2
+_MOST_STRETCHES = 3  # requests a page of rows that stitching may take
+_PAGE_ROWS = 20
 _GONE = (Forbidden, NotFound, BadRequest)
 
 
@@ -34,14 +41,24 @@ class Repair:
         self._run, self._day, self._scope = run, day, scope
         self._left = most_requests
         self._users = user_namespaces(run.ledger, run.source_id, day)
+        self._later_rows = 0
+        self._stubborn: list[tuple[Part, dict[str, int]]] = []
+        self._starts: list[Start] = []
         self.requests = 0
 
     async def mend(self) -> bool:
         """Whether nothing is missing any more. Raises QuayError where the whole source is in trouble."""
-        await self._split(Part(self._scope), self.lacking())
+        await self._split(Part(self._scope), self.lacking(), self._rows())
         if (lacking := self.lacking()) and self._scope.kind == "superuser":
             await self._look_elsewhere(lacking)
+        await self._stitch()
+        await self._shift()
         return not self.lacking()
+
+    def _rows(self) -> int:
+        run, day = self._run, self._day
+        counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, self._scope.text))
+        return sum(counted.by_kind.values()) if counted else 0
 
     def lacking(self) -> dict[str, int]:
         """By kind, what the cover's scope counts beyond what is held."""
@@ -49,39 +66,88 @@ class Repair:
         counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, scope))
         return missing(counted.by_kind, slices.held_counts(run.ledger, run.source_id, day, scope)) if counted else {}
 
-    async def _split(self, part: Part, lacking: Mapping[str, int]) -> None:
-        held = held_parts(self._run.ledger, self._run.source_id, self._day, self._scope.text)
-        for child in children(part, held, lacking):
+    async def _split(self, part: Part, lacking: Mapping[str, int], rows: int) -> None:
+        for child in children(part, self._held(), lacking):
             if self._left <= 0 or not self.lacking():
                 return
-            await self._mend_part(child)
+            await self._mend_part(child, rows)
 
-    async def _mend_part(self, part: Part) -> None:
-        """Counts one part; reads it where it lacks what is missing; splits it where reading does not bring all."""
+    def _held(self) -> list[HeldPart]:
+        return held_parts(self._run.ledger, self._run.source_id, self._day, self._scope.text)
+
+    async def _mend_part(self, part: Part, of_rows: int) -> None:
+        """Counts one part; reads it where it lacks what is missing; splits it where reading does not bring all.
+
+        A part that holds most of what the wider one held (`of_rows`) would lose as much: it is split at once."""
         counted = await self._count(part)
-        if counted is None:
+        if counted is None or not (lacking := self._lacking_of(part, counted)):
             return
-        lacking = self._lacking_of(part, counted)
-        if lacking and await self._read(part, counted, lacking):
+        rows = sum(counted.values())
+        narrower = children(part, self._held(), lacking)
+        if not narrower or rows * 2 <= of_rows or rows <= _PAGE_ROWS:
+            if not await self._read(part, counted, lacking):
+                return
             lacking = self._lacking_of(part, counted)
         if lacking:
-            await self._split(part, lacking)
+            await self._split(part, lacking, rows)
+            self._stubborn.append((part, counted))
+
+    async def _stitch(self) -> None:
+        """Walks what still lacks events once more in stretches that begin where other lists' tokens say."""
+        for part, counted in sorted(self._stubborn, key=lambda item: sum(item[1].values())):
+            lacking = self._lacking_of(part, counted)
+            if self._left <= 0 or not self._starts:
+                return
+            if lacking:
+                await self._stitch_part(part, sum(counted.values()), lacking)
+
+    async def _stitch_part(self, part: Part, rows: int, lacking: dict[str, int]) -> None:
+        run, day = self._run, self._day
+        heading = landing.Heading(run.source_id, self._scope.text, f"{part.text} stitched", day, run.run_id, run.now())
+        joined = Joined(held_key_counts(run, day, self._scope))
+        place = Place.of(part.scope, user_namespaces=self._users)
+        most = min(self._left, _MOST_STRETCHES * (rows // _PAGE_ROWS + 2))
+        fetch = self._fetch(part, None)
+        requests, error = self.requests, None
+        try:
+            await stitch(fetch, self._starts, joined, lacking, day_bounds_us(day), place, most)
+        except QuayError as trouble:
+            error = trouble
+        result = ChainResult(
+            joined.events, [], self.requests - requests, "stitched", dict(joined.new_by_kind), 0, "", error
+        )
+        self._keep(heading, result)
+        _ended(error, part)
+
+    async def _shift(self) -> None:
+        """Reads what still lacks events once more in a longer window: the later rows shift where its pages end."""
+        for later_days in range(1, _MOST_LATER_DAYS + 1):
+            for part, _ in sorted(self._stubborn, key=lambda item: sum(item[1].values())):
+                if self._left <= 0 or not self.lacking():
+                    return
+                shifted = msgspec.structs.replace(part, later_days=later_days)
+                counted = await self._count(shifted)
+                if counted is None or self._later_rows % _PAGE_ROWS == 0:
+                    continue
+                if lacking := self._lacking_of(part, counted):
+                    await self._read(shifted, counted, lacking)
 
     def _lacking_of(self, part: Part, counted: Mapping[str, int]) -> dict[str, int]:
-        held = held_parts(self._run.ledger, self._run.source_id, self._day, self._scope.text)
+        held = self._held()
         wanted = self.lacking()
         return {kind: number for kind, number in missing(counted, held_of(part, held)).items() if kind in wanted}
 
     async def _count(self, part: Part) -> dict[str, int] | None:
         """None where the server does not know the part."""
         self._spend(1)
-        performer = part.performer or None
+        last = self._day + part.later_days * ONE_DAY
         try:
             counts = await logs.aggregate_logs(
-                self._run.client, part.scope, self._day, self._day, performer=performer, purpose="repair"
+                self._run.client, part.scope, self._day, last, performer=part.performer or None, purpose="repair"
             )
         except _GONE:
             return None
+        self._later_rows = sum(sum(kinds.values()) for day, kinds in counts.items() if day != self._day)
         return counts[self._day]
 
     async def _read(self, part: Part, counted: Mapping[str, int], lacking: dict[str, int]) -> bool:
@@ -91,39 +157,54 @@ class Repair:
         heading = landing.Heading(run.source_id, self._scope.text, part.text, day, run.run_id, run.now())
         log = landing.ChainLog.begin(run.ledger.home, heading)
 
-        async def fetch(token: str | None) -> logs.LogPage:
-            self._spend(1)
-            page = await logs.list_logs(
-                run.client, part.scope, day, day, next_page=token, performer=part.performer or None, purpose="repair"
-            )
-            run.tell("repair", day)
-            return page
-
+        watch = Watch()
+        fetch = self._fetch(part, watch)
         stored = slices.held_counts(run.ledger, run.source_id, day, self._scope.text)
-        want = Want(lacking, sum(counted.values()), None)
+        want = Want(lacking, sum(counted.values()) + self._later_rows, None, part.later_days)
         try:
             known = tally(run, day, self._scope, lacking, stored)
             place = Place.of(part.scope, user_namespaces=self._users)
             result = await read_chain(fetch, log, want, known, place)
-            reading = reading_of(heading, result, run.now())
-            if exceeds(result, self.lacking()):
-                slices.record_void(run.ledger, reading, "brought more than the day lacks: rows were given twice")
-            else:
-                run.numbers.events_new += merge(run, reading, result).new_events
+            self._keep(heading, result)
         finally:
             log.close()
         log.remove()
+        self._starts += watch.starts
         return _ended(result.error, part)
+
+    def _fetch(self, part: Part, watch: Watch | None) -> Callable[[str | None], Awaitable[logs.LogPage]]:
+        run, day, last = self._run, self._day, self._day + part.later_days * ONE_DAY
+
+        async def fetch(token: str | None) -> logs.LogPage:
+            self._spend(1)
+            page = await logs.list_logs(
+                run.client, part.scope, day, last, next_page=token, performer=part.performer or None, purpose="repair"
+            )
+            run.tell("repair", day)
+            if watch is not None:
+                watch.see(page)
+            return page
+
+        return fetch
+
+    def _keep(self, heading: landing.Heading, result: ChainResult) -> None:
+        """Merges what a part brought, unless the day would then hold more than is counted."""
+        run = self._run
+        reading = reading_of(heading, result, run.now())
+        if exceeds(result, self.lacking()):
+            slices.record_void(run.ledger, reading, "brought more than the day lacks: rows were given twice")
+        else:
+            run.numbers.events_new += merge(run, reading, result).new_events
 
     async def _look_elsewhere(self, lacking: Mapping[str, int]) -> None:
         """Namespaces of which nothing is held at all: only the registry's own lists name them."""
-        held = held_parts(self._run.ledger, self._run.source_id, self._day, self._scope.text)
+        held = self._held()
         known = {one.namespace for one in held}
         for name in await self._namespaces():
             if self._left <= 0 or not self.lacking():
                 return
             if name not in known:
-                await self._mend_part(Part(Scope("organization", name)))
+                await self._mend_part(Part(Scope("organization", name)), self._rows())
 
     async def _namespaces(self) -> list[str]:
         before = self._run.client.meter.requests

@@ -14,7 +14,7 @@ from pages.data import Record
 from pages.state import CUSTOM, QUERY_PARAMS, Bar, read_bar, write_bar
 from reports import text
 from reports.coverage import Coverage
-from reports.period import PRESETS, Period, day_label, time_zones
+from reports.period import DEFAULT_PRESET, PRESETS, Period, day_label, time_zones
 
 _ALL = ""
 _LABELS = {**dict(PRESETS), CUSTOM: "From – to …"}
@@ -28,11 +28,12 @@ class Asked(NamedTuple):
     coverage: Coverage
 
 
-def show(record: Record, *, compares: bool = True) -> Asked:
+def show(record: Record, *, compares: bool = True, default: str = DEFAULT_PRESET) -> Asked:
     """Draw the bar and give what it says; a page that `compares` nothing has no switch for it. The address is the
-    truth: it is read before, and written by each change."""
+    truth: it is read before, and written by each change; `default` is the range where it names none."""
     now = datetime.now(UTC)
-    bar, faults = read_bar(st.query_params.to_dict(), now)
+    st.session_state["bar-default"] = default
+    bar, faults = read_bar(st.query_params.to_dict(), now, default)
     period = bar.period(now)
     _controls(record, bar, compares)
     parts.ignored(faults)
@@ -78,9 +79,8 @@ def _seed(key: str, value: object) -> None:
 
 def _changed() -> None:
     """A control was changed: say so in the address. Half a range of days (one click so far) changes nothing yet."""
-    now = datetime.now(UTC)
-    before, _ = read_bar(st.query_params.to_dict(), now)
-    state = st.session_state
+    now, state = datetime.now(UTC), st.session_state
+    before, _ = read_bar(st.query_params.to_dict(), now, state["bar-default"])
     bar = msgspec.structs.replace(
         before,
         span=state["bar-range"],
@@ -96,7 +96,7 @@ def _changed() -> None:
     elif bar.span == CUSTOM and days and len(days) == 2:
         bar = msgspec.structs.replace(bar, first=days[0], last=days[1])
     others = {name: st.query_params[name] for name in QUERY_PARAMS if name in st.query_params and name != "page"}
-    st.query_params.from_dict({**others, **write_bar(bar)})
+    st.query_params.from_dict({**others, **write_bar(bar, state["bar-default"])})
 
 
 def _coverage_line(record: Record, coverage: Coverage, period: Period) -> None:

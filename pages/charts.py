@@ -10,7 +10,7 @@ import polars as pl
 import streamlit as st
 
 from pages import parts
-from reports.coverage import GROUP_LABELS, GROUPS
+from reports.coverage import GROUP_LABELS, GROUPS, STATE_COLOURS
 from reports.figures import WEEKDAYS
 from reports.model import Chart
 from reports.text import visible
@@ -32,7 +32,7 @@ def draw(chart: Chart, key: str) -> dict[str, Any] | None:
     if not chart.frame.height:
         st.caption("Nothing to draw for this period.")
         return None
-    drawing = {"line": _series, "bar": _bars, "heat": _heat, "strip": _strip}[chart.kind](chart)
+    drawing = {"line": _series, "bar": _bars, "heat": _heat, "strip": _strip, "calendar": _calendar}[chart.kind](chart)
     drawing = drawing.add_params(alt.selection_point(name=_PICK, fields=["row"], on="click", clear=False))
     # The height is that of the plot alone, so that a row of cells stays as high as it is meant to be.
     drawing = drawing.properties(
@@ -218,6 +218,57 @@ def _strip(chart: Chart) -> alt.Chart:
                 alt.Tooltip("stored_events:Q", title="Held", format=",d"),
                 alt.Tooltip("expected_events:Q", title="Counted by the source", format=",d"),
             ],
+        )
+    )
+    return drawing
+
+
+def _calendar(chart: Chart) -> alt.Chart:
+    """Weeks along, Monday above Sunday, a block for each source."""
+    weekday = pl.col("day").dt.weekday()
+    several = chart.frame["source_id"].n_unique() > 1
+    name = pl.col("source_id").map_elements(visible, return_dtype=pl.String)
+    day_name = weekday.replace_strict(dict(enumerate(WEEKDAYS, 1)), return_dtype=pl.String)
+    frame = chart.frame.with_row_index("row").with_columns(
+        pl.col("row").cast(pl.Int64),
+        pl.col("day").dt.truncate("1w").dt.strftime("%d %b %Y").alias("week"),
+        (pl.concat_str(name, pl.lit(" · "), day_name) if several else day_name).alias("line"),
+        pl.col("day").dt.strftime("%a %d %b %Y").alias("when"),
+        pl.col("day").dt.day().cast(pl.Int64).alias("number"),
+        name.alias("source"),
+        pl.col("note").map_elements(visible, return_dtype=pl.String),
+    )
+    lines = frame.sort("source_id", weekday)["line"].unique(maintain_order=True).to_list()
+    weeks = frame.sort("day")["week"].unique(maintain_order=True).to_list()
+    held = [state for state in STATE_COLOURS if state in set(frame["state"])]
+    base = alt.Chart(frame, height=alt.Step(19)).encode(
+        alt.X(
+            "week:O",
+            title=None,
+            sort=weeks,
+            axis=alt.Axis(labelAngle=0, labelOverlap="greedy", ticks=False, domain=False, labelSeparation=12),
+            scale=alt.Scale(paddingInner=0.06),
+        ),
+        alt.Y(
+            "line:N",
+            title=None,
+            sort=lines,
+            axis=alt.Axis(ticks=False, domain=False, labelLimit=180, labelOverlap=False),
+            scale=alt.Scale(paddingInner=0.1),
+        ),
+        tooltip=[
+            alt.Tooltip("when:N", title="UTC day"),
+            alt.Tooltip("source:N", title="Source"),
+            alt.Tooltip("state:N", title="State"),
+            alt.Tooltip("stored_events:Q", title="Held", format=",d"),
+            alt.Tooltip("expected_events:Q", title="Counted by the source", format=",d"),
+            alt.Tooltip("note:N", title="Note"),
+        ],
+    )
+    colours = alt.Scale(domain=held, range=[STATE_COLOURS[state] for state in held])
+    drawing: alt.Chart = base.mark_rect(cursor="pointer", cornerRadius=2).encode(
+        alt.Color(
+            "state:N", title=None, scale=colours, legend=alt.Legend(orient="top", offset=6, padding=0, columns=11)
         )
     )
     return drawing

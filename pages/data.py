@@ -19,7 +19,8 @@ from reports.events import EventsPage, ExportForm
 from reports.model import Report
 from reports.period import Period
 from settings import DEFAULT_HOME
-from warehouse import reader
+from warehouse import board, reader
+from warehouse.board import Board
 from warehouse.publish import Published, newest
 from warehouse.snapshot import Snapshot
 
@@ -63,6 +64,10 @@ class Record:
     def coverage(self, period: Period, sources: tuple[str, ...]) -> Coverage:
         """How complete the period is."""
         return _coverage(self._at, (period.since, period.until, period.time_zone), sources)
+
+    def board(self) -> Board | None:
+        """What the service on this ledger is about to do; None where none runs. Asked anew each time."""
+        return board.read(Path(self._at[0]))
 
     def page(self, period: Period, bar: Bar, query: Query) -> EventsPage:
         """One page of the events asked for."""

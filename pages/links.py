@@ -48,9 +48,23 @@ def follow_chart(asked: Asked, chart: Chart, row: dict[str, Any] | None) -> None
     elif chart.kind == "heat":
         to_events(asked.bar, Query(weekday=row["weekday"], hour=row["hour"]))
     elif chart.kind == "strip":
-        to_events(_on(asked.bar, row["day"], row["day"], time_zone="UTC", sources=(row["source_id"],)), Query())
+        to_events(_on_day(asked.bar, row), Query())
+    elif chart.kind == "calendar":
+        follow_day(asked, row)
     else:
         _follow_bucket(asked, row["bucket"])
+
+
+def follow_day(asked: Asked, row: dict[str, Any] | None) -> None:
+    """A UTC day of a source was clicked (None: not), or a kind of it: go to its events, of every namespace."""
+    if row is None:
+        return
+    bar = msgspec.structs.replace(_on_day(asked.bar, row), namespace=None)
+    to_events(bar, Query(kind=row.get("kind")))
+
+
+def _on_day(bar: Bar, row: dict[str, Any]) -> Bar:
+    return _on(bar, row["day"], row["day"], time_zone="UTC", sources=(row["source_id"],))
 
 
 def _follow_bucket(asked: Asked, label: Any) -> None:

@@ -117,8 +117,15 @@ def legible(frame: pl.DataFrame) -> pl.DataFrame:
 
 def table(value: Table, key: str) -> str | None:
     """The table; a click on any cell gives the text in the first column of its row. Null keys cannot be clicked."""
+    row = picked(value, key)
+    found = None if row is None else next(iter(row.values()))
+    return None if found is None else str(found)
+
+
+def picked(value: Table, key: str, *, none: str = "Nothing in this period.") -> dict[str, Any] | None:
+    """The table, or `none` said where it is empty; a click on any cell gives its row."""
     if not value.frame.height:
-        st.caption("Nothing in this period.")
+        st.caption(none)
         return None
     chosen = st.dataframe(
         legible(value.frame),
@@ -133,12 +140,17 @@ def table(value: Table, key: str) -> str | None:
     if value.frame.height < value.total_rows:
         st.caption(f"{value.frame.height:,} of {value.total_rows:,} rows, the busiest first.")
     for row, _ in chosen["selection"]["cells"]:
-        found = value.frame.item(row, 0)
-        return None if found is None else str(found)
+        return value.frame.row(row, named=True)
     return None
 
 
 def _column(column: Column) -> Any:
     if column.kind in _NUMBERS:
         return st.column_config.NumberColumn(column.label, format=_NUMBERS[column.kind], help=column.unit or None)
+    if column.kind == "time":
+        return st.column_config.DatetimeColumn(
+            f"{column.label} (UTC)", format="YYYY-MM-DD HH:mm:ss", timezone="UTC", help=column.unit or None
+        )
+    if column.kind == "day":
+        return st.column_config.DateColumn(column.label, format="YYYY-MM-DD", help=column.unit or None)
     return st.column_config.TextColumn(column.label, width="medium")

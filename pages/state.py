@@ -88,10 +88,12 @@ class Query(msgspec.Struct, frozen=True):
         )
 
 
-def read_bar(params: Mapping[str, str], now: datetime) -> tuple[Bar, tuple[str, ...]]:
-    """The bar that an address asks for, and a sentence for each part of it that could not be used."""
+def read_bar(params: Mapping[str, str], now: datetime, default: str = DEFAULT_PRESET) -> tuple[Bar, tuple[str, ...]]:
+    """The bar that an address asks for, and a sentence for each part of it that could not be used. `default`: the preset of
+    the page where the address names no range."""
     faults: list[str] = []
     bar = Bar(
+        span=default,
         compare=params.get("compare", "1") != "0",
         namespace=_text(params, "namespace", faults),
         sources=tuple(name for name in (_text(params, "source", faults) or "").split(",") if name),
@@ -102,13 +104,13 @@ def read_bar(params: Mapping[str, str], now: datetime) -> tuple[Bar, tuple[str, 
         bar.period(now)
     except BadPeriod as error:
         faults.append(f"The period was ignored: {error}.")
-        bar = msgspec.structs.replace(bar, span=DEFAULT_PRESET, first=None, last=None)
+        bar = msgspec.structs.replace(bar, span=default, first=None, last=None)
     return bar, tuple(faults)
 
 
 def _read_span(params: Mapping[str, str], bar: Bar, faults: list[str]) -> Bar:
     if "from" not in params and "to" not in params:
-        return msgspec.structs.replace(bar, span=_choice(params, "range", _PRESET_NAMES, faults) or DEFAULT_PRESET)
+        return msgspec.structs.replace(bar, span=_choice(params, "range", _PRESET_NAMES, faults) or bar.span)
     try:
         first, last = (date.fromisoformat(params.get(name, "")) for name in ("from", "to"))
     except ValueError:
@@ -117,12 +119,13 @@ def _read_span(params: Mapping[str, str], bar: Bar, faults: list[str]) -> Bar:
     return msgspec.structs.replace(bar, span=CUSTOM, first=first, last=last)
 
 
-def write_bar(bar: Bar) -> dict[str, str]:
-    """The parameters that `read_bar` reads back as the same bar; what is as by default is left out."""
+def write_bar(bar: Bar, default: str = DEFAULT_PRESET) -> dict[str, str]:
+    """The parameters that `read_bar` reads back as the same bar on a page of that default; what is as by default is left
+    out."""
     params: dict[str, str] = {}
     if bar.span == CUSTOM and bar.first and bar.last:
         params.update({"from": bar.first.isoformat(), "to": bar.last.isoformat()})
-    elif bar.span not in (DEFAULT_PRESET, CUSTOM):
+    elif bar.span not in (default, CUSTOM):
         params["range"] = bar.span
     if not bar.compare:
         params["compare"] = "0"

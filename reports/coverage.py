@@ -42,6 +42,20 @@ STATE_MEANINGS = {
     "excluded": "left out by a setting",
     NOT_COLLECTED: "nothing was asked for this day",
 }
+# One colour a state, of one family a group; each is legible on light and dark ground.
+STATE_COLOURS = {
+    "verified": "#3f9b68",
+    "repaired": "#8abf4d",
+    "open": "#9cc4ec",
+    "provisional": "#4f86c6",
+    "short": "#e0902b",
+    "over": "#8e5bb5",
+    "uncountable": "#8a94a0",
+    "truncated": "#b98a5a",
+    "unavailable": "#c0405c",
+    "excluded": "#5f6b78",
+    NOT_COLLECTED: "#c9d1da",
+}
 _GROUP_OF = {state: group for group, states in GROUPS.items() for state in states}
 _WORST_FIRST = ("missing", "short", "uncountable", "open", "verified")
 # A log of a user's own never shows these; Quay writes them to one account only, but a reader has to know.

@@ -13,7 +13,7 @@ from reports.errors import UnknownTable
 from reports.period import Period
 
 ColumnKind = Literal["text", "count", "ratio", "share", "change", "time", "day"]
-ChartKind = Literal["line", "bar", "heat", "strip"]
+ChartKind = Literal["line", "bar", "heat", "strip", "calendar"]
 NoteLevel = Literal["info", "warning"]
 
 
@@ -56,7 +56,8 @@ class Table(msgspec.Struct, frozen=True):
 
 class Encodings(msgspec.Struct, frozen=True):
     """Which columns of a chart's frame are drawn how: `x` along, `y` upward (several: one line or stacked part each),
-    `colour` for the cells of a heat map or strip."""
+    `colour` for the cells of a heat map, strip or
+    calendar."""
 
     x: str
     y: tuple[str, ...]

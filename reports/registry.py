@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from reports import overview, usage
+from reports import overview, pipeline, usage
 from reports.errors import UnknownReport
 from reports.model import Report
 
@@ -23,6 +23,7 @@ class Entry(msgspec.Struct, frozen=True):
 REPORTS: tuple[Entry, ...] = (
     Entry(overview.REPORT_ID, overview.TITLE, overview.build),
     Entry(usage.REPORT_ID, usage.TITLE, usage.build),
+    Entry(pipeline.REPORT_ID, pipeline.TITLE, pipeline.build),
 )
 
 

@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -28,12 +28,10 @@ def main() -> int:
     options = parser.parse_args()
     clock = Clock(options.now)
     end = options.end or clock.now().date()
-    wish = Wish(
-        options.scenario, options.events, options.days, end, clock.now(), options.seed, options.precision
-    )
+    wish = Wish(options.scenario, options.events, options.days, end, clock.now(), options.seed, options.precision)
+    if options.events < 0 or options.days < 1:
+        parser.error("--events counts from 0, --days from 1")
     try:
-        if options.events < 0 or options.days < 1:
-            raise ValueError("--events and --days count from 0 and 1")
         quay = Quay(build(wish), clock, seed=options.seed)
         rates = spread(options.fault_rate)
     except ValueError as error:
@@ -54,7 +52,7 @@ def main() -> int:
     return 0
 
 
-def _announce(described: dict[str, object], ready_file: Path | None) -> None:
+def _announce(described: Mapping[str, object], ready_file: Path | None) -> None:
     text = json.dumps(described)
     if ready_file is not None:
         _write(ready_file, [text.encode()])

@@ -206,9 +206,9 @@ async def _collect(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[int, l
 
 async def _hang_up(send: Send) -> None:
     """Closes the client's connection after what was sent. The server's `send` is bound to the object that holds it."""
-    transport = send.__self__.transport  # type: ignore[attr-defined]
-    transport.close()
-    while not send.__self__.disconnected:  # type: ignore[attr-defined]
+    cycle = send.__self__  # type: ignore[attr-defined]
+    cycle.transport.close()
+    while not cycle.disconnected:  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0.001)
 
 

@@ -15,6 +15,7 @@ from simulator.table import Index, Row, Selection, Table
 
 PAGE_ROWS = 20
 TABLE_ID = "tti"
+Rows = tuple[tuple[Table, int], ...]
 
 
 class RangeTooLong(Exception):
@@ -24,7 +25,7 @@ class RangeTooLong(Exception):
 class Found(msgspec.Struct, frozen=True):
     """A page: where its rows are, and the token's content for the next one."""
 
-    rows: tuple[tuple[Table, int], ...]
+    rows: Rows
     token: dict[str, Any] | None
 
 
@@ -79,7 +80,8 @@ class DatabaseLogs:
 
     def page(self, selection: Selection, window: Window, token: dict[str, Any] | None, max_page: int | None) -> Found:
         """As data/logs_model/table_logs_model.py: an empty table leads to the next one, whose own pages forget it."""
-        at, rows, following = 0, (), token
+        rows: Rows = ()
+        at, following = 0, token
         while not rows and at < len(self.tables) - 1:
             if following is not None and following.get(TABLE_ID) is not None:
                 at = following[TABLE_ID]
@@ -96,8 +98,9 @@ class DatabaseLogs:
         merged: Counter[tuple[str, int]] = Counter()
         for table in self.tables:
             for day, kinds in _by_day(table, table.index(selection), window):
+                day_of_month = from_us(day * DAY_US).day
                 for kind, count in kinds.items():
-                    merged[table.kind_names[kind], from_us(day * DAY_US).day] += count
+                    merged[table.kind_names[kind], day_of_month] += count
         return [Counted(kind, count, _synthetic(start, day)) for (kind, day), count in merged.items()]
 
     def _rows(
@@ -107,7 +110,7 @@ class DatabaseLogs:
         window: Window,
         token: dict[str, Any] | None,
         max_page: int | None,
-    ) -> tuple[tuple[tuple[Table, int], ...], dict[str, Any] | None]:
+    ) -> tuple[Rows, dict[str, Any] | None]:
         """As data/model/modelutil.py paginates: `WHERE datetime <= T ORDER BY datetime DESC OFFSET o LIMIT 21`."""
         token = token or {}
         number, offset = token.get("page_number"), token.get("offset_val", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -52,13 +53,11 @@ class Quay:
         """A new row in the newest table."""
         self.logs.tables[0].insert(row)
 
-    def truth(self) -> list[bytes]:
+    def truth(self) -> Iterator[bytes]:
         """Every event that is held, oldest first, in the form of the superuser's log."""
-        return [
-            self.renderer.event(table, row, namespace=True, missing_ip=self.logs.missing_ip)
-            for table in reversed(self.logs.tables)
-            for row in table.in_order()
-        ]
+        for table in reversed(self.logs.tables):
+            for row in table.in_order():
+                yield self.renderer.event(table, row, namespace=True, missing_ip=self.logs.missing_ip)
 
 
 def _logs(content: Content) -> LogsModel:

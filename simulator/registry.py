@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Iterable
 from typing import Literal
@@ -75,6 +76,7 @@ class Registry:
         self.version = 0
         self._by_name: dict[str, int] = {}
         self._by_path: dict[tuple[int, str], int] = {}
+        self._ids = itertools.count(1)  # never given twice: log rows outlive what they name
 
     def account(self, name: str | None) -> Account | None:
         """By exact name."""
@@ -86,7 +88,7 @@ class Registry:
 
     def add_account(self, name: str, kind: AccountKind, *, email: str = "", owner_id: int = 0) -> Account:
         """A new account with the next id."""
-        account = Account(max(self.accounts, default=0) + 1, name, kind, email=email, owner_id=owner_id)
+        account = Account(next(self._ids), name, kind, email=email, owner_id=owner_id)
         self.accounts[account.id] = account
         self._by_name[name] = account.id
         self.version += 1
@@ -95,9 +97,7 @@ class Registry:
     def add_repository(self, account_id: int, name: str, *, public: bool = False, state: str = "NORMAL") -> Repository:
         """A new repository with the next id."""
         namespace = self.accounts[account_id].name
-        made = Repository(
-            max(self.repositories, default=0) + 1, account_id, name, public, state, f"Repository {namespace}/{name}"
-        )
+        made = Repository(next(self._ids), account_id, name, public, state, f"Repository {namespace}/{name}")
         self.repositories[made.id] = made
         self._by_path[account_id, name] = made.id
         return made

@@ -30,14 +30,11 @@ class Renderer:
 
     def event(self, table: Table, row: int, *, namespace: bool, missing_ip: str | None = None) -> bytes:
         """One event as a JSON object; `namespace` as in the superuser's log."""
-        raw = table.raw.get(row)
-        if raw is not None:
-            return raw
         if self._version != self._registry.version:
             self._performers, self._namespaces = {}, {}
             self._version = self._registry.version
         ip = table.ips[row] or missing_ip
-        return b'{"kind": "%b", "metadata": %b, "ip": %b, "datetime": "%b"%b%b}' % (
+        text = b'{"kind": "%b", "metadata": %b, "ip": %b, "datetime": "%b"%b%b}' % (
             table.kind_names[table.kinds[row]].encode(),
             table.metadata[row],
             json.dumps(ip).encode() if ip else b"null",
@@ -45,6 +42,8 @@ class Renderer:
             self._performer(table.performers[row]),
             self._namespace(table.accounts[row]) if namespace else b"",
         )
+        changed = table.changed.get(row)
+        return text if changed is None else _merged(text, changed)
 
     def _performer(self, account_id: int) -> bytes:
         text = self._performers.get(account_id)
@@ -70,6 +69,12 @@ def _performer(account: Account) -> dict[str, Any]:
 def _namespace(account: Account) -> dict[str, Any]:
     kind = "org" if account.kind == "org" else "user"
     return {"kind": kind, "name": account.name, "avatar": avatar(account.name, kind)}
+
+
+def _merged(text: bytes, changed: bytes) -> bytes:
+    """RFC 7396 at the top level."""
+    members = {**json.loads(text), **json.loads(changed)}
+    return json.dumps({key: value for key, value in members.items() if value is not None or key == "ip"}).encode()
 
 
 def _member(key: str, value: dict[str, Any]) -> bytes:

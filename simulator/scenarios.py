@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from simulator.clock import DAY_US, SECOND_US, to_us
+from simulator.generate.believable import believable
+from simulator.generate.odd import odd
 from simulator.quay import Config, Content
 from simulator.registry import Registry, Team
 from simulator.table import Row
@@ -19,6 +21,14 @@ SCENARIOS = {
     "believable": "a registry at work, with incidents that are worth finding (default)",
     "steady:RATE": "RATE rows a second at random moments, from the first day's midnight on",
     "burst:N": "groups of N rows with one stamp, spread over the days",
+    "legacy": "believable; the older third lies in the legacy table logentry2, whose pages never end",
+    "maxpage": "believable; ACTION_LOG_MAX_PAGE is 2, which cuts all but the superuser's log short",
+    "elasticsearch": "believable; logs are kept in Elasticsearch",
+    "splunk": "believable; logs go to Splunk and cannot be searched",
+    "rotation": "believable; rotation has taken everything up to the middle of the first day",
+    "deleted-namespace": "believable; one more organisation is marked for deletion, another one is purged",
+    "org-admin-only": "believable; nobody may use the superuser's panel, as on quay.io",
+    "unknown-kinds": "believable; with kinds and fields nobody knows, odd types, and rows that cannot be read",
     "empty": "accounts and repositories, but not one event",
 }
 
@@ -99,7 +109,7 @@ def add_tokens(registry: Registry, seed: int, *, admin: str, auditor: str, org_a
 
 def _steady(wish: Wish, argument: str) -> Content:
     rate = float(argument or 1)
-    width_us = round(wish.events / rate * SECOND_US)
+    width_us = round(wish.events / rate * SECOND_US) if rate > 0 else 0
     if rate <= 0 or wish.start_us + width_us > wish.end_us:
         raise ValueError(f"{wish.events} rows at {argument} a second do not fit before {wish.end}: ask for more days")
     rng = random.Random(wish.seed)
@@ -120,7 +130,7 @@ def _plain(wish: Wish, stamps: list[int]) -> Content:
     rng = random.Random(wish.seed + 1)
     repositories = list(registry.repositories.values())
     people = [a for a in registry.accounts.values() if a.kind != "org"]
-    rows = []
+    unit_us, rows = cut_us(wish.precision), []
     for stamp_us in stamps:
         repository, performer = rng.choice(repositories), rng.choice(people)
         namespace = registry.accounts[repository.account_id].name
@@ -129,7 +139,7 @@ def _plain(wish: Wish, stamps: list[int]) -> Content:
         metadata["username"] = performer.name
         rows.append(
             Row(
-                cut(stamp_us, wish.precision),
+                stamp_us // unit_us * unit_us,
                 rng.choice(("pull_repo", "pull_repo", "pull_repo", "push_repo")),
                 repository.account_id,
                 performer.id,
@@ -146,19 +156,74 @@ def _empty(wish: Wish, _: str) -> Content:
     return Content(registry, ([],), Config(), tokens)
 
 
-def cut(stamp_us: int, precision: str) -> int:
-    """A stamp as the database keeps it: whole seconds on MySQL."""
-    return stamp_us // SECOND_US * SECOND_US if precision == "second" else stamp_us
+def cut_us(precision: str) -> int:
+    """The unit of the database's stamps: whole seconds on MySQL."""
+    return SECOND_US if precision == "second" else 1
 
 
 def _believable(wish: Wish, _: str) -> Content:
-    rng = random.Random(wish.seed)
-    return _plain(wish, sorted(rng.randrange(wish.start_us, wish.end_us) for _ in range(wish.events)))
+    registry, rows = believable(wish.seed, wish.events, wish.start_us, wish.end_us, cut_us(wish.precision))
+    tokens = add_tokens(registry, wish.seed, admin="quayadmin", auditor="auditor", org_admin="carol", user="alice")
+    return Content(registry, (rows,), Config(), tokens)
+
+
+def _legacy(wish: Wish, _: str) -> Content:
+    content = _believable(wish, "")
+    (rows,) = content.tables
+    third = len(rows) // 3
+    return msgspec.structs.replace(content, tables=(rows[third:], rows[:third]))
+
+
+def _max_page(wish: Wish, _: str) -> Content:
+    return msgspec.structs.replace(_believable(wish, ""), config=Config(max_page=2))
+
+
+def _elasticsearch(wish: Wish, _: str) -> Content:
+    return msgspec.structs.replace(_believable(wish, ""), config=Config(backend="elasticsearch"))
+
+
+def _splunk(wish: Wish, _: str) -> Content:
+    return msgspec.structs.replace(_believable(wish, ""), config=Config(backend="splunk"))
+
+
+def _rotation(wish: Wish, _: str) -> Content:
+    half_us = min(DAY_US, wish.end_us - wish.start_us) // 2
+    registry, rows = believable(wish.seed, wish.events, wish.start_us + half_us, wish.end_us, cut_us(wish.precision))
+    tokens = add_tokens(registry, wish.seed, admin="quayadmin", auditor="auditor", org_admin="carol", user="alice")
+    return Content(registry, (rows,), Config(), tokens)
+
+
+def _deleted_namespace(wish: Wish, _: str) -> Content:
+    content = _believable(wish, "")
+    content.registry.delete_namespace("analytics")
+    content.registry.purge("research")
+    return content
+
+
+def _org_admin_only(wish: Wish, _: str) -> Content:
+    content = _believable(wish, "")
+    content.registry.superusers.clear()
+    content.registry.readonly_superusers.clear()
+    return content
+
+
+def _unknown_kinds(wish: Wish, _: str) -> Content:
+    content = _believable(wish, "")
+    (rows,) = content.tables
+    return msgspec.structs.replace(content, tables=([odd(row, n) for n, row in enumerate(rows)],))
 
 
 _MAKERS: dict[str, Callable[[Wish, str], Content]] = {
     "believable": _believable,
     "steady": _steady,
     "burst": _burst,
+    "legacy": _legacy,
+    "maxpage": _max_page,
+    "elasticsearch": _elasticsearch,
+    "splunk": _splunk,
+    "rotation": _rotation,
+    "deleted-namespace": _deleted_namespace,
+    "org-admin-only": _org_admin_only,
+    "unknown-kinds": _unknown_kinds,
     "empty": _empty,
 }

@@ -17,7 +17,8 @@ SERVICE_KEY_KINDS = frozenset(
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A log row as stored: ids, not names. `metadata`: JSON text; `raw`: served instead of the whole event."""
+    """A log row as stored: ids, not names. `metadata`: JSON text. `changed`: what a newer or broken Quay would say
+    otherwise of the event, a JSON object of its members; null takes one out."""
 
     stamp_us: int
     kind: str
@@ -26,7 +27,7 @@ class Row(msgspec.Struct, frozen=True):
     repository_id: int = 0
     ip: str | None = None
     metadata: bytes = b"{}"
-    raw: bytes | None = None
+    changed: bytes | None = None
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -113,7 +114,7 @@ class Table:
             self.repositories[number],
             self.ips[number],
             self.metadata[number],
-            self.raw.get(number),
+            self.changed.get(number),
         )
 
     def index(self, selection: Selection) -> Index:
@@ -154,7 +155,7 @@ class Table:
         self.repositories = array("q")
         self.ips: list[str | None] = []
         self.metadata: list[bytes] = []
-        self.raw: dict[int, bytes] = {}
+        self.changed: dict[int, bytes] = {}
         self.kind_names: list[str] = []
         self._kind_ids: dict[str, int] = {}
         self._all = Index()
@@ -167,8 +168,8 @@ class Table:
         if kind is None:
             kind = self._kind_ids[row.kind] = len(self.kind_names)
             self.kind_names.append(row.kind)
-        if row.raw is not None:
-            self.raw[len(self.stamps)] = row.raw
+        if row.changed is not None:
+            self.changed[len(self.stamps)] = row.changed
         self.stamps.append(row.stamp_us)
         self.kinds.append(kind)
         self.accounts.append(row.account_id)

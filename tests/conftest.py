@@ -27,10 +27,10 @@ class Simulated:
         """Every event it held when it started, oldest first, as the superuser's log shows them."""
         return [json.loads(line) for line in self._truth.read_bytes().splitlines()]
 
-    def control(self, name: str, **wish: Any) -> Any:
+    def control(self, call: str, /, **wish: Any) -> Any:
         """A control call; see simulator/control.py for what there is."""
         request = Request(  # noqa: S310 - loopback
-            f"{self.url}/__simulator__/{name}", json.dumps(wish).encode(), {"content-type": "application/json"}
+            f"{self.url}/__simulator__/{call}", json.dumps(wish).encode(), {"content-type": "application/json"}
         )
         with urlopen(request, timeout=60) as reply:  # noqa: S310
             return json.load(reply)

@@ -58,16 +58,16 @@ def merge_reading(ledger: Ledger, reading: Reading, events: pl.DataFrame, reject
     Raises ValueError for an event outside the reading's day, LedgerBusy, DiskFull, LedgerCorrupt."""
     events = _checked(events, reading.day)
     with ledger.transaction() as cursor:
-        place = _place(cursor, reading)
+        place = place_of(cursor, reading)
         held = _held(cursor, place, reading)
         new, aliases = merge(held, events)
-        reading_id = _next_reading_id(cursor)
-        _insert_events(cursor, place, reading, reading_id, new)
-        rejected = _insert_rejects(cursor, reading, reading_id, rejects)
-        _note_aliases(cursor, reading, aliases)
+        reading_id = next_reading_id(cursor)
+        insert_events(cursor, place, reading, reading_id, new)
+        rejected = insert_rejects(cursor, reading, reading_id, rejects)
+        note_aliases(cursor, reading, aliases)
         known = events.height - new.height
-        _record(cursor, reading, reading_id, "merged", "", (new.height, known, rejected))
-        _touch_slice(cursor, reading, new.height, rejected)
+        record(cursor, reading, reading_id, "merged", "", (new.height, known, rejected))
+        touch_slice(cursor, reading, new.height, rejected)
         stored = _by_kind(held, new)
     return Merged(new.height, known, aliases.height, stored)
 
@@ -75,7 +75,7 @@ def merge_reading(ledger: Ledger, reading: Reading, events: pl.DataFrame, reject
 def record_void(ledger: Ledger, reading: Reading, reason: str) -> None:
     """Notes a reading that must not count, without its rows."""
     with ledger.transaction() as cursor:
-        _record(cursor, reading, _next_reading_id(cursor), "void", reason, (0, 0, 0))
+        record(cursor, reading, next_reading_id(cursor), "void", reason, (0, 0, 0))
         cursor.execute(
             "UPDATE slices SET read_at = greatest(read_at, ?) WHERE source_id = ? AND day = ?",
             [reading.ended_at, reading.source_id, reading.day],
@@ -96,7 +96,7 @@ def _checked(events: pl.DataFrame, day: date) -> pl.DataFrame:
     return events
 
 
-def _place(cursor: Cursor, reading: Reading) -> _Place:
+def place_of(cursor: Cursor, reading: Reading) -> _Place:
     row = cursor.execute(
         "SELECT count(*) FROM months WHERE source_id = ? AND month = ?", [reading.source_id, reading.day.replace(day=1)]
     ).fetchone()
@@ -115,12 +115,12 @@ def _held(cursor: Cursor, place: _Place, reading: Reading) -> pl.DataFrame:
     )
 
 
-def _next_reading_id(cursor: Cursor) -> int:
+def next_reading_id(cursor: Cursor) -> int:
     row = cursor.execute("SELECT coalesce(max(reading_id), 0) + 1 FROM readings").fetchone()
     return int(row[0]) if row else 1
 
 
-def _insert_events(cursor: Cursor, place: _Place, reading: Reading, reading_id: int, new: pl.DataFrame) -> None:
+def insert_events(cursor: Cursor, place: _Place, reading: Reading, reading_id: int, new: pl.DataFrame) -> None:
     if new.is_empty():
         return
     row = cursor.execute(
@@ -137,7 +137,7 @@ def _insert_events(cursor: Cursor, place: _Place, reading: Reading, reading_id: 
     cursor.unregister("incoming")
 
 
-def _insert_rejects(cursor: Cursor, reading: Reading, reading_id: int, rejects: pl.DataFrame) -> int:
+def insert_rejects(cursor: Cursor, reading: Reading, reading_id: int, rejects: pl.DataFrame) -> int:
     """Keeps the rejects beyond those held of this (day, scope): a row that stays unreadable counts once, however often it
     is read."""
     if rejects.is_empty():
@@ -168,7 +168,7 @@ def _numbered(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     return frame.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).over(names).alias("number"))
 
 
-def _note_aliases(cursor: Cursor, reading: Reading, aliases: pl.DataFrame) -> None:
+def note_aliases(cursor: Cursor, reading: Reading, aliases: pl.DataFrame) -> None:
     """One row for each name of a (day, scope): found again, it is the same finding, not one more."""
     for field, first_name, later_name, events in aliases.iter_rows():
         key = [reading.source_id, reading.day, reading.scope, field, first_name, later_name]
@@ -185,7 +185,7 @@ def _note_aliases(cursor: Cursor, reading: Reading, aliases: pl.DataFrame) -> No
         )
 
 
-def _record(
+def record(
     cursor: Cursor, reading: Reading, reading_id: int, state: str, reason: str, numbers: tuple[int, int, int]
 ) -> None:
     told = msgspec.structs.astuple(reading)
@@ -197,7 +197,7 @@ def _record(
     )
 
 
-def _touch_slice(cursor: Cursor, reading: Reading, new_events: int, rejected_rows: int) -> None:
+def touch_slice(cursor: Cursor, reading: Reading, new_events: int, rejected_rows: int) -> None:
     """Keeps the slice's numbers true until it is judged; a first reading makes the slice."""
     key = [reading.source_id, reading.day]
     there = cursor.execute("SELECT count(*) FROM slices WHERE source_id = ? AND day = ?", key).fetchone()

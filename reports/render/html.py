@@ -8,14 +8,25 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports import text
-from reports.coverage import GROUP_LABELS
+from reports.coverage import GROUP_LABELS, STATE_COLOURS, STATE_MEANINGS
 from reports.model import Chart, Metric, Report
 from reports.render import svg
 
 
 def render(report: Report) -> str:
     """The report as a whole HTML document in UTF-8."""
-    return _ENVIRONMENT.get_template("report.html.j2").render(report=report, groups=GROUP_LABELS)
+    return _ENVIRONMENT.get_template("report.html.j2").render(
+        report=report,
+        groups=GROUP_LABELS,
+        states=_state_colours(report),
+    )
+
+
+def _state_colours(report: Report) -> dict[str, str]:
+    """Class and colour of each state, where a chart tells states apart."""
+    if not any(chart.kind == "calendar" for chart in report.charts):
+        return {}
+    return {state.replace(" ", "-"): colour for state, colour in STATE_COLOURS.items()}
 
 
 def _tone(metric: Metric) -> str:
@@ -31,6 +42,9 @@ def _legend(chart: Chart) -> list[tuple[str, str]]:
     if chart.kind == "strip":
         found = set(chart.frame["group"])
         return [(f"c-{group}", label) for group, label in GROUP_LABELS.items() if group in found]
+    if chart.kind == "calendar":
+        held = set(chart.frame["state"])
+        return [(f"s-{state.replace(' ', '-')}", state) for state in STATE_MEANINGS if state in held]
     return [("z", "none"), ("f0", "most"), ("u", "not collected")]
 
 

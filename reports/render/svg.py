@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -22,7 +22,7 @@ def draw(chart: Chart) -> Markup:
     """The chart as an `<svg>` element with a text alternative; nothing where it has no row."""
     if not chart.frame.height:
         return Markup("")
-    return {"line": _line, "bar": _bar, "heat": _heat, "strip": _strip}[chart.kind](chart)
+    return {"line": _line, "bar": _bar, "heat": _heat, "strip": _strip, "calendar": _calendar}[chart.kind](chart)
 
 
 def _svg(chart: Chart, height: float, parts: Iterable[str]) -> Markup:
@@ -165,7 +165,30 @@ def _strip(chart: Chart) -> Markup:
     return _svg(chart, y, parts)
 
 
+def _calendar(chart: Chart) -> Markup:
+    """A block of weeks for each source: weeks along, Monday above Sunday."""
+    shown: list[date] = chart.frame["day"].to_list()
+    monday, left, high = min(shown) - timedelta(days=min(shown).weekday()), 150, 15
+    weeks = (max(shown) - monday).days // 7 + 1
+    width = min(30.0, (_WIDTH - left - _RIGHT) / weeks)
+    gap = 1 if width > 4 else 0
+    parts, y = [], 16.0
+    for source, days in chart.frame.group_by("source_id", maintain_order=True):
+        parts.append(_text(left - 44, y + 12, _short(str(source[0]), 16), "end", "n"))
+        parts += [_text(left - 8, y + place * high + 12, WEEKDAYS[place], "end") for place in (0, 2, 4, 6)]
+        every = max(1, math.ceil(54 / width))
+        labels = [(week, monday + timedelta(days=7 * week)) for week in range(0, weeks, every)]
+        parts += [_text(left + week * width, y - 4, f"{day:%d %b %y}") for week, day in labels]
+        for row in days.iter_rows(named=True):
+            week, weekday = divmod((row["day"] - monday).days, 7)
+            css = f"s-{row['state'].replace(' ', '-')}"
+            parts.append(_rect(left + week * width, y + weekday * high, width - gap, high - 1, css, _state(row)))
+        y += 7 * high + 30
+    return _svg(chart, y - 14, parts)
+
+
 def _state(row: dict[str, Any]) -> str:
     counted = "" if row["expected_events"] is None else f" of {text.count(row['expected_events'])} counted"
     meaning = STATE_MEANINGS.get(row["state"], "")
-    return f"{row['day']:%d %b %Y}: {row['state']}\n{text.count(row['stored_events'])} events held{counted}\n{meaning}"
+    said = f"{row['day']:%d %b %Y}: {row['state']}\n{text.count(row['stored_events'])} events held{counted}\n{meaning}"
+    return f"{said}\n{row['note']}" if row.get("note") else said

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from datetime import timedelta
 
 from rich import box
 from rich.cells import cell_len
@@ -14,10 +15,24 @@ from rich.text import Text
 
 from reports import text
 from reports.coverage import GROUP_LABELS
+from reports.figures import WEEKDAYS
 from reports.model import Chart, Metric, Note, Report, Table
 
 _LEVEL = {"good": "green", "open": "cyan", "warning": "yellow", "bad": "red"}
 _STRIP = {"verified": "█", "open": "▒", "uncountable": "?", "short": "▄", "missing": "·"}
+_STATES = {
+    "verified": "█",
+    "repaired": "▓",
+    "open": "▒",
+    "provisional": "░",
+    "short": "▄",
+    "over": "▀",
+    "uncountable": "?",
+    "truncated": "/",
+    "unavailable": "!",
+    "excluded": "x",
+    "not collected": "·",
+}
 _TEXTUAL = ("text", "time", "day")
 _BARS = " ▁▂▃▄▅▆▇█"
 
@@ -48,7 +63,7 @@ def _blocks(report: Report, width: int) -> Iterator[RenderableType]:
     yield Text("")
     yield _figures(report.metrics)
     for chart in report.charts:
-        yield from _chart(chart)
+        yield from _chart(chart, width)
     for table in report.tables:
         yield Text("")
         yield Text(text.visible(table.title), style="bold")
@@ -91,7 +106,7 @@ def _grid(table: Table, width: int) -> Grid:
 
 
 def _widths(table: Table, rows: list[list[str]], width: int) -> list[int]:
-    """How wide each column is. Numbers are never broken; where the width is short, labels break at words, then names
+    """How wide each column is. Numbers and days are never broken; where the width is short, labels break at words, then names
     anywhere."""
     widest = [max((cell_len(row[place]) for row in rows), default=1) for place in range(len(table.columns))]
     labels = [column.label for column in table.columns]
@@ -100,14 +115,16 @@ def _widths(table: Table, rows: list[list[str]], width: int) -> list[int]:
     if sum(natural) <= room:
         return natural
     least = [max(chars, *map(cell_len, label.split())) for label, chars in zip(labels, widest, strict=True)]
-    names = [place for place, column in enumerate(table.columns) if column.kind in _TEXTUAL]
+    names = [place for place, column in enumerate(table.columns) if column.kind in ("text", "time")]
     left = room - sum(chars for place, chars in enumerate(least) if place not in names)
-    for place in names:
-        least[place] = max(12, min(natural[place], left // len(names)))
+    # The short ones get all they need, the long ones what is left.
+    for served, place in enumerate(sorted(names, key=natural.__getitem__)):
+        least[place] = max(6, min(natural[place], left // (len(names) - served)))
+        left -= least[place]
     return least
 
 
-def _chart(chart: Chart) -> Iterator[RenderableType]:
+def _chart(chart: Chart, width: int) -> Iterator[RenderableType]:
     if chart.kind == "line" and chart.frame.height:
         values = chart.frame[chart.encodings.y[0]].to_list()
         yield Text("")
@@ -119,6 +136,25 @@ def _chart(chart: Chart) -> Iterator[RenderableType]:
         for source_id, days in chart.frame.group_by(chart.encodings.y[0], maintain_order=True):
             yield Text("".join(_STRIP[group] for group in days["group"]) + f"  {text.visible(str(source_id[0]))}")
         yield Text("  ".join(f"{_STRIP[group]} {label}" for group, label in GROUP_LABELS.items()), style="dim")
+    elif chart.kind == "calendar" and chart.frame.height:
+        yield Text("")
+        yield Text(chart.title, style="bold")
+        yield from _weeks(chart, width)
+
+
+def _weeks(chart: Chart, width: int) -> Iterator[RenderableType]:
+    """A block of weeks for each source, the newest that fit: weeks along, Monday above Sunday."""
+    for source_id, days in chart.frame.group_by("source_id", maintain_order=True):
+        known = {row["day"]: _STATES.get(row["state"], "¿") for row in days.iter_rows(named=True)}
+        first, last = min(known), max(known)
+        monday = max(first - timedelta(days=first.weekday()), last - timedelta(days=last.weekday() + 7 * (width - 8)))
+        weeks = [monday + timedelta(days=7 * week) for week in range((last - monday).days // 7 + 1)]
+        yield Text(f"{text.visible(str(source_id[0]))}, from the week of {monday}")
+        for place, name in enumerate(WEEKDAYS):
+            cells = "".join(known.get(week + timedelta(days=place), " ") for week in weeks)
+            yield Text(f"  {name}  {cells}")
+    held = set(chart.frame["state"])
+    yield Text("  ".join(f"{mark} {state}" for state, mark in _STATES.items() if state in held), style="dim")
 
 
 def _spark(values: list[int | None]) -> str:

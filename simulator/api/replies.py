@@ -11,16 +11,10 @@ from starlette.responses import Response
 from simulator.quay import Quay
 from simulator.registry import AccessToken, Account
 
-SERVER_ERROR = """<html>
-  <head>
-    <title>Internal Server Error</title>
-  </head>
-  <body>
-    <h1><p>Internal Server Error</p></h1>
-    
-  </body>
-</html>
-"""
+SERVER_ERROR = (
+    "<html>\n  <head>\n    <title>Internal Server Error</title>\n  </head>\n"
+    "  <body>\n    <h1><p>Internal Server Error</p></h1>\n    \n  </body>\n</html>\n"
+)
 NOT_UNDERSTOOD = "The browser (or proxy) sent a request that this server could not understand."
 
 

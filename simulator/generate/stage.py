@@ -25,7 +25,7 @@ class Stage:
         self.world, self.rng = world, rng
         self.start_us, self.end_us, self._unit_us = start_us, end_us, unit_us
         self.rows: list[Row] = []
-        self.pulls = array("q")  # rows that may be left out again
+        self.pulls = array("q")  # where the pulls are
         self._texts: dict[tuple[object, ...], bytes] = {}
 
     def at(self, part: float) -> int:
@@ -42,16 +42,21 @@ class Stage:
         by: Account | None = None,
         place: Place | None = None,
         ip: str | None = None,
-    ) -> None:
-        """One row."""
+    ) -> bool:
+        """One row; says whether it fell into the stretch. Round moments are moved within their second: no ties."""
+        if at_us % 1000 == 0:
+            at_us += self.rng.randrange(SECOND_US)
         if not self.start_us <= at_us < self.end_us:
-            return
+            return False
         text = metadata if isinstance(metadata, bytes) else json.dumps(metadata).encode()
         stamp_us = at_us // self._unit_us * self._unit_us
         repository_id = place.repository.id if place else 0
         self.rows.append(Row(stamp_us, kind, account.id, by.id if by else 0, repository_id, ip, text))
+        return True
 
-    def act(self, at_us: int, kind: str, person: Person, account: Account, metadata: dict[str, Any], **more: Any) -> None:
+    def act(
+        self, at_us: int, kind: str, person: Person, account: Account, metadata: dict[str, Any], **more: Any
+    ) -> None:
         """A row of what a person does from where they sit."""
         self.add(at_us, kind, account, metadata, by=person.account, ip=person.ip, **more)
 
@@ -69,15 +74,14 @@ class Stage:
         country: str | None = None,
     ) -> None:
         """A pull_repo or push_repo row."""
-        if kind == "pull_repo":
-            self.pulls.append(len(self.rows))
         namespace = self.world.name(place.account, at_us)
         user = self.world.name(by, at_us) if by else None
         key = (place.repository.id, namespace, tag, client, user, by_digest, country)
         text = self._texts.get(key)
         if text is None:
             text = self._texts[key] = self._metadata(place, namespace, tag, client, user, by, by_digest, country)
-        self.add(at_us, kind, place.account, text, by=by, place=place, ip=ip)
+        if self.add(at_us, kind, place.account, text, by=by, place=place, ip=ip) and kind == "pull_repo":
+            self.pulls.append(len(self.rows) - 1)
 
     def _metadata(
         self,

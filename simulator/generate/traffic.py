@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from simulator.clock import SECOND_US, from_us
-from simulator.generate.stage import FLAT, NIGHT, OFFICE, Rhythm, Stage
-from simulator.generate.world import CLUSTER_CLIENTS, HUMAN_CLIENTS, ZONES, Organisation, Place, version
+from simulator.generate.stage import FLAT, HOUR_US, NIGHT, OFFICE, Rhythm, Stage
+from simulator.generate.world import CLUSTER_CLIENTS, HUMAN_CLIENTS, ZONES, Organisation, Person, Place, version
 
 STRANGERS = ("DE", "FR", "US", "BR", "IN", "JP")
 Unit = Callable[[Stage, int], None]
@@ -83,7 +82,7 @@ def stranger(stage: Stage, at_us: int) -> None:
 def nightly(stage: Stage, at_us: int) -> None:
     """A robot pulls the base image, builds, and pushes the night's tag."""
     organisation, place = _busy(stage, at_us)
-    base = stage.world.organisation_by_id[1].places[0]
+    base = stage.world.organisations[0].places[0]
     ip = f"{organisation.cluster}.{stage.rng.randrange(2, 6)}"
     stage.transfer(at_us, "pull_repo", base, "latest", organisation.client, ip, by=organisation.nightly)
     tag = f"nightly-{from_us(at_us):%Y%m%d}"
@@ -103,7 +102,8 @@ UNITS: tuple[tuple[Unit, float, float, str], ...] = (
 
 def play(stage: Stage, wanted: int) -> None:
     """Adds everyday rows until exactly `wanted` are on stage; everyday pulls too many are left out again."""
-    missing = wanted - len(stage.rows)
+    first = len(stage.rows)
+    missing = wanted - first
     mean = sum(share * rows for _, share, rows, _ in UNITS)
     units = []
     for unit, share, _, hours in UNITS:
@@ -115,7 +115,7 @@ def play(stage: Stage, wanted: int) -> None:
     while len(stage.rows) < wanted:
         cluster(stage, _moments(stage, "flat", 1)[0])
     surplus = len(stage.rows) - wanted
-    spare = [n for n in stage.pulls if n < len(stage.rows)]
+    spare = [n for n in stage.pulls if n >= first]
     dropped = set(stage.rng.sample(spare, min(surplus, len(spare))))
     stage.rows = [row for n, row in enumerate(stage.rows) if n not in dropped][:wanted]
 
@@ -140,10 +140,12 @@ def _busy(stage: Stage, at_us: int) -> tuple[Organisation, Place]:
             return organisation, organisation.places[min(int(rng.expovariate(0.8)), len(organisation.places) - 1)]
 
 
-def _awake(stage: Stage, at_us: int) -> Sequence[object]:
-    return stage.world.people
+def _awake(stage: Stage, at_us: int) -> list[Person]:
+    hour = at_us // HOUR_US
+    at_work = [p for p in stage.world.people if 7 <= (hour + p.utc_offset) % 24 < 20]
+    return at_work or stage.world.people
 
 
 def _reach(stage: Stage, organisations: list[Organisation], own: list[Place], at_us: int) -> Place:
     there = [o for o in organisations if stage.world.is_open(o, at_us)] or stage.world.organisations[:1]
-    return random.Random(at_us).choice(stage.rng.choice(there).places + own)
+    return stage.rng.choice(stage.rng.choice(there).places + own)

@@ -24,9 +24,29 @@ BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko
 ZONES = ((1, "DE", "10.20"), (-5, "US", "10.21"), (5, "IN", "10.22"))
 CONTINENTS = {"DE": "EU", "FR": "EU", "US": "NA", "IN": "AS", "BR": "SA", "JP": "AS"}
 PEOPLE = (
-    "alice bob carol dave erin frank grace heidi ivan judy mallory niaj olivia peggy rupert sybil trent victor walter "
-    "wendy yolanda zach"
-).split()
+    "alice",
+    "bob",
+    "carol",
+    "dave",
+    "erin",
+    "frank",
+    "grace",
+    "heidi",
+    "ivan",
+    "judy",
+    "mallory",
+    "niaj",
+    "olivia",
+    "peggy",
+    "rupert",
+    "sybil",
+    "trent",
+    "victor",
+    "walter",
+    "wendy",
+    "yolanda",
+    "zach",
+)
 ORGANISATIONS = {
     "platform": ("base", "gateway", "ingress", "runner", "toolbox", "team/nested/app"),
     "payments": ("api", "ledger", "worker", "fraud-model", "migrations"),
@@ -155,7 +175,7 @@ def _organisation(
     if name in ("payments", "analytics"):
         made.old_ci = registry.add_account(f"{name}+oldci", "robot", owner_id=account.id)
     # carol owns the first two: her token is the organisation administrator's
-    made.owner = world.people[2 if number < 2 else number]
+    made.owner = world.people[2 if number < 2 else number + 1]
     members = rng.sample(world.people, 6)
     account.teams += [
         Team("owners", "admin", "", {made.owner.account.id}),

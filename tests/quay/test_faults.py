@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from collector.quay import errors, logs, organizations, superuser
 from collector.quay.budget import Budget
 from collector.quay.client import QuayClient, moment
-from collector.quay.redaction import MARK, _may_hold_secrets, redact
+from collector.quay.redaction import MARK, may_hold_secrets, redact
 from collector.quay.scopes import Scope
 from settings import SettingsError, SourceSettings
 from tests.quay.wire import TOKEN, Clock, client, recording, replay
@@ -234,7 +234,7 @@ def test_a_server_that_stays_slow_is_not_pushed_again_at_once() -> None:
 
 def test_an_ordinary_page_is_not_taken_apart() -> None:
     for name in ("001_superuser_logs_3d_p1", "007_org_acme_logs_3d_p1", "031_org_acme_logs_lossy"):
-        assert not _may_hold_secrets(json.dumps(recording(name)["body"]).encode())
+        assert not may_hold_secrets(json.dumps(recording(name)["body"]).encode())
 
 
 @pytest.mark.parametrize(

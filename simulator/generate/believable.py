@@ -1,0 +1,36 @@
+"""The generator's director: incidents, rarer days and the everyday, in an exact number of rows."""
+
+from __future__ import annotations
+
+import random
+
+from simulator.generate import life, traffic, world
+from simulator.generate.incidents import INCIDENTS
+from simulator.generate.stage import Stage
+from simulator.registry import Registry
+from simulator.table import Row
+
+ADMINISTRATIVE_SHARE = 0.04
+HOUSEKEEPING_SHARE = 0.03
+STORY_SHARE = 0.4
+
+
+def believable(seed: int, events: int, start_us: int, end_us: int, unit_us: int) -> tuple[Registry, list[Row]]:
+    """`events` rows of [start, end), oldest first, and the names that hold at its end. `unit_us`: stamps' precision."""
+    rng = random.Random(seed)
+    made = world.make(rng)
+    stage = Stage(made, rng, start_us, end_us, unit_us)
+    life.changes(stage)
+    for share, incident in INCIDENTS:
+        incident(stage, stage.at(share))
+    del stage.rows[round(events * STORY_SHARE) :]
+    life.acts(stage, round(events * ADMINISTRATIVE_SHARE))
+    life.housekeeping(stage, round(events * HOUSEKEEPING_SHARE))
+    del stage.rows[round(events * (STORY_SHARE + 0.1)) :]
+    traffic.play(stage, events)
+    made.registry.delete_namespace(world.DELETED_ORGANISATION)
+    for organisation in made.organisations:
+        if organisation.old_ci is not None:
+            made.registry.purge(organisation.old_ci.name)
+    stage.rows.sort(key=lambda row: row.stamp_us)
+    return made.registry, stage.rows

@@ -1,0 +1,262 @@
+"""The warehouse's staging: takes a reading of any size day by day, and merges it in bounded memory. I/O on files of its own.
+
+Rows wait in small Parquet files, sorted by time within each. A day is then merged stretch by stretch: events pair only with
+events of the same second, so `warehouse.merge` gives on stretches what it gives on the whole day.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import polars as pl
+
+from warehouse import load
+from warehouse.errors import WarehouseError
+from warehouse.ledger import Cursor, Ledger
+from warehouse.load import Merged, Reading
+from warehouse.merge import ALIAS_SCHEMA, merge
+from warehouse.schema import EVENT_SCHEMA
+
+STRETCH_ROWS = 60_000
+_GROUP_ROWS = 4_096
+_MINUTE = timedelta(minutes=1)
+_COLUMNS = ", ".join(EVENT_SCHEMA)
+
+
+class TooMany(WarehouseError):
+    """The reading holds more events than there is room for; nothing of it was stored. `new_by_kind`: what it would have
+    added until then."""
+
+    def __init__(self, message: str, new_by_kind: dict[str, int]) -> None:
+        super().__init__(message)
+        self.new_by_kind = new_by_kind
+
+
+class LastReading(msgspec.Struct, frozen=True):
+    """How a method's newest reading of a source ended: `state` merged | void, and why where it is void."""
+
+    state: str
+    reason: str
+    ended_at: datetime
+
+
+class _File(msgspec.Struct, frozen=True):
+    path: Path
+    first: datetime
+    last: datetime
+
+
+class _Day:
+    """What is staged of one UTC day."""
+
+    def __init__(self) -> None:
+        self.files: list[_File] = []
+        self.minutes: Counter[datetime] = Counter()
+        self.kinds: Counter[str] = Counter()
+
+
+class Staging:
+    """A folder of rows on their way in, gone when the context ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` must not be in use by another staging; what an interrupted one left there is removed."""
+        self._folder = folder
+        self._days: dict[date, _Day] = {}
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def add(self, events: pl.DataFrame) -> None:
+        """Takes some more rows (EVENT_SCHEMA), of any days, in any order. 10,000 to 50,000 at a time work best."""
+        if events.is_empty():
+            return
+        ordered = events.with_columns(pl.col("occurred_at").dt.date().alias("day")).sort("occurred_at")
+        for (day,), part in ordered.partition_by("day", as_dict=True, include_key=False, maintain_order=True).items():
+            self._add_day(day, part)
+
+    def _add_day(self, day: date, part: pl.DataFrame) -> None:
+        held = self._days.setdefault(day, _Day())
+        path = self._folder / f"{day.isoformat()}-{len(held.files):06}.parquet"
+        part.write_parquet(path, compression="lz4", row_group_size=_GROUP_ROWS)
+        held.files.append(_File(path, part["occurred_at"][0], part["occurred_at"][-1]))
+        minutes = part["occurred_at"].dt.truncate("1m").value_counts()
+        held.minutes.update(dict(minutes.iter_rows()))
+        held.kinds.update(dict(part["kind"].value_counts().iter_rows()))
+
+    def kinds(self, day: date) -> dict[str, int]:
+        """How many rows of each kind are staged of a day."""
+        return dict(self._days[day].kinds) if day in self._days else {}
+
+    def rows(self, day: date) -> int:
+        """How many rows are staged of a day."""
+        return sum(self.kinds(day).values())
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """The days of which any row is staged, oldest first."""
+        return tuple(sorted(self._days))
+
+    def stretches(self, day: date, most_rows: int = STRETCH_ROWS) -> Iterator[tuple[datetime, datetime]]:
+        """Half-open stretches of time that together are the day, of at most `most_rows` rows unless one minute has more."""
+        begin = datetime.combine(day, time.min, tzinfo=UTC)
+        end = begin + timedelta(days=1)
+        rows = 0
+        minutes = self._days[day].minutes if day in self._days else {}
+        for minute, number in sorted(minutes.items()):
+            if rows and rows + number > most_rows:
+                yield begin, minute
+                begin, rows = minute, 0
+            rows += number
+        yield begin, end
+
+    def stretch(self, day: date, begin: datetime, end: datetime) -> pl.DataFrame:
+        """The rows of a stretch (EVENT_SCHEMA), by time."""
+        files = self._days[day].files if day in self._days else []
+        frames = [
+            pl.scan_parquet(file.path)
+            .filter(pl.col("occurred_at") >= begin, pl.col("occurred_at") < end)
+            .collect()
+            for file in files
+            if file.last >= begin and file.first < end
+        ]
+        return pl.concat(frames) if frames else pl.DataFrame(schema=EVENT_SCHEMA)
+
+
+def merge_staged(
+    ledger: Ledger,
+    reading: Reading,
+    staging: Staging,
+    rejects: pl.DataFrame,
+    *,
+    namespace: str | None = None,
+    room: Mapping[str, int] | None = None,
+    most_rows: int = STRETCH_ROWS,
+) -> Merged:
+    """As `merge_reading`, with the staged rows of the reading's day, one stretch after the other, in ONE transaction.
+
+    `namespace`: the reading is of that namespace's events only, and merged with what is held of it, under its earlier names
+    too. `room`: how many events of each kind may be new, none of a kind that is not named; None: any number. Raises TooMany
+    beyond that; LedgerBusy, DiskFull, LedgerCorrupt."""
+    with ledger.transaction() as cursor:
+        into = _Into(cursor, reading, _names(cursor, reading.source_id, namespace))
+        for begin, end in staging.stretches(reading.day, most_rows):
+            into.take(staging.stretch(reading.day, begin, end), begin, end)
+            _check_room(reading, into.new_by_kind, room)
+        return into.finish(rejects)
+
+
+class _Into:
+    """One merge under way."""
+
+    def __init__(self, cursor: Cursor, reading: Reading, names: tuple[str, ...]) -> None:
+        self._cursor, self._reading, self._names = cursor, reading, names
+        self._place = load.place_of(cursor, reading)
+        self._id = load.next_reading_id(cursor)
+        self._is_empty = not self._count()
+        self._aliases: list[pl.DataFrame] = []
+        self.new_by_kind: Counter[str] = Counter()
+        self._rows = 0
+
+    def take(self, rows: pl.DataFrame, begin: datetime, end: datetime) -> None:
+        if rows.is_empty():
+            return
+        held = pl.DataFrame(schema=EVENT_SCHEMA) if self._is_empty else self._held(begin, end)
+        new, aliases = merge(held, rows)
+        load.insert_events(self._cursor, self._place, self._reading, self._id, new)
+        self._aliases.append(aliases)
+        self.new_by_kind.update(dict(new["kind"].value_counts().iter_rows()))
+        self._rows += rows.height
+
+    def finish(self, rejects: pl.DataFrame) -> Merged:
+        cursor, reading = self._cursor, self._reading
+        aliases = _summed(self._aliases)
+        rejected = load.insert_rejects(cursor, reading, self._id, rejects)
+        load.note_aliases(cursor, reading, aliases)
+        new = self.new_by_kind.total()
+        load.record(cursor, reading, self._id, "merged", "", (new, self._rows - new, rejected))
+        load.touch_slice(cursor, reading, new, rejected)
+        return Merged(new, self._rows - new, aliases.height, self._stored())
+
+    def _where(self) -> tuple[str, list[object]]:
+        where = "source_id = ? AND day = ? AND scope = ?"
+        values: list[object] = [self._reading.source_id, self._reading.day, self._reading.scope]
+        if self._names:
+            where += " AND list_contains(?, namespace)"
+            values.append(list(self._names))
+        return where, values
+
+    def _count(self) -> int:
+        where, values = self._where()
+        found = self._cursor.execute(f"SELECT count(*) FROM {self._place.held} WHERE {where}", values).fetchone()  # noqa: S608
+        return int(found[0]) if found else 0
+
+    def _held(self, begin: datetime, end: datetime) -> pl.DataFrame:
+        where, values = self._where()
+        sql = (
+            f"SELECT {_COLUMNS} FROM {self._place.held} "  # noqa: S608
+            f"WHERE {where} AND occurred_at >= ? AND occurred_at < ? ORDER BY event_no"
+        )
+        return self._cursor.execute(sql, [*values, begin, end]).pl().cast(pl.Schema(EVENT_SCHEMA))
+
+    def _stored(self) -> dict[str, int]:
+        key = [self._reading.source_id, self._reading.day, self._reading.scope]
+        sql = (
+            f"SELECT kind, count(*) FROM {self._place.held} "  # noqa: S608
+            "WHERE source_id = ? AND day = ? AND scope = ? GROUP BY kind"
+        )
+        return dict(self._cursor.execute(sql, key).fetchall())
+
+
+def last_reading(ledger: Ledger, source_id: str, method: str) -> LastReading | None:
+    """How the newest reading of a source by a method (pages | export | file) ended; None where there is none."""
+    found = ledger.rows(
+        "SELECT state, reason, ended_at FROM readings WHERE source_id = ? AND method = ? ORDER BY reading_id DESC LIMIT 1",
+        [source_id, method],
+    )
+    if not found:
+        return None
+    state, reason, ended_at = found[0]
+    return LastReading(state, reason, ended_at.astimezone(UTC))
+
+
+def _names(cursor: Cursor, source_id: str, namespace: str | None) -> tuple[str, ...]:
+    """The namespace and the names under which its events were first seen. Empty: every namespace."""
+    if namespace is None:
+        return ()
+    found = cursor.execute(
+        "SELECT DISTINCT first_name FROM aliases WHERE source_id = ? AND field = 'namespace' AND later_name = ?",
+        [source_id, namespace],
+    ).fetchall()
+    return (namespace, *(name for (name,) in found if name != namespace))
+
+
+def _check_room(reading: Reading, new_by_kind: Counter[str], room: Mapping[str, int] | None) -> None:
+    over = {} if room is None else {kind: n - room.get(kind, 0) for kind, n in new_by_kind.items() if n > room.get(kind, 0)}
+    if over:
+        named = ", ".join(f"{kind} {number}" for kind, number in sorted(over.items())[:6])
+        raise TooMany(
+            f"{reading.source_id}, {reading.day}, {reading.scope}: the reading brings more events than the source counts "
+            f"({named} too many); nothing of it was stored",
+            dict(new_by_kind),
+        )
+
+
+def _summed(aliases: list[pl.DataFrame]) -> pl.DataFrame:
+    if not aliases:
+        return pl.DataFrame(schema=ALIAS_SCHEMA)
+    names = ["field", "first_name", "later_name"]
+    return pl.concat(aliases).group_by(names).agg(pl.col("events").sum()).sort(names, nulls_last=True)
