@@ -18,7 +18,7 @@ demo: $(VENV)/.run
 	$(BIN)/quayledger demo $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: lint test
 

@@ -512,8 +512,8 @@ def demo_command(
     home: Home = Path("demo-ledger"),
     headless: Annotated[bool, typer.Option("--headless", help="Do the work, print a summary, open no pages.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the pages; 0: any free one.")] = 8501,
-    number: Annotated[int, typer.Option("--events", min=1, help="Events of the stand-in Quay.")] = 20_000,
-    days: Annotated[int, typer.Option(min=1, max=365, help="Days that they lie in.")] = 45,
+    number: Annotated[int, typer.Option("--events", min=1, help="Events of the stand-in Quay.")] = 24_000,
+    days: Annotated[int, typer.Option(min=1, max=365, help="Days that they lie in.")] = 62,
     seed: Annotated[int, typer.Option(help="Another seed, another registry.")] = 7,
 ) -> None:
     """The whole way without a Quay: collect from a stand-in, report on it, show the pages."""

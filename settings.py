@@ -77,6 +77,12 @@ class SourceSettings(_Section):
         default=None, description="HTTP proxy for this source; else HTTPS_PROXY and NO_PROXY count."
     )
 
+    exports: Literal["off", "repair", "prefer"] = Field(
+        default="off",
+        description="off: pages only. repair: an export where pages fall short. prefer: an export where it costs less. "
+        "Each export leaves an `export_logs_success` row in the log that is exported.",
+    )
+
     def secret(self) -> SecretStr:
         """The token, from the setting or its file. Raises SettingsError where there is none."""
         if self.token is not None and self.token.get_secret_value().strip():
@@ -114,6 +120,9 @@ class CollectSettings(_Section):
         le=300,
         description="Rows younger than this are left for the next run: they still may get twins.",
     )
+    recount_days: int = Field(
+        default=62, ge=0, le=3660, description="How far back sealed days are counted again, once a week."
+    )
     repair_requests: int = Field(
         default=1000, ge=0, le=100_000, description="Requests that the repair of one short day may take; 0: none."
     )
@@ -144,6 +153,31 @@ class PublishSettings(_Section):
     keep: int = Field(default=3, ge=2, le=50, description="How many published copies stay on disk.")
 
 
+class CallbackSettings(_Section):
+    """Where a Quay tells that an export is done, and from where its file may be fetched."""
+
+    public_url: Url | None = Field(
+        default=None,
+        description="Address under which the Quays reach the receiver, such as https://ledger.example.com/quay. "
+        "Needed for exports.",
+    )
+    address: str = Field(default="127.0.0.1", description="Address the receiver listens on.")
+    port: int = Field(default=8502, ge=0, le=65535, description="Port the receiver listens on; 0: any free one.")
+    allowed_storage_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts besides the Quay's own that files may be fetched from, as `host` or `host:port`; "
+        "`*.example.com` stands for all hosts below it.",
+    )
+    allow_private_addresses: bool = Field(
+        default=False, description="true: those hosts may have addresses of private networks."
+    )
+    timeout_minutes: float = Field(
+        default=30.0, gt=0, le=1440, description="How long a callback is waited for before the export counts as lost."
+    )
+    attempts: int = Field(default=2, ge=1, le=5, description="How often a lost export is asked for, all in all.")
+    max_file_bytes: int = Field(default=20 << 30, ge=1 << 20, description="Larger files are refused.")
+
+
 class AppSettings(_Section):
     """The browser front."""
 
@@ -167,6 +201,7 @@ class Settings(BaseSettings):
     months: MonthsSettings = MonthsSettings()
     publish: PublishSettings = PublishSettings()
     clock: ClockSettings = ClockSettings()
+    callbacks: CallbackSettings = CallbackSettings()
     app: AppSettings = AppSettings()
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What `serve` narrates."

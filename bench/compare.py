@@ -1,6 +1,6 @@
 """The bench's check: what a collector holds, event for event, against all that the stand-in holds. Run as a process.
 
-    python -m bench.compare URL KIND PATH     (KIND: ours | plain | dlt; prints one JSON object)
+python -m bench.compare URL KIND PATH     (KIND: ours | plain | dlt; prints one JSON object)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The alternative from the shelf: dlt with its REST helpers, incremental on the event's time, Parquet files. Run as a process.
 
-    python -m bench.dlt_client URL FOLDER FIRST LAST     (token in QUAY_TOKEN; days as YYYY-MM-DD)
+python -m bench.dlt_client URL FOLDER FIRST LAST     (token in QUAY_TOKEN; days as YYYY-MM-DD)
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ os.environ.update(
 )
 
 import dlt  # noqa: E402
-from dlt.sources.helpers.rest_client import RESTClient  # noqa: E402
 from dlt.sources.helpers.rest_client.auth import BearerTokenAuth  # noqa: E402
+from dlt.sources.helpers.rest_client.client import RESTClient  # noqa: E402
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator  # noqa: E402
 
 
@@ -43,7 +43,6 @@ def main() -> None:
         "endtime": f"{date.fromisoformat(last):%m/%d/%Y}",
     }
 
-    @dlt.resource(name="logs", write_disposition="append", max_table_nesting=0)
     def logs(
         seen: Any = dlt.sources.incremental("moment", row_order="desc"),  # noqa: B008
     ) -> Iterator[list[dict[str, Any]]]:
@@ -62,11 +61,14 @@ def main() -> None:
                 return
 
     pipeline = dlt.pipeline(
-        "quay", destination=dlt.destinations.filesystem(bucket_url=(FOLDER / "files").resolve().as_uri()), dataset_name="log"
+        "quay",
+        destination=dlt.destinations.filesystem(bucket_url=(FOLDER / "files").resolve().as_uri()),
+        dataset_name="log",
     )
-    pipeline.run(logs(), loader_file_format="parquet")
-    counts = pipeline.last_trace.last_normalize_info.row_counts
-    print(json.dumps({"rows": counts.get("logs", 0)}))
+    resource = dlt.resource(logs, name="logs", write_disposition="append", max_table_nesting=0)
+    pipeline.run(resource(), loader_file_format="parquet")
+    trace: Any = pipeline.last_trace
+    print(json.dumps({"rows": trace.last_normalize_info.row_counts.get("logs", 0)}))
 
 
 if __name__ == "__main__":

@@ -80,6 +80,3 @@ def seal(ledger: Ledger, days: dict[date, pl.DataFrame]) -> None:
             now=now,
             counted_at=now,
         )
-
-
-

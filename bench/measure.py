@@ -75,6 +75,11 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {memory_gb:.0f} GB, {platform.system()}, Python {platform.python_version()}, {versions}"
 
 
+def busy() -> str:
+    """How much else the machine does: with more waiting than it has cores, times say little and CPU shows too high."""
+    return f"load average {os.getloadavg()[1]:.1f}"
+
+
 def _version(name: str) -> str:
     try:
         return importlib.metadata.version(name)

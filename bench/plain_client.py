@@ -1,6 +1,6 @@
 """The alternative that most people write first: a script that pages the whole window again each time. Run as a process.
 
-    python -m bench.plain_client URL OUT FIRST LAST     (token in QUAY_TOKEN; days as YYYY-MM-DD)
+python -m bench.plain_client URL OUT FIRST LAST     (token in QUAY_TOKEN; days as YYYY-MM-DD)
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ def main() -> None:
     }
     rows = 0
     with (
-        httpx.Client(base_url=url, headers={"Authorization": f"Bearer {os.environ['QUAY_TOKEN']}"}, timeout=60) as client,
+        httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {os.environ['QUAY_TOKEN']}"}, timeout=60
+        ) as client,
         Path(out).open("w", encoding="utf-8") as file,
     ):
         params = dict(window)

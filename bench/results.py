@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.measure import machine
+from bench.measure import busy, machine
 
 FILE = Path(__file__).with_name("RESULTS.md")
 _HEAD = """# Results of the benches
@@ -56,7 +56,7 @@ def _sections(file: Path) -> dict[str, str]:
 
 
 def _section(name: str, intro: str, tables: Sequence[Table]) -> str:
-    lines = [f"## {name}", "", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {machine()}.", "", intro]
+    lines = [f"## {name}", "", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {machine()}; {busy()}.", "", intro]
     for table in tables:
         lines += ["", f"**{table.title}**", "", _row(table.heads), _row(["---"] * len(table.heads))]
         lines += [_row(row) for row in table.rows]

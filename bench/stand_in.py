@@ -31,6 +31,14 @@ class StandIn:
         with urlopen(request, timeout=120) as reply:  # noqa: S310 - loopback
             return json.load(reply)
 
+    def organization(self) -> str:
+        """The name of an organisation that is there."""
+        headers = {"authorization": f"Bearer {self.tokens['superuser']}"}
+        request = Request(f"{self.url}/api/v1/superuser/organizations/", headers=headers)  # noqa: S310
+        with urlopen(request, timeout=60) as reply:  # noqa: S310 - loopback
+            name: str = json.load(reply)["organizations"][0]["name"]
+        return name
+
 
 @contextlib.contextmanager
 def running(folder: Path, *arguments: str) -> Iterator[StandIn]:

@@ -7,17 +7,25 @@ is looked through for secrets and taken apart once, and found again by its bytes
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+import polars as pl
 
-from collector.normalise import Event, Parts, Place, Reject, normalise, stamp_seconds, take_apart
+from collector.normalise import Event, Parts, Place, Reject, event_frame, normalise, stamp_seconds, take_apart
 from collector.quay import redaction
+from warehouse.schema import EVENT_SCHEMA
 
-_MOST_KEPT = 20_000  # of each cache; at about 1 kB each the caches stay below 50 MB
-_PLAIN = re.compile(r"[A-Za-z0-9_.:]*")
+_MOST_KEPT = 10_000  # of each cache; at about 1 kB each they stay small
+_PLAIN = re.compile(r"[A-Za-z0-9_.:]+")
 _SECOND_US = 1_000_000
+_PERFORMER_COLUMNS = ("performer", "performer_kind")
+_PART_COLUMNS = ("repository", "repository_namespace", "tag", "digest", "user_agent", "metadata")
 
 Performer = tuple[str | None, str | None]
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class UsualRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -30,7 +38,12 @@ class UsualRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False
     performer: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-Rows = list[UsualRow] | list[msgspec.Raw]
+class Rows(NamedTuple):
+    """The rows of a block: all of them usual, or all as they are."""
+
+    usual: list[UsualRow]
+    raw: list[msgspec.Raw]
+
 
 _decode_usual = msgspec.json.Decoder(list[UsualRow]).decode
 _decode_one = msgspec.json.Decoder(UsualRow).decode
@@ -41,45 +54,112 @@ _decode = msgspec.json.Decoder().decode
 def split(block: bytes | bytearray) -> Rows:
     """The rows of a JSON list; as they are where any is unusual. Raises msgspec.DecodeError where it is no JSON list."""
     try:
-        return _decode_usual(block)
+        return Rows(_decode_usual(block), [])
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _decode_raw(block)
+        return Rows([], _decode_raw(block))
+
+
+class _Gathered:
+    """Columns of usual rows; performers and metadata as numbers of their bytes."""
+
+    def __init__(self) -> None:
+        self.stamps: list[int | None] = []
+        self.kinds: list[str] = []
+        self.ips: list[str | None] = []
+        self.performers: list[int] = []
+        self.parts: list[int] = []
+        self.performer_numbers: dict[bytes, int] = {}
+        self.part_numbers: dict[bytes, int] = {}
+        self.odd: list[Event] = []
 
 
 class Bulk:
-    """Normalises rows of one place."""
+    """Gathers normalised rows of one place until they are taken away as a frame."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        self._stamps: dict[str, int | None] = {}
         self._parts: dict[bytes, Parts | None] = {}
         self._performers: dict[bytes, Performer | None] = {}
-        self._stamps: dict[str, int | None] = {}
         self._plain: set[str | None] = {None}
+        self._held = _Gathered()
 
-    def normalise(self, block: bytes, rows: Rows) -> tuple[list[Event], list[Reject]]:
-        """The events and the rejects of a block's rows, each in their order."""
-        events: list[Event] = []
-        rejects: list[Reject] = []
-        raws: list[msgspec.Raw] | None = None
-        for number, row in enumerate(rows):
-            if type(row) is UsualRow:
-                event = self._usual(row)
-                if event is not None:
-                    events.append(event)
-                    continue
-                raws = raws or _decode_raw(block)
-                found = self._long(raws[number])
+    def __len__(self) -> int:
+        return len(self._held.stamps) + len(self._held.odd)
+
+    def take(self, block: bytes, rows: Rows) -> list[Reject]:
+        """Gathers the events of a block's rows; gives what is none."""
+        if rows.usual:
+            odd = self._gather(rows.usual)
+            raws = _decode_raw(block) if odd else []
+            return self._take_odd([raws[number] for number in odd])
+        usual, known, odd_raws = [], [], []
+        for raw in rows.raw:
+            try:
+                usual.append(_decode_one(raw))
+                known.append(raw)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                odd_raws.append(raw)
+        return self._take_odd(odd_raws + [known[number] for number in self._gather(usual)])
+
+    def frame(self) -> pl.DataFrame:
+        """What was gathered (EVENT_SCHEMA), in no certain order; gathering begins anew."""
+        held, self._held = self._held, _Gathered()
+        by_performer = _table(_PERFORMER_COLUMNS, [_performer(key) for key in held.performer_numbers])
+        by_parts = _table(_PART_COLUMNS, [self._parts.get(key) or _parts(key) for key in held.part_numbers])
+        frame = pl.DataFrame(
+            [
+                pl.Series("occurred_at", held.stamps, pl.Int64).cast(EVENT_SCHEMA["occurred_at"]),
+                pl.Series("kind", held.kinds, pl.String),
+                pl.Series("ip", held.ips, pl.String),
+                *by_performer[pl.Series(held.performers, dtype=pl.UInt32)],
+                *by_parts[pl.Series(held.parts, dtype=pl.UInt32)],
+            ]
+        ).with_columns(
+            pl.lit(self._place.namespace, pl.String).alias("namespace"),
+            pl.lit(self._place.namespace_kind, pl.String).alias("namespace_kind"),
+            pl.lit(None, pl.String).alias("extra"),
+        )
+        return pl.concat([frame.select(EVENT_SCHEMA.keys()), event_frame(held.odd)])
+
+    def _gather(self, rows: Sequence[UsualRow]) -> list[int]:
+        """Gathers usual rows; gives the numbers of those that are not."""
+        texts = [row.datetime for row in rows]
+        metadata = [bytes(row.metadata) for row in rows]
+        performers = [b"" if row.performer is msgspec.UNSET else bytes(row.performer) for row in rows]
+        kinds, ips = [row.kind for row in rows], [row.ip for row in rows]
+        stamps = _look_up(self._stamps, texts, _stamp)
+        odd = _without(stamps) | _without(_look_up(self._parts, metadata, _parts))
+        odd |= _without(_look_up(self._performers, performers, _performer))
+        odd |= self._not_plain(kinds) | self._not_plain(ips)
+        held = self._held
+        held.stamps += _all_but(odd, stamps)
+        held.kinds += _all_but(odd, kinds)
+        held.ips += _all_but(odd, ips)
+        held.performers += _numbers(held.performer_numbers, _all_but(odd, performers))
+        held.parts += _numbers(held.part_numbers, _all_but(odd, metadata))
+        return sorted(odd)
+
+    def _not_plain(self, texts: Sequence[str | None]) -> set[int]:
+        """The numbers of the texts in which a secret might hide."""
+        plain = self._plain
+        new = set(texts) - plain
+        if not new:
+            return set()
+        if len(plain) + len(new) > _MOST_KEPT:
+            plain = self._plain = {None}
+        plain.update(text for text in set(texts) if text and _PLAIN.fullmatch(text))
+        return {number for number, text in enumerate(texts) if text not in plain}
+
+    def _take_odd(self, raws: list[msgspec.Raw]) -> list[Reject]:
+        rejects = []
+        for raw in raws:
+            found = self._long(raw)
+            if isinstance(found, Event):
+                self._held.odd.append(found)
             else:
-                found = self._any(row)  # type: ignore[arg-type]
-            (events if type(found) is Event else rejects).append(found)  # type: ignore[arg-type]
-        return events, rejects
-
-    def _any(self, raw: msgspec.Raw) -> Event | Reject:
-        try:
-            event = self._usual(_decode_one(raw))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            event = None
-        return event or self._long(raw)
+                rejects.append(found)
+        return rejects
 
     def _long(self, raw: msgspec.Raw) -> Event | Reject:
         try:
@@ -87,63 +167,39 @@ class Bulk:
         except RecursionError:
             return Reject(None, "nested too deeply", "")
 
-    def _usual(self, row: UsualRow) -> Event | None:
-        """The event, where everything about the row is usual."""
-        performer = self._performer(row.performer)
-        parts = self._take_apart(row.metadata)
-        stamp = self._stamp(row.datetime)
-        plain = self._plain
-        if performer is None or parts is None or stamp is None:
-            return None
-        if (row.kind not in plain and not self._is_plain(row.kind)) or not row.kind:
-            return None
-        if row.ip not in plain and not self._is_plain(row.ip):
-            return None
-        return Event(stamp, row.kind, *self._place, *performer, row.ip, *parts, None)
 
-    def _stamp(self, text: str) -> int | None:
-        try:
-            return self._stamps[text]
-        except KeyError:
-            seconds = stamp_seconds(text)
-            found = None if seconds is None else seconds * _SECOND_US
-            _keep(self._stamps, text, found)
-            return found
-
-    def _take_apart(self, raw: msgspec.Raw) -> Parts | None:
-        held = bytes(raw)
-        try:
-            return self._parts[held]
-        except KeyError:
-            found = _parts(held)
-            _keep(self._parts, held, found)
-            return found
-
-    def _performer(self, raw: msgspec.Raw | msgspec.UnsetType) -> Performer | None:
-        if raw is msgspec.UNSET:
-            return None, None
-        held = bytes(raw)
-        try:
-            return self._performers[held]
-        except KeyError:
-            found = _performer(held)
-            _keep(self._performers, held, found)
-            return found
-
-    def _is_plain(self, text: str | None) -> bool:
-        """Whether the text is of a shape in which no secret hides."""
-        if text is None or not _PLAIN.fullmatch(text):
-            return False
-        if len(self._plain) >= _MOST_KEPT:
-            self._plain = {None}
-        self._plain.add(text)
-        return True
-
-
-def _keep(cache: dict, key: object, value: object) -> None:  # type: ignore[type-arg]
-    if len(cache) >= _MOST_KEPT:
+def _look_up(cache: dict[K, V], keys: list[K], make: Callable[[K], V]) -> list[V]:
+    """A value for each key, made where it is not there yet."""
+    distinct = set(keys)
+    new = distinct - cache.keys()
+    if new and len(cache) + len(new) > _MOST_KEPT:
         cache.clear()
-    cache[key] = value
+        new = distinct
+    for key in new:
+        cache[key] = make(key)
+    return [cache[key] for key in keys]
+
+
+def _without(values: list[V]) -> set[int]:
+    """The numbers of those that are None."""
+    return {number for number, value in enumerate(values) if value is None} if None in values else set()
+
+
+def _all_but(odd: set[int], items: list[V]) -> list[V]:
+    return [item for number, item in enumerate(items) if number not in odd] if odd else items
+
+
+def _numbers(numbers: dict[bytes, int], keys: list[bytes]) -> list[int]:
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
+
+
+def _table(columns: tuple[str, ...], rows: list[Any]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+
+
+def _stamp(text: str) -> int | None:
+    seconds = stamp_seconds(text)
+    return None if seconds is None else seconds * _SECOND_US
 
 
 def _parts(held: bytes) -> Parts | None:
@@ -156,7 +212,9 @@ def _parts(held: bytes) -> Parts | None:
 
 
 def _performer(held: bytes) -> Performer | None:
-    """Name and kind of a usual performer, as the long way finds them."""
+    """Name and kind of a usual performer, as the long way finds them; b"": there is none."""
+    if not held:
+        return None, None
     row = b'{"kind":"x","metadata":{},"ip":null,"datetime":"Thu, 01 Jan 1970 00:00:00 -0000","performer":%b}' % held
     try:
         event = normalise(redaction.redact(row), Place(None, None))

@@ -8,15 +8,18 @@ from datetime import date, timedelta
 
 from collector.cover import cover_of
 from collector.days import windows
+from collector.judging import judge_day
 from collector.quay import logs
 from collector.quay.errors import BadRequest, Forbidden, NotFound, QuayError, SearchUnavailable
 from collector.quay.scopes import Scope
 from collector.run import SourceRun
+from collector.verdict import missing
 from warehouse import slices, sources
 from warehouse.schema import SEALED_STATES, SliceState
 
 # What one scope of a cover may suffer without the rest of the source being stopped.
 PART_ERRORS = (Forbidden, NotFound, BadRequest, SearchUnavailable)
+_RECOUNT_AFTER = timedelta(days=7)
 _RETRY_AFTER = timedelta(hours=20)
 _RETRIED = frozenset({SliceState.SHORT, SliceState.OVER, SliceState.UNCOUNTABLE})
 _ELASTICSEARCH_BUCKETS = 10  # on that backend a count names ten kinds at most
@@ -41,7 +44,31 @@ def _is_due(run: SourceRun, day: date, row: slices.SliceRow | None, again: bool)
     return row.read_at is None or run.now() - row.read_at > _RETRY_AFTER
 
 
-async def count(run: SourceRun, due: Iterable[date]) -> None:
+async def recount(run: SourceRun, days: tuple[date, ...]) -> list[date]:
+    """Counts sealed days again once a week, in one call for up to 28 of them; gives those that grew. A count that fell
+    means "no longer held at the source", and the day is judged anew."""
+    sealed = _sealed(run, days)
+    week_ago = run.now() - _RECOUNT_AFTER
+    if not sealed or all(row.counted_at is not None and row.counted_at > week_ago for row in sealed.values()):
+        return []
+    before = slices.latest_counts(run.ledger, run.source_id, min(sealed), max(sealed))
+    await count(run, sealed, purpose="recount")
+    after = slices.latest_counts(run.ledger, run.source_id, min(sealed), max(sealed))
+    grown = {key[0] for key, row in after.items() if key in before and missing(row.by_kind, before[key].by_kind)}
+    for day in sealed:
+        if day not in grown:
+            await asyncio.to_thread(judge_day, run, day)
+    return sorted(grown)
+
+
+def _sealed(run: SourceRun, days: tuple[date, ...]) -> dict[date, slices.SliceRow]:
+    """The sealed days that are counted again, whatever range is asked for now."""
+    first = run.now().date() - timedelta(days=run.settings.collect.recount_days)
+    held = slices.slices(run.ledger, run.source_id, first, days[-1])
+    return {day: row for day, row in held.items() if row.state in SEALED_STATES and run.scopes(day)}
+
+
+async def count(run: SourceRun, due: Iterable[date], *, purpose: str = "count") -> None:
     """Counts every due day of every scope of its cover and records what the source said."""
     by_scope: dict[Scope, list[date]] = {}
     for day in due:
@@ -49,12 +76,12 @@ async def count(run: SourceRun, due: Iterable[date]) -> None:
             by_scope.setdefault(scope, []).append(day)
     for scope, days in by_scope.items():
         for first, last in windows(days):
-            await _count_part(run, scope, first, last, [day for day in days if first <= day <= last])
+            await _count_part(run, scope, [day for day in days if first <= day <= last], purpose)
 
 
-async def _count_part(run: SourceRun, scope: Scope, first: date, last: date, wanted: list[date]) -> None:
+async def _count_part(run: SourceRun, scope: Scope, wanted: list[date], purpose: str) -> None:
     try:
-        await count_window(run, scope, first, last, wanted)
+        await count_window(run, scope, wanted[0], wanted[-1], wanted, purpose=purpose)
     except PART_ERRORS as error:
         if len(run.scopes(wanted[-1])) == 1 and not isinstance(error, SearchUnavailable):
             raise

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
+import polars as pl
 
 from collector.bulk import Bulk, Rows, split
 from collector.errors import CollectorError
-from collector.normalise import Event, Place, Reject, stamp_us
+from collector.normalise import Place, Reject
 from collector.quay.client import moment
 
 BLOCK_BYTES = 1 << 20
+BATCH_ROWS = 30_000
 MOST_HEAD_BYTES = 1 << 16
 MOST_EVENT_BYTES = 16 << 20
 MOST_REJECTS = 10_000
@@ -30,8 +32,8 @@ _END = re.compile(rb"\s*\]\s*\}\s*\Z")
 # A whole string, a bracket, or the quote of a string that goes on beyond the block.
 _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\],]|"', re.DOTALL)
 _OVERWRITTEN = re.compile(rb"\s*\{\s*\"terminator\"")
-_SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 _decode_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -68,9 +70,9 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """The rows of one stretch of the file, in its order."""
+    """The rows of one stretch of the file, in no certain order: `events` (EVENT_SCHEMA) and what is no event."""
 
-    events: list[Event]
+    events: pl.DataFrame
     rejects: list[Reject]
 
 
@@ -90,16 +92,20 @@ class _Head(msgspec.Struct):
 class ExportReader:
     """Takes a file's bytes as they come. `head` is known once `feed` has seen the first event or the end."""
 
-    def __init__(self, wanted: Wanted, *, is_user: bool = False, block_bytes: int = BLOCK_BYTES) -> None:
-        """`is_user`: the namespace is a user's. `block_bytes`: how much is gathered before events are cut off."""
+    def __init__(
+        self, wanted: Wanted, *, is_user: bool = False, block_bytes: int = BLOCK_BYTES, batch_rows: int = BATCH_ROWS
+    ) -> None:
+        """`is_user`: the namespace is a user's. `block_bytes`: how much is gathered before it is looked through;
+        `batch_rows`: how many events are gathered before they are given."""
         self.head: Head | None = None
         self._wanted, self._is_user = wanted, is_user
-        self._block_bytes = block_bytes
+        self._block_bytes, self._batch_rows = block_bytes, batch_rows
         self._gather = block_bytes  # more than a block, only while one event is longer than that
         self._held = bytearray()
         self._bulk = Bulk(Place(None, None))
-        self._bounds_us = (0, 0)
-        self._rejects = 0
+        self._span = (_NEVER, _NEVER)
+        self._rejects: list[Reject] = []
+        self._rejected = 0
 
     def feed(self, data: bytes) -> Iterator[Block]:
         """Takes the next bytes; gives the events that became whole. Raises BadExport."""
@@ -114,7 +120,9 @@ class ExportReader:
             text, rows, end = cut
             del self._held[:end]
             self._gather = self._block_bytes
-            yield self._block(text, rows)
+            self._take(text, rows)
+            if len(self._bulk) >= self._batch_rows:
+                yield self._block()
 
     def close(self) -> Iterator[Block]:
         """The file ends here: gives the last events. Raises BadExport where it is cut, or goes on where it should end."""
@@ -131,7 +139,8 @@ class ExportReader:
         if not rows or not _is_terminator(rows[-1]):
             raise self._bad("its last row is no terminator: rows are missing")
         self._held.clear()
-        yield self._block(text, rows[:-1])
+        self._take(text, Rows([], rows[:-1]))
+        yield self._block()
 
     def _read_head(self) -> bool:
         """Whether the beginning is there; takes it off."""
@@ -149,7 +158,7 @@ class ExportReader:
         self.head = Head(told.export_id, start, end, details.namespace, details.repository)
         self._check(self.head)
         self._bulk = Bulk(Place(self.head.namespace, "user" if self._is_user else "org"))
-        self._bounds_us = (stamp_us(start), stamp_us(end))
+        self._span = (start, end)
         del self._held[: found.end()]
         return True
 
@@ -169,16 +178,24 @@ class ExportReader:
                 f"it covers {head.days[0]} to {head.days[1]}, asked for were {wanted.first} to {wanted.last}"
             )
 
-    def _block(self, text: bytes, rows: Rows) -> Block:
-        events, rejects = self._bulk.normalise(text, rows)
-        low, high = self._bounds_us
-        if not all(low <= event[0] <= high for event in events):
-            raise self._bad("it holds events outside the days that it says it covers")
-        self._rejects += len(rejects)
+    def _take(self, text: bytes, rows: Rows) -> None:
+        rejects = self._bulk.take(text, rows)
         if any(_is_terminator(reject.raw.encode()) for reject in rejects):
             raise self._bad("rows follow its terminator")
-        if self._rejects > MOST_REJECTS:
+        self._rejects += rejects
+        self._rejected += len(rejects)
+        if self._rejected > MOST_REJECTS:
             raise self._bad(f"more than {MOST_REJECTS:,} of its rows are no events")
+
+    def _block(self) -> Block:
+        events = self._bulk.frame()
+        outside = events.filter(~pl.col("occurred_at").is_between(*self._span))
+        if outside.height:
+            raise self._bad(
+                f"it holds {outside.height} event(s) outside the days that it says it covers, such as one of "
+                f"{outside['occurred_at'][0]:%Y-%m-%d}"
+            )
+        rejects, self._rejects = self._rejects, []
         return Block(events, rejects)
 
     def _want_more(self) -> None:

@@ -50,15 +50,16 @@ def held_of(part: Part, held: Iterable[HeldPart]) -> dict[str, int]:
 
 def children(part: Part, held: Iterable[HeldPart], lacking: Mapping[str, int]) -> list[Part]:
     """The parts to look into where this one lacks events of some kinds, the likeliest first: those that hold most of the
-    same kinds, because a busy part loses most."""
-    weights: Counter[Part] = Counter()
+    same kinds, because a busy part loses most; then the others, because a rare kind may be held nowhere yet."""
+    same: Counter[Part] = Counter()
+    all_kinds: Counter[Part] = Counter()
     for one in held:
         if not part.holds(one) or one.namespace is None:
             continue
-        weight = sum(number for kind, number in one.by_kind.items() if kind in lacking)
         for child in _narrower(part, one):
-            weights[child] += weight
-    return [child for child, weight in weights.most_common() if weight]
+            same[child] += sum(number for kind, number in one.by_kind.items() if kind in lacking)
+            all_kinds[child] += sum(one.by_kind.values())
+    return sorted(all_kinds, key=lambda child: (-same[child], -all_kinds[child], child.text))
 
 
 def _narrower(part: Part, held: HeldPart) -> Iterable[Part]:

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
-from collector.counting import count, due_days
+from collector.counting import count, due_days, recount
 from collector.covering import settle_cover
 from collector.days import days_between, utc_now
 from collector.errors import CollectorError, UnknownSource
@@ -230,7 +230,8 @@ async def _complete(run: SourceRun, days: tuple[date, ...], *, again: bool) -> N
     due = due_days(run, days, again=again)
     run.tell("count", None)
     await count(run, due)
-    await read(run, due)
+    grown = [] if again else await recount(run, days)
+    await read(run, sorted({*due, *grown}))
 
 
 def _states(run: SourceRun, days: tuple[date, ...]) -> dict[str, int]:

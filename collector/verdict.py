@@ -47,6 +47,7 @@ def judge(parts: Mapping[str, Evidence], *, over: bool, over_at: datetime, rejec
     short = _by_scope(parts, lambda part: missing(part.counted or {}, part.stored))
     beyond = _by_scope(parts, lambda part: surplus(_highest(part), part.stored) if part.counted is not None else {})
     gone = _by_scope(parts, lambda part: surplus(part.counted, part.stored) if part.counted is not None else {})
+    cut = _by_scope(parts, lambda part: missing(part.peak, part.stored) if part.counted is not None else {})
     notes = []
     if unavailable:
         notes.append("; ".join(unavailable))
@@ -56,19 +57,24 @@ def judge(parts: Mapping[str, Evidence], *, over: bool, over_at: datetime, rejec
         notes.append(f"more than the source counts: {_named(beyond)}")
     elif gone:
         notes.append(f"no longer held at the source: {_named(gone)}")
+    if cut and not short:
+        notes.append(f"rotated away at the source before it was read: {_named(cut)}")
     if rejected_rows:
         notes.append(f"{rejected_rows} row(s) could not be read, see the rejects")
     expected = None if uncounted or unavailable else sum(_expected(part) for part in parts.values())
     state = _state(
-        parts, over=over, over_at=over_at, flags=(bool(unavailable), bool(uncounted), bool(short), bool(beyond))
+        parts,
+        over=over,
+        over_at=over_at,
+        flags=(bool(unavailable), bool(uncounted), bool(short), bool(cut), bool(beyond)),
     )
     return Verdict(state, expected, "; ".join(notes))
 
 
 def _state(
-    parts: Mapping[str, Evidence], *, over: bool, over_at: datetime, flags: tuple[bool, bool, bool, bool]
+    parts: Mapping[str, Evidence], *, over: bool, over_at: datetime, flags: tuple[bool, bool, bool, bool, bool]
 ) -> SliceState:
-    unavailable, uncounted, short, beyond = flags
+    unavailable, uncounted, short, cut, beyond = flags
     if unavailable:
         return SliceState.UNAVAILABLE
     if not over:
@@ -79,6 +85,8 @@ def _state(
         return SliceState.PROVISIONAL
     if short:
         return SliceState.SHORT
+    if cut:
+        return SliceState.TRUNCATED
     return SliceState.OVER if beyond else SliceState.VERIFIED
 
 

@@ -24,6 +24,8 @@ _STATES = {
     "missing": "rgba(128,140,155,0.3)",
 }
 _PICK = "pick"
+_NUMBERED_WEEKS = 40  # more than these have no room for the day of the month
+_INK = {"not collected": "#8a94a0", **dict.fromkeys(("open", "repaired", "short"), "#1b2430")}
 _LEGEND = alt.Legend(orient="top", offset=6, padding=0)
 
 
@@ -37,7 +39,7 @@ def draw(chart: Chart, key: str) -> dict[str, Any] | None:
     # The height is that of the plot alone, so that a row of cells stays as high as it is meant to be.
     drawing = drawing.properties(
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        padding={"left": 0, "top": 2, "right": 0, "bottom": 0},
+        padding={"left": 0, "top": 2, "right": 0, "bottom": 3},
     )
     event = st.altair_chart(
         drawing, key=key, on_select="rerun", selection_mode=[_PICK], alt=f"{chart.title}. {chart.summary}"
@@ -223,7 +225,7 @@ def _strip(chart: Chart) -> alt.Chart:
     return drawing
 
 
-def _calendar(chart: Chart) -> alt.Chart:
+def _calendar(chart: Chart) -> alt.Chart | alt.LayerChart:
     """Weeks along, Monday above Sunday, a block for each source."""
     weekday = pl.col("day").dt.weekday()
     several = chart.frame["source_id"].n_unique() > 1
@@ -253,7 +255,7 @@ def _calendar(chart: Chart) -> alt.Chart:
             "line:N",
             title=None,
             sort=lines,
-            axis=alt.Axis(ticks=False, domain=False, labelLimit=180, labelOverlap=False),
+            axis=alt.Axis(ticks=False, domain=False, labelLimit=180, labelOverlap=False, labelFlush=False),
             scale=alt.Scale(paddingInner=0.1),
         ),
         tooltip=[
@@ -266,9 +268,15 @@ def _calendar(chart: Chart) -> alt.Chart:
         ],
     )
     colours = alt.Scale(domain=held, range=[STATE_COLOURS[state] for state in held])
-    drawing: alt.Chart = base.mark_rect(cursor="pointer", cornerRadius=2).encode(
-        alt.Color(
-            "state:N", title=None, scale=colours, legend=alt.Legend(orient="top", offset=6, padding=0, columns=11)
-        )
+    legend = alt.Legend(orient="top", offset=6, padding=0, columns=len(held))
+    cells: alt.Chart = base.mark_rect(cursor="pointer", cornerRadius=2).encode(
+        alt.Color("state:N", title=None, scale=colours, legend=legend)
     )
+    if len(weeks) > _NUMBERED_WEEKS:
+        return cells
+    ink = alt.Scale(domain=held, range=[_INK.get(state, "#fff") for state in held])
+    numbers: alt.Chart = base.mark_text(fontSize=10).encode(
+        alt.Text("number:Q"), alt.Color("state:N", scale=ink, legend=None)
+    )
+    drawing: alt.LayerChart = alt.LayerChart(layer=[cells, numbers]).resolve_scale(color="independent")
     return drawing

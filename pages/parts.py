@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import streamlit as st
@@ -36,6 +36,7 @@ solid rgba(128,140,155,.3); border-radius:.5rem; overflow:hidden }
 .ql-figure .d b { font-weight:600 } .ql-up::before { content:"▲ " } .ql-down::before { content:"▼ " }
 [data-testid="stVerticalBlock"] { gap:.75rem } [data-testid="stElementToolbar"] { top:-1.6rem }
 </style>"""
+Width = Literal["small", "medium", "large"]
 _NUMBERS = {"count": "localized", "ratio": "%.1f", "share": "percent", "change": "percent"}
 
 
@@ -117,13 +118,15 @@ def legible(frame: pl.DataFrame) -> pl.DataFrame:
 
 def table(value: Table, key: str) -> str | None:
     """The table; a click on any cell gives the text in the first column of its row. Null keys cannot be clicked."""
-    row = picked(value, key)
+    row = picked(value, key, width="medium")
     found = None if row is None else next(iter(row.values()))
     return None if found is None else str(found)
 
 
-def picked(value: Table, key: str, *, none: str = "Nothing in this period.") -> dict[str, Any] | None:
-    """The table, or `none` said where it is empty; a click on any cell gives its row."""
+def picked(
+    value: Table, key: str, *, none: str = "Nothing in this period.", width: Width | None = None
+) -> dict[str, Any] | None:
+    """The table, or `none` said where it is empty; a click on any cell gives its row. `width`: of text; None: as it needs."""
     if not value.frame.height:
         st.caption(none)
         return None
@@ -131,7 +134,7 @@ def picked(value: Table, key: str, *, none: str = "Nothing in this period.") -> 
         legible(value.frame),
         hide_index=True,
         placeholder="–",
-        column_config={column.name: _column(column) for column in value.columns},
+        column_config={column.name: _column(column, width) for column in value.columns},
         key=key,
         on_select="rerun",
         selection_mode="single-cell",
@@ -144,7 +147,7 @@ def picked(value: Table, key: str, *, none: str = "Nothing in this period.") -> 
     return None
 
 
-def _column(column: Column) -> Any:
+def _column(column: Column, width: Width | None) -> Any:
     if column.kind in _NUMBERS:
         return st.column_config.NumberColumn(column.label, format=_NUMBERS[column.kind], help=column.unit or None)
     if column.kind == "time":
@@ -153,4 +156,4 @@ def _column(column: Column) -> Any:
         )
     if column.kind == "day":
         return st.column_config.DateColumn(column.label, format="YYYY-MM-DD", help=column.unit or None)
-    return st.column_config.TextColumn(column.label, width="medium")
+    return st.column_config.TextColumn(column.label, width=width, help=column.unit or None)

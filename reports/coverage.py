@@ -54,7 +54,7 @@ STATE_COLOURS = {
     "truncated": "#b98a5a",
     "unavailable": "#c0405c",
     "excluded": "#5f6b78",
-    NOT_COLLECTED: "#c9d1da",
+    NOT_COLLECTED: "rgba(128,140,155,0.3)",
 }
 _GROUP_OF = {state: group for group, states in GROUPS.items() for state in states}
 _WORST_FIRST = ("missing", "short", "uncountable", "open", "verified")

@@ -171,7 +171,6 @@ def _metrics(view: View, found: _Found) -> tuple[Metric, ...]:
         Metric("days_verified", "Days verified", days.days_verified, explanation=days.text),
         Metric("missing", "Events missing", _total(lacking, "difference"), explanation="counted, not held, day over"),
         Metric("repairs", "Repairs", found.repairs.height, explanation="readings beyond the first whole one of a day"),
-        Metric("rejected", "Rejected rows", days.rejected_rows, explanation="rows that could not be read as events"),
         Metric(
             "new_events", "New events", _total(found.runs, "new_events"), explanation="brought by runs of the period"
         ),
@@ -272,7 +271,7 @@ _FRESHNESS = (
     Column("last_event_at", "Newest event", "time"),
     Column("last_counted_at", "Last answer", "time", "when the source last said what it holds"),
     Column("last_done_at", "Last faultless run", "time"),
-    Column("lag_minutes", "Lag", unit="minutes from the last answer to the copy of the record"),
+    Column("lag_minutes", "Lag, minutes", unit="from the last answer to the copy of the record"),
     Column("last_run_outcome", "Last run", "text"),
     Column("rejected_rows", "Rejected rows"),
 )

@@ -40,7 +40,12 @@ def schedule(board: Board | None, now: datetime) -> Schedule:
         (job, _JOBS.get(job, ""), when, max(0, round((when - now).total_seconds() / 60)))
         for job, when in sorted(board.next_runs.items(), key=lambda item: (item[1], item[0]))
     ]
-    schema = {"job": pl.String, "does": pl.String, "next_at": pl.Datetime("us", "UTC"), "minutes": pl.Int64}
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {
+        "job": pl.String,
+        "does": pl.String,
+        "next_at": pl.Datetime("us", "UTC"),
+        "minutes": pl.Int64,
+    }
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     doing = "A job runs now." if board.busy else "It waits for its next job."
     said = f"A service runs on this ledger since {text.moment(board.since)} (process {board.pid}). {doing}"

@@ -120,14 +120,19 @@ def next_reading_id(cursor: Cursor) -> int:
     return int(row[0]) if row else 1
 
 
-def insert_events(cursor: Cursor, place: _Place, reading: Reading, reading_id: int, new: pl.DataFrame) -> None:
-    if new.is_empty():
-        return
+def last_event_no(cursor: Cursor, place: _Place, reading: Reading) -> int:
+    """The highest running number of the reading's day so far."""
     row = cursor.execute(
         f"SELECT coalesce(max(event_no), 0) FROM {place.held} WHERE source_id = ? AND day = ?",  # noqa: S608
         [reading.source_id, reading.day],
     ).fetchone()
-    numbered = new.with_row_index("event_no", offset=(row[0] if row else 0) + 1)
+    return int(row[0]) if row else 0
+
+
+def insert_events(cursor: Cursor, place: _Place, reading: Reading, reading_id: int, new: pl.DataFrame) -> None:
+    if new.is_empty():
+        return
+    numbered = new.with_row_index("event_no", offset=last_event_no(cursor, place, reading) + 1)
     cursor.register("incoming", numbered.to_arrow(compat_level=pl.CompatLevel.newest()))
     cursor.execute(
         f"INSERT INTO {place.target} (source_id, day, event_no, scope, reading_id, {_COLUMNS}) "  # noqa: S608

@@ -6,6 +6,8 @@ events of the same second, so `warehouse.merge` gives on stretches what it gives
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import duckdb
 import msgspec
 import polars as pl
 
@@ -26,7 +29,7 @@ from warehouse.schema import EVENT_SCHEMA
 
 STRETCH_ROWS = 60_000
 _GROUP_ROWS = 4_096
-_MINUTE = timedelta(minutes=1)
+_MEMORY = os.environ.get("QM", "64MB")
 _COLUMNS = ", ".join(EVENT_SCHEMA)
 
 
@@ -125,15 +128,20 @@ class Staging:
 
     def stretch(self, day: date, begin: datetime, end: datetime) -> pl.DataFrame:
         """The rows of a stretch (EVENT_SCHEMA), by time."""
-        files = self._days[day].files if day in self._days else []
-        frames = [
-            pl.scan_parquet(file.path)
-            .filter(pl.col("occurred_at") >= begin, pl.col("occurred_at") < end)
-            .collect()
-            for file in files
-            if file.last >= begin and file.first < end
-        ]
+        inside = pl.col("occurred_at").is_between(begin, end, closed="left")
+        frames = [pl.scan_parquet(path).filter(inside).collect() for path in self.files(day, begin, end)]
         return pl.concat(frames) if frames else pl.DataFrame(schema=EVENT_SCHEMA)
+
+    def files(self, day: date, begin: datetime, end: datetime) -> list[str]:
+        """The files that may hold rows of a stretch."""
+        files = self._days[day].files if day in self._days else []
+        return [str(file.path) for file in files if file.last >= begin and file.first < end]
+
+    def put_aside(self, rows: pl.DataFrame) -> str:
+        """Rows in a file that is not staged, for a moment; the next ones take its place."""
+        path = self._folder / "aside.parquet"
+        rows.write_parquet(path, compression="lz4")
+        return str(path)
 
 
 def merge_staged(
@@ -151,10 +159,10 @@ def merge_staged(
     `namespace`: the reading is of that namespace's events only, and merged with what is held of it, under its earlier names
     too. `room`: how many events of each kind may be new, none of a kind that is not named; None: any number. Raises TooMany
     beyond that; LedgerBusy, DiskFull, LedgerCorrupt."""
-    with ledger.transaction() as cursor:
-        into = _Into(cursor, reading, _names(cursor, reading.source_id, namespace))
+    with ledger.transaction() as cursor, _frugal(cursor):
+        into = _Into(cursor, reading, staging, _names(cursor, reading.source_id, namespace))
         for begin, end in staging.stretches(reading.day, most_rows):
-            into.take(staging.stretch(reading.day, begin, end), begin, end)
+            into.take(begin, end)
             _check_room(reading, into.new_by_kind, room)
         return into.finish(rejects)
 
@@ -162,24 +170,51 @@ def merge_staged(
 class _Into:
     """One merge under way."""
 
-    def __init__(self, cursor: Cursor, reading: Reading, names: tuple[str, ...]) -> None:
-        self._cursor, self._reading, self._names = cursor, reading, names
+    def __init__(self, cursor: Cursor, reading: Reading, staging: Staging, names: tuple[str, ...]) -> None:
+        self._cursor, self._reading, self._staging, self._names = cursor, reading, staging, names
         self._place = load.place_of(cursor, reading)
         self._id = load.next_reading_id(cursor)
         self._is_empty = not self._count()
         self._aliases: list[pl.DataFrame] = []
+        self._last_no = load.last_event_no(cursor, self._place, reading)
         self.new_by_kind: Counter[str] = Counter()
-        self._rows = 0
 
-    def take(self, rows: pl.DataFrame, begin: datetime, end: datetime) -> None:
-        if rows.is_empty():
+    def take(self, begin: datetime, end: datetime) -> None:
+        files = self._staging.files(self._reading.day, begin, end)
+        if not files:
             return
-        held = pl.DataFrame(schema=EVENT_SCHEMA) if self._is_empty else self._held(begin, end)
+        held = None if self._is_empty else self._held(begin, end)
+        if held is None or held.is_empty():
+            self._insert(files, begin, end)
+            return
+        rows = self._staging.stretch(self._reading.day, begin, end)
         new, aliases = merge(held, rows)
-        load.insert_events(self._cursor, self._place, self._reading, self._id, new)
         self._aliases.append(aliases)
-        self.new_by_kind.update(dict(new["kind"].value_counts().iter_rows()))
-        self._rows += rows.height
+        if new.height:
+            self._insert([self._staging.put_aside(new)], begin, end)
+
+    def _insert(self, files: list[str], begin: datetime, end: datetime) -> None:
+        """Straight from the files, by time: a frame that is handed over stays in memory until the transaction ends."""
+        reading = self._reading
+        self._cursor.execute(
+            f"INSERT INTO {self._place.target} (source_id, day, event_no, scope, reading_id, {_COLUMNS}) "  # noqa: S608
+            f"SELECT ?, ?, ? + row_number() OVER (), ?, ?, {_COLUMNS} FROM (SELECT {_COLUMNS} FROM read_parquet(?) "
+            "WHERE occurred_at >= ? AND occurred_at < ? ORDER BY occurred_at)",
+            [reading.source_id, reading.day, self._last_no, reading.scope, self._id, files, begin, end],
+        )
+        added = self._added()
+        self._last_no += added.total()
+        self.new_by_kind += added
+
+    def _added(self) -> Counter[str]:
+        """By kind, what the last insert stored."""
+        reading = self._reading
+        sql = (
+            f"SELECT kind, count(*) FROM {self._place.target} "  # noqa: S608
+            "WHERE source_id = ? AND day = ? AND reading_id = ? AND event_no > ? GROUP BY kind"
+        )
+        found = self._cursor.execute(sql, [reading.source_id, reading.day, self._id, self._last_no]).fetchall()
+        return Counter(dict(found))
 
     def finish(self, rejects: pl.DataFrame) -> Merged:
         cursor, reading = self._cursor, self._reading
@@ -187,9 +222,10 @@ class _Into:
         rejected = load.insert_rejects(cursor, reading, self._id, rejects)
         load.note_aliases(cursor, reading, aliases)
         new = self.new_by_kind.total()
-        load.record(cursor, reading, self._id, "merged", "", (new, self._rows - new, rejected))
+        known = self._staging.rows(reading.day) - new
+        load.record(cursor, reading, self._id, "merged", "", (new, known, rejected))
         load.touch_slice(cursor, reading, new, rejected)
-        return Merged(new, self._rows - new, aliases.height, self._stored())
+        return Merged(new, known, aliases.height, self._stored())
 
     def _where(self) -> tuple[str, list[object]]:
         where = "source_id = ? AND day = ? AND scope = ?"
@@ -233,6 +269,21 @@ def last_reading(ledger: Ledger, source_id: str, method: str) -> LastReading | N
     return LastReading(state, reason, ended_at.astimezone(UTC))
 
 
+@contextlib.contextmanager
+def _frugal(cursor: Cursor) -> Iterator[None]:
+    """Little memory, and one thread: more of them would each take buffers, and work no faster on one insert."""
+    for setting in ("threads = 1", f"memory_limit = '{_MEMORY}'"):
+        # Whoever reads at this moment may hold more: then the merge does without.
+        with contextlib.suppress(duckdb.OutOfMemoryException):
+            cursor.execute(f"SET GLOBAL {setting}")
+    try:
+        yield
+    finally:
+        for name in ("threads", "memory_limit"):
+            with contextlib.suppress(duckdb.Error):
+                cursor.execute(f"RESET GLOBAL {name}")
+
+
 def _names(cursor: Cursor, source_id: str, namespace: str | None) -> tuple[str, ...]:
     """The namespace and the names under which its events were first seen. Empty: every namespace."""
     if namespace is None:
@@ -245,7 +296,11 @@ def _names(cursor: Cursor, source_id: str, namespace: str | None) -> tuple[str, 
 
 
 def _check_room(reading: Reading, new_by_kind: Counter[str], room: Mapping[str, int] | None) -> None:
-    over = {} if room is None else {kind: n - room.get(kind, 0) for kind, n in new_by_kind.items() if n > room.get(kind, 0)}
+    over = (
+        {}
+        if room is None
+        else {kind: n - room.get(kind, 0) for kind, n in new_by_kind.items() if n > room.get(kind, 0)}
+    )
     if over:
         named = ", ".join(f"{kind} {number}" for kind, number in sorted(over.items())[:6])
         raise TooMany(

@@ -125,6 +125,31 @@ class QuayClient:
         async with self._chains:
             return await retrying(self._attempt, operation, path, params, decode, purpose, retry_server_errors)
 
+    async def ask_export(
+        self,
+        operation: str,
+        path: str,
+        params: Mapping[str, str | int],
+        body: Mapping[str, str],
+        decode: Callable[[Reply], _T],
+        *,
+        purpose: str = "export",
+    ) -> _T:
+        """The one request that is no read: asks for an export. Sent once; only one that was throttled is sent again.
+
+        Raises QuayError, and ValueError for a path that is no export request's."""
+        if not path.endswith("/exportlogs"):
+            raise ValueError(f"{path} is no export request: nothing but those may be sent")
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, Throttled)),
+            stop=stop_after_attempt(self._tries),
+            wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_S),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        async with self._chains:
+            return await retrying(self._attempt, operation, path, params, decode, purpose, False, dict(body))
+
     async def _attempt(
         self,
         operation: str,
@@ -133,6 +158,7 @@ class QuayClient:
         decode: Callable[[Reply], _T],
         purpose: str,
         server_errors: bool,
+        export: dict[str, str] | None = None,
     ) -> _T:
         if wait := self.budget.reserve():
             await self._sleep(wait)
@@ -141,7 +167,7 @@ class QuayClient:
         began = self._clock()
         outcome, received = "error", 0
         try:
-            response = await self._send(operation, f"{API}{path}", params)
+            response = await self._send(operation, f"{API}{path}", params, export)
             received = len(response.content)
             reply = self._read(operation, response, self._clock() - began)
             found = decode(reply)
@@ -156,10 +182,14 @@ class QuayClient:
         self.budget.good(reply.seconds)
         return found
 
-    async def _send(self, operation: str, path: str, params: Mapping[str, str | int]) -> httpx.Response:
-        """The whole reply to a GET, or the error that says why there is none."""
+    async def _send(
+        self, operation: str, path: str, params: Mapping[str, str | int], export: dict[str, str] | None
+    ) -> httpx.Response:
+        """The whole reply to a GET, or to an export request, or the error that says why there is none."""
         try:
             async with asyncio.timeout(self._timeout_s):
+                if export is not None:
+                    return await self._http.post(path, params=dict(params), json=export)
                 return await self._follow(operation, path, params)
         except (TimeoutError, httpx.TimeoutException):
             raise TimedOut(self.source_id, operation, f"no whole reply within {self._timeout_s:g} s") from None
@@ -301,7 +331,7 @@ def _usable(token: SecretStr, source: SourceSettings) -> SecretStr:
 
 
 def _http(source: SourceSettings, bearer: _Bearer, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
-    trust = _trust(source)
+    trusted = trust(source)
     try:
         return httpx.AsyncClient(
             auth=bearer,
@@ -309,7 +339,7 @@ def _http(source: SourceSettings, bearer: _Bearer, transport: httpx.AsyncBaseTra
             headers={"Accept": "application/json", "User-Agent": "quayledger"},
             timeout=source.timeout_seconds,
             transport=transport,
-            verify=trust,
+            verify=trusted,
             proxy=source.proxy,
             follow_redirects=False,
         )
@@ -320,7 +350,8 @@ def _http(source: SourceSettings, bearer: _Bearer, transport: httpx.AsyncBaseTra
         ) from None
 
 
-def _trust(source: SourceSettings) -> ssl.SSLContext | bool:
+def trust(source: SourceSettings) -> ssl.SSLContext | bool:
+    """What certificates a connection on a source's behalf accepts. Raises SettingsError."""
     if not source.verify_tls:
         return False
     if source.ca_file is None:

@@ -58,7 +58,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(visible=text.visible, moment=text.moment, tone=_tone, draw=svg.draw, legend=_legend)
-    environment.globals.update(cell=text.cell)
+    environment.globals.update(cell=text.cell, classes={"text": "text", "day": "when", "time": "when time"})
     return environment
 
 

@@ -91,7 +91,9 @@ def test_a_server_that_is_no_quay(run: Run, web_server: str) -> None:
     says(run("sync", *RANGE, url=https, token="x"), Exit.UNREACHABLE)
 
 
-@pytest.mark.parametrize("words", [("--from", "2026-02-30"), ("--from", "yesterday"), ("--to", "2026-13-01"), ("--from", "2999-01-01")])
+@pytest.mark.parametrize(
+    "words", [("--from", "2026-02-30"), ("--from", "yesterday"), ("--to", "2026-13-01"), ("--from", "2999-01-01")]
+)
 def test_days_that_do_not_exist(run: Run, asked: dict[str, str], words: tuple[str, ...]) -> None:
     says(run("sync", *words, **asked), Exit.USAGE)
 
@@ -143,7 +145,9 @@ def test_a_corrupt_a_newer_and_a_foreign_ledger(run: Run, asked: dict[str, str],
     assert sources(run("status", "--json"))["events"] == 200
     live.write_bytes(good)
     with duckdb.connect(str(live)) as connection:
-        connection.execute("INSERT INTO schema_migrations SELECT 9999, 'later', applied_at, sha256 FROM schema_migrations LIMIT 1")
+        connection.execute(
+            "INSERT INTO schema_migrations SELECT 9999, 'later', applied_at, sha256 FROM schema_migrations LIMIT 1"
+        )
     says(run("sync", *RANGE, **asked), Exit.LEDGER, "newer")
 
 

@@ -80,7 +80,11 @@ def test_events_in_every_format(run: Run, ledger: Path, tmp_path: Path) -> None:
     lines = run("events", "--limit", "0", "--format", "jsonl", home=ledger).stdout.splitlines()
     assert len(lines) == len({json.loads(line)["event_id"] for line in lines}) == 1200
     pushes = [line for line in lines if json.loads(line)["kind"] == "push_repo"]
-    rows = list(csv.DictReader(io.StringIO(run("events", "--kind", "push_repo", "--limit", "0", "--format", "csv", home=ledger).stdout)))
+    rows = list(
+        csv.DictReader(
+            io.StringIO(run("events", "--kind", "push_repo", "--limit", "0", "--format", "csv", home=ledger).stdout)
+        )
+    )
     assert [row["event_id"] for row in rows] == [json.loads(line)["event_id"] for line in pushes]
     assert len(run("events", "--limit", "7", "--format", "quay", home=ledger).stdout.splitlines()) == 7
     table = run("events", "--limit", "3", home=ledger)
@@ -119,7 +123,11 @@ def test_serve_collects_takes_work_over_and_stops_cleanly(run: Run, quay: Any, t
     home = tmp_path / "ledger"
     asked = environment(home, quay.url, quay.tokens["superuser"], QUAYLEDGER_CLOCK__SYNC_EVERY_MINUTES="600")
     service = subprocess.Popen(
-        [sys.executable, "-m", "cli", "serve", "--port", "0"], env=asked, cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "cli", "serve", "--port", "0"],
+        env=asked,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         deadline = time.monotonic() + 60

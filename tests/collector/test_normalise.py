@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from warehouse.quayform import to_quay
 
 from collector.normalise import Event, Place, Reject, event_frame, normalise
 from collector.quay.scopes import Scope
+from warehouse.quayform import to_quay
 
 NOWHERE = Place(None, None)
 STAMP = "Sun, 22 Nov 2026 23:59:54 -0000"

@@ -92,9 +92,7 @@ def test_the_wrong_token_stops_the_source_and_is_said(quay: Any, tmp_path: Path)
 
 
 def test_an_organisation_administrator_collects_what_the_account_may_read(start_simulator: Any, tmp_path: Path) -> None:
-    quay = start_simulator(
-        "--scenario", "org-admin-only", "--events", "1500", "--days", str(DAYS), "--end", END
-    )
+    quay = start_simulator("--scenario", "org-admin-only", "--events", "1500", "--days", str(DAYS), "--end", END)
     outcome = collect(tmp_path, settings(quay.url, quay.tokens["org_admin"]), *everything()).sources[0]
     assert outcome.failure is None
     with Snapshot.open(tmp_path) as snapshot:
@@ -123,8 +121,10 @@ def test_one_repository_and_one_user_can_be_a_cover(quay: Any, tmp_path: Path) -
     chosen = settings(quay.url, quay.tokens["superuser"], scopes=(f"repository:{namespace}/{name}",))
     outcome = collect(tmp_path, chosen, *everything()).sources[0]
     assert (outcome.failure, outcome.states) == (None, {"verified": DAYS})
-    assert sum(held(tmp_path).values()) == outcome.events_new >= sum(
-        1 for event in quay.truth() if event["kind"] == "push_repo" and event["metadata"]["repo"] == name
+    assert (
+        sum(held(tmp_path).values())
+        == outcome.events_new
+        >= sum(1 for event in quay.truth() if event["kind"] == "push_repo" and event["metadata"]["repo"] == name)
     )
 
 

@@ -39,6 +39,7 @@ def verdict(*parts: Evidence, over: bool = True, rejected: int = 0) -> Verdict:
         (part({"pull_repo": 3}, {"pull_repo": 1}), True, SliceState.SHORT, 3),
         (part({"pull_repo": 3}, {"pull_repo": 5}), True, SliceState.OVER, 3),
         (part({"pull_repo": 3}, {"pull_repo": 5}, peak={"pull_repo": 5}), True, SliceState.VERIFIED, 5),
+        (part({"pull_repo": 3}, {"pull_repo": 3}, peak={"pull_repo": 9}), True, SliceState.TRUNCATED, 3),
         (part(None, {"pull_repo": 1}), True, SliceState.UNCOUNTABLE, None),
         (part(None, {}, unavailable="403"), True, SliceState.UNAVAILABLE, None),
     ],

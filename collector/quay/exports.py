@@ -1,0 +1,55 @@
+"""Exports: asking a Quay to write a log into a file and to tell us when it is done (`…/exportlogs`). Chapter 7 of the API
+reference.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+
+from collector.quay.client import QuayClient, Reply, decoded
+from collector.quay.errors import BrokenReply
+from collector.quay.scopes import Scope
+
+
+class _Accepted(msgspec.Struct):
+    export_id: str
+
+
+_decode = msgspec.json.Decoder(_Accepted).decode
+
+
+async def request_export(
+    client: QuayClient,
+    scope: Scope,
+    first: date,
+    last: date,
+    *,
+    callback_url: str | None = None,
+    callback_email: str | None = None,
+) -> str:
+    """Asks for the log of an organisation, of the token's own user or of a repository, UTC days `first` to `last`, both
+    included; gives the export's id. `POST {scope}/exportlogs` (`exportOrgLogs`, `exportUserLogs`, `exportRepoLogs`); scope
+    `super:user`, `org:admin`, `user:admin` or `repo:admin`.
+
+    Each accepted request writes a row `export_logs_success` with the callback's address into that log. Raises QuayError, and
+    ValueError for the superuser's log, which cannot be exported, and for a request that nobody would hear of."""
+    if scope.kind == "superuser":
+        raise ValueError("the whole registry's log cannot be exported: ask for its namespaces one by one")
+    if last < first:
+        raise ValueError(f"{first} to {last} is no span of days")
+    body = {"callback_url": callback_url, "callback_email": callback_email}
+    told = {key: value for key, value in body.items() if value}
+    if not told:
+        raise ValueError("an export without a callback cannot be found again: give an address or an e-mail")
+    operation = f"{scope.kind}.request_export"
+    params = {"starttime": f"{first:%m/%d/%Y}", "endtime": f"{last:%m/%d/%Y}"}
+
+    def decode(reply: Reply) -> str:
+        export_id = decoded(client, operation, reply.body, _decode).export_id
+        if not export_id:
+            raise BrokenReply(client.source_id, operation, "it accepted the export but names no export_id", status=200)
+        return export_id
+
+    return await client.ask_export(operation, f"{scope.path}/exportlogs", params, told, decode)
