@@ -8,6 +8,7 @@ statuses, and with a new file each time: the first file that is whole ends it.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
@@ -202,7 +203,6 @@ def is_foreign(letter: Letter, ask: Ask, export_id: str) -> bool:
 async def export_days(run: SourceRun, mailbox: Mailbox, days: Iterable[date], *, fell_short: bool) -> list[Outcome]:
     """Exports what closed days lack, where the settings allow it and it is worth its cost. `fell_short`: pages were read
     already and did not bring all. Raises QuayError where the whole source is in trouble; the days are not judged here."""
-    exporter = Exporter(run, mailbox)
     asks: list[Ask] = []
     by_scope: dict[Scope, dict[date, dict[str, int]]] = {}
     for day in days:
@@ -214,12 +214,15 @@ async def export_days(run: SourceRun, mailbox: Mailbox, days: Iterable[date], *,
     if reason := refusal(run.ledger, run.source_id, mailbox, run.now()):
         run.notes.append(f"no export is asked for: {reason}")
         return []
+    shutil.rmtree(
+        run.ledger.home / FOLDER / _EXPORTS_FOLDER / run.source_id, ignore_errors=True
+    )  # of a run that was cut off
     names = await namespaces(run.client) if any(scope.kind == "superuser" for scope in by_scope) else []
     for scope, lacking_days in by_scope.items():
         for first, last in windows(lacking_days):
             within = {day: kinds for day, kinds in lacking_days.items() if first <= day <= last}
             asks += await _worth_asking(run, scope, within, names, fell_short=fell_short)
-    return await exporter.fetch_all(asks)
+    return await Exporter(run, mailbox).fetch_all(asks)
 
 
 async def _worth_asking(

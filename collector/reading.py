@@ -10,6 +10,7 @@ from datetime import date
 from collector import landing
 from collector.chain import ChainResult, Want, read_chain
 from collector.counting import PART_ERRORS, count_window, refuse
+from collector.following import rows_per_second
 from collector.judging import judge_day
 from collector.merging import exceeds, merge, reading_of, tally
 from collector.normalise import Place
@@ -98,11 +99,21 @@ async def _complete_part(run: SourceRun, day: date, scope: Scope) -> bool:
     finally:
         log.close()
     log.remove()
+    if not run.over(day):
+        _note_pace(run, lacking, result)
     if isinstance(result.error, PART_ERRORS):
         refuse(run, scope, [day], result.error)
     elif result.error is not None:
         raise result.error
     return True
+
+
+def _note_pace(run: SourceRun, lacking: dict[str, int], result: ChainResult) -> None:
+    """What an open day's chain says of the source: how fast rows come, and whether it skipped any."""
+    run.numbers.open_rows_per_second = max(run.numbers.open_rows_per_second, rows_per_second(result.events))
+    if result.end_reason in ("end", "bound"):
+        short = {kind: number - result.new_by_kind.get(kind, 0) for kind, number in lacking.items()}
+        run.numbers.open_rows_lost += sum(number for number in short.values() if number > 0)
 
 
 async def _repair(run: SourceRun, day: date, scope: Scope) -> None:

@@ -25,6 +25,8 @@ class Numbers:
     days_read: int = 0
     events_new: int = 0
     events_expected: int = 0
+    open_rows_per_second: float = 0.0  # of the newest page of an open day
+    open_rows_lost: int = 0  # rows of an open day that the source counts and paging skipped
 
 
 @dataclass

@@ -17,6 +17,7 @@ from collector.counting import count, due_days, recount
 from collector.covering import settle_cover
 from collector.days import days_between, utc_now
 from collector.errors import CollectorError, UnknownSource
+from collector.following import follow
 from collector.quay.client import QuayClient
 from collector.quay.errors import QuayError
 from collector.reading import read
@@ -65,6 +66,7 @@ class SourceOutcome(msgspec.Struct, frozen=True):
     states: dict[str, int]
     failure: QuayError | CollectorError | None = None
     notes: tuple[str, ...] = ()
+    follow_seconds: float | None = None  # look again so soon, because the source loses rows; None: by the clock
 
     @property
     def error(self) -> str:
@@ -186,6 +188,7 @@ class _Work:
             states=_states(run, days),
             failure=error,
             notes=tuple(run.notes),
+            follow_seconds=None if error else follow(run),
         )
 
     def spent(self) -> list[runs.Spent]:

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -105,6 +105,16 @@ class Service:
         command = "sync (handed over)" if order else "serve"
         return self._await(sync_and_publish(self._ledger, self._settings, request, command=command, report=report))
 
+    def look_again(self, outcome: SyncOutcome | None) -> None:
+        """Brings the next sync forward where a source loses rows unless it is followed closely."""
+        wanted = [item.follow_seconds for item in outcome.sources if item.follow_seconds is not None] if outcome else []
+        job = self._scheduler.get_job("sync")
+        if not wanted or job is None or job.next_run_time is None:
+            return
+        soon = utc_now() + timedelta(seconds=min(wanted))
+        if soon < job.next_run_time:
+            job.modify(next_run_time=soon)
+
     def close_day(self) -> None:
         """The daily close: what is over is counted and checked, final months leave the live file."""
         outcome = self.sync(SyncRequest())
@@ -187,7 +197,9 @@ def run_job(name: str) -> None:
     try:
         match name:
             case "sync":
-                _tell(service.sync(SyncRequest()))
+                outcome = service.sync(SyncRequest())
+                _tell(outcome)
+                service.look_again(outcome)
             case "close":
                 service.close_day()
             case "publish":

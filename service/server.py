@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,12 +19,18 @@ _START_WAIT_S = 10.0
 class Server:
     """A uvicorn server in a thread of its own, open while the context lasts."""
 
-    def __init__(self, address: str, port: int, health: Callable[[], dict[str, Any]]) -> None:
-        async def get_health(_: Request) -> JSONResponse:
-            return JSONResponse(health())
-
-        routes = Starlette(routes=[Route("/health", get_health, methods=["GET"])])
-        config = uvicorn.Config(routes, host=address, port=port, log_level="warning", access_log=False, lifespan="off")
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        health: Callable[[], dict[str, Any]] | None = None,
+        routes: Sequence[Route] = (),
+    ) -> None:
+        """`health`: what `/health` answers, None: there is none. `routes`: what else is answered."""
+        found = [*routes] if health is None else [Route("/health", _answering(health), methods=["GET"]), *routes]
+        config = uvicorn.Config(
+            Starlette(routes=found), host=address, port=port, log_level="warning", access_log=False, lifespan="off"
+        )
         self._server = _Quiet(config)
         self._thread = threading.Thread(target=self._server.run, name="server", daemon=True)
 
@@ -46,6 +52,13 @@ class Server:
     ) -> None:
         self._server.should_exit = True
         self._thread.join(_START_WAIT_S)
+
+
+def _answering(health: Callable[[], dict[str, Any]]) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def get_health(_: Request) -> JSONResponse:
+        return JSONResponse(health())
+
+    return get_health
 
 
 class _Quiet(uvicorn.Server):

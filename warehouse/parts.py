@@ -51,3 +51,12 @@ def was_repaired(ledger: Ledger, source_id: str, day: date) -> bool:
         [source_id, day],
     )
     return bool(found[0][0])
+
+
+def lost_rows_since(ledger: Ledger, source_id: str, first: date) -> bool:
+    """Whether any day from `first` on could not be brought whole by its first chain of pages."""
+    found = ledger.rows(
+        "SELECT count(*) FROM slices WHERE source_id = ? AND day >= ? AND state IN ('repaired', 'short')",
+        [source_id, first],
+    )
+    return bool(found[0][0])
