@@ -34,6 +34,7 @@ from collector.sync import SyncRequest, choose_sources
 from pages import launch
 from reports import events as event_files
 from reports import registry
+from reports.model import Report
 from reports.period import DEFAULT_PRESET, parse
 from reports.render import csv as csv_form
 from reports.render import html as html_form
@@ -427,18 +428,26 @@ def _cell(value: object) -> str:
     return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
 
 
+Period = Annotated[
+    str, typer.Option(help="last-30-days, this-month, previous-month, … or days such as 2026-11-01..2026-11-21.")
+]
+Zone = Annotated[str, typer.Option(help="IANA name of the zone whose days count.")]
+Namespace = Annotated[str | None, typer.Option(help="Only this organisation or user.")]
+Form = Annotated[ReportForm, typer.Option("--format", help="How it is written.")]
+CsvTable = Annotated[str, typer.Option("--table", help="csv: which table; the first where it is not given.")]
+Top = Annotated[int, typer.Option(min=0, max=10_000, help="Rows a table shows at most; 0: all.")]
+
+
 @report_app.command()
 def usage(
     home: Home = settings_room.DEFAULT_HOME,
-    period: Annotated[
-        str, typer.Option(help="last-30-days, this-month, previous-month, … or days such as 2026-11-01..2026-11-21.")
-    ] = DEFAULT_PRESET,
-    time_zone: Annotated[str, typer.Option(help="IANA name of the zone whose days count.")] = "UTC",
-    namespace: Annotated[str | None, typer.Option(help="Only this organisation or user.")] = None,
+    period: Period = DEFAULT_PRESET,
+    time_zone: Zone = "UTC",
+    namespace: Namespace = None,
     source: Sources = None,
-    top: Annotated[int, typer.Option(min=1, max=10_000, help="Rows a table shows at most.")] = 50,
-    form: Annotated[ReportForm, typer.Option("--format")] = ReportForm.TERMINAL,
-    table: Annotated[str, typer.Option(help="csv: which table; the first where it is not given.")] = "",
+    top: Top = 50,
+    form: Form = ReportForm.TERMINAL,
+    table: CsvTable = "",
     output: Output = None,
 ) -> None:
     """Usage: pulls, pushes, by whom, of what, against the period before, and how complete that is."""
@@ -447,6 +456,27 @@ def usage(
         built = registry.find("usage").build(
             snapshot, asked, namespace=namespace, source_ids=tuple(source or ()), top=top
         )
+    _write_report(built, form, table, output)
+
+
+@report_app.command()
+def completeness(
+    home: Home = settings_room.DEFAULT_HOME,
+    period: Period = "last-90-days",
+    source: Sources = None,
+    top: Top = 50,
+    form: Form = ReportForm.TERMINAL,
+    table: CsvTable = "",
+    output: Output = None,
+) -> None:
+    """Completeness: each day's state, every deficit by kind, repairs, and requests spent against the least there can be."""
+    asked = parse(period, "UTC", utc_now())
+    with Snapshot.open(home) as snapshot, err.status("reading"):
+        built = registry.find("completeness").build(snapshot, asked, source_ids=tuple(source or ()), top=top)
+    _write_report(built, form, table, output)
+
+
+def _write_report(built: Report, form: ReportForm, table: str, output: Path | None) -> None:
     match form:
         case ReportForm.TERMINAL:
             text = terminal_form.render(built, width=out.width, colour=out.is_terminal and output is None)

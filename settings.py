@@ -174,6 +174,12 @@ class CallbackSettings(_Section):
     timeout_minutes: float = Field(
         default=30.0, gt=0, le=1440, description="How long a callback is waited for before the export counts as lost."
     )
+    retry_seconds: float = Field(
+        default=330.0,
+        ge=0,
+        le=3600,
+        description="How long to wait on after a callback that brought no file: Quay tries again after 300 s.",
+    )
     attempts: int = Field(default=2, ge=1, le=5, description="How often a lost export is asked for, all in all.")
     max_file_bytes: int = Field(default=20 << 30, ge=1 << 20, description="Larger files are refused.")
 

@@ -1,7 +1,7 @@
 """One chain of pages: read from the newest row down until the count is met, guarded against every way a Quay repeats itself.
 
-The count bounds the chain; a page that was given before is recognised and its rows are left out; each page lands before
-the next one is asked for. What the chain brought is an honest sub-multiset of what the source holds.
+The count bounds the chain; rows that were given before are recognised and left out; each page lands before the next one is
+asked for. What the chain brought is an honest sub-multiset of what the source holds.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collector.quay.errors import QuayError
 from collector.quay.logs import LogPage, page_rows
 
 PAGE_ROWS = 20
+MOST_PAGES = 1_000_000
 SPARE_PAGES = 3  # the extra last page, rows that arrive while paging, a short page at a table's border
 TRIES_OF_A_REPEATED_PAGE = 2
 TOKEN_LIFE = timedelta(hours=40)  # Quay's own is two days; an older one silently starts again at page 1
@@ -35,13 +36,15 @@ class Want(msgspec.Struct, frozen=True):
     counted_rows: int  # all kinds: what bounds the chain
     # Rows younger than this, when served, are left for a later run; None: the day is over.
     settled_before: timedelta | None
+    # The count may leave kinds out, so meeting it proves nothing: the chain goes to its end.
+    to_the_end: bool = False
     # The window goes on so many days after the day; their rows are passed over.
     later_days: int = 0
 
     @property
     def most_pages(self) -> int:
         """More pages than this never help."""
-        return math.ceil(self.counted_rows / PAGE_ROWS) + SPARE_PAGES
+        return MOST_PAGES if self.to_the_end else math.ceil(self.counted_rows / PAGE_ROWS) + SPARE_PAGES
 
 
 class ChainResult(msgspec.Struct, frozen=True):
@@ -100,24 +103,40 @@ class Tally:
         self._known_since = since
 
 
-class Guard:
-    """Knows a page that was given before: page 1 again (a dead token), or a legacy table's first page for ever."""
+class Stretches:
+    """Rows of a chain, none of them twice, whatever the server gives again: page 1 (a dead token), a legacy table's first page
+    for ever, or rows of the one table between those of the other.
+
+    Within a descending stretch every row counts. Where the time goes up, another stretch begins; stretches are joined by the
+    larger multiplicity of each event."""
 
     def __init__(self) -> None:
-        self._heads: list[frozenset[bytes]] = []
+        self.events: list[Event] = []
         self._oldest: int | None = None
+        self._most: Counter[Key] | None = None  # only once there is a second stretch
+        self._stretch: Counter[Key] = Counter()
 
-    def passes(self, rows: tuple[msgspec.Raw, ...], events: list[Event]) -> bool:
-        """Whether the page goes on where the chain was. An upward jump in time is legal once per table, never twice."""
+    def take(self, events: list[Event]) -> tuple[list[Event], bool]:
+        """The rows of a page that were not given before, and whether the page was nothing but a repetition."""
         if not events:
-            return True
-        newest, oldest = events[0].occurred_at, events[-1].occurred_at
-        if self._oldest is None or newest > self._oldest:
-            texts = frozenset(bytes(row) for row in rows)
-            if any(texts & head for head in self._heads):
-                return False
-            self._heads.append(texts)
-        self._oldest = oldest
+            return [], False
+        up = self._oldest is not None and events[0].occurred_at > self._oldest
+        if up:
+            self._most = self._most or Counter(event.key for event in self.events)
+            self._stretch = Counter()
+        new = events if self._most is None else [event for event in events if self._is_new(event, self._most)]
+        if up and not new:
+            return [], True
+        self._oldest = events[-1].occurred_at
+        self.events += new
+        return new, False
+
+    def _is_new(self, event: Event, most: Counter[Key]) -> bool:
+        key = event.key
+        self._stretch[key] += 1
+        if self._stretch[key] <= most[key]:
+            return False
+        most[key] = self._stretch[key]
         return True
 
 
@@ -127,9 +146,9 @@ class _Chain:
     def __init__(self, want: Want, tally: Tally, place: Place, bounds: tuple[int, int]) -> None:
         self.want, self.tally, self.place, self.bounds = want, tally, place, bounds
         self.window_end = bounds[1] + want.later_days * (bounds[1] - bounds[0])
-        self.guard = Guard()
+        self.stretches = Stretches()
         self.pool: dict[str, str] = {}
-        self.events: list[Event] = []
+        self.kept: list[Event] = []
         self.rejects: list[Reject] = []
         self.unsettled = 0
         self.pages = 0
@@ -139,11 +158,12 @@ class _Chain:
         """Takes one page's rows; False where the page was given before."""
         read = [normalise(row, self.place) for row in rows]
         events = [self._pooled(item) for item in read if isinstance(item, Event)]
-        if not self.guard.passes(rows, events):
+        new, repeated = self.stretches.take(events)
+        if repeated:
             return False
         self.pages += 1
         self.rejects.extend(item for item in read if isinstance(item, Reject))
-        self._settle([event for event in events if self._inside(event)], served_at)
+        self._settle([event for event in new if self._inside(event)], served_at)
         if rows and not more:
             self.backend = "elasticsearch"
         elif more and len(rows) < PAGE_ROWS:
@@ -166,7 +186,7 @@ class _Chain:
                     self.unsettled += 1
             events = [event for event in events if event.occurred_at <= border]
         self.tally.add(events)
-        self.events.extend(events)
+        self.kept.extend(events)
 
     def _pooled(self, event: Event) -> Event:
         """The same event on shared strings: a day repeats its names, agents and metadata thousands of times."""
@@ -175,7 +195,7 @@ class _Chain:
 
     def result(self, requests: int, reason: str, error: QuayError | None = None) -> ChainResult:
         return ChainResult(
-            self.events,
+            self.kept,
             self.rejects,
             requests,
             reason,
@@ -197,7 +217,7 @@ async def read_chain(fetch: Fetch, log: landing.ChainLog, want: Want, tally: Tal
         if chain.take(page_rows(landed.body), last.served_at, last.next_page is not None):
             token = last.next_page
     requests = repeats = 0
-    if last is not None and (token is None or tally.filled):
+    if last is not None and (token is None or (tally.filled and not want.to_the_end)):
         return chain.result(0, "filled" if tally.filled else "end")
     while chain.pages < want.most_pages + (last is not None):
         try:
@@ -212,7 +232,7 @@ async def read_chain(fetch: Fetch, log: landing.ChainLog, want: Want, tally: Tal
             continue
         repeats = 0
         log.append(_mark(chain.pages, page), page.body)
-        if tally.filled:
+        if tally.filled and not want.to_the_end:
             return chain.result(requests, "filled")
         if page.next_page is None:
             return chain.result(requests, "end")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date, timedelta
 
+from collector.backends import MOST_KINDS, may_be_cut
 from collector.cover import cover_of
 from collector.days import windows
 from collector.judging import judge_day
@@ -14,7 +16,8 @@ from collector.quay.errors import BadRequest, Forbidden, NotFound, QuayError, Se
 from collector.quay.scopes import Scope
 from collector.run import SourceRun
 from collector.verdict import missing
-from warehouse import slices, sources
+from warehouse import slices
+from warehouse.parts import held_parts
 from warehouse.schema import SEALED_STATES, SliceState
 
 # What one scope of a cover may suffer without the rest of the source being stopped.
@@ -22,7 +25,6 @@ PART_ERRORS = (Forbidden, NotFound, BadRequest, SearchUnavailable)
 _RECOUNT_AFTER = timedelta(days=7)
 _RETRY_AFTER = timedelta(hours=20)
 _RETRIED = frozenset({SliceState.SHORT, SliceState.OVER, SliceState.UNCOUNTABLE})
-_ELASTICSEARCH_BUCKETS = 10  # on that backend a count names ten kinds at most
 
 
 def due_days(run: SourceRun, days: tuple[date, ...], *, again: bool) -> list[date]:
@@ -83,8 +85,6 @@ async def _count_part(run: SourceRun, scope: Scope, wanted: list[date], purpose:
     try:
         await count_window(run, scope, wanted[0], wanted[-1], wanted, purpose=purpose)
     except PART_ERRORS as error:
-        if len(run.scopes(wanted[-1])) == 1 and not isinstance(error, SearchUnavailable):
-            raise
         refuse(run, scope, wanted, error)
 
 
@@ -95,8 +95,7 @@ async def count_window(
     counted_at = run.now()
     counts = await logs.aggregate_logs(run.client, scope, first, last, purpose=purpose)
     kinds = {kind for by_kind in counts.values() for kind in by_kind}
-    may_be_cut = len(kinds) == _ELASTICSEARCH_BUCKETS and sources.backend(run.ledger, run.source_id) != "database"
-    if len(wanted) > 1 and may_be_cut:
+    if len(wanted) > 1 and may_be_cut(run, kinds):
         for day in wanted:
             await count_window(run, scope, day, day, [day], purpose=purpose)
         return
@@ -104,8 +103,28 @@ async def count_window(
     await asyncio.to_thread(slices.record_counts, run.ledger, run.run_id, run.source_id, scope.text, chosen, counted_at)
 
 
+async def vouch(run: SourceRun, day: date, scope: Scope) -> None:
+    """Completes a count that names ten kinds at most, from counts of the namespaces that the day's events name: a part that
+    names fewer than ten leaves none out. Kinds of parts that name ten stay unvouched."""
+    counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, scope.text))
+    if counted is None or not may_be_cut(run, counted.by_kind) or scope.kind != "superuser":
+        return
+    total: Counter[str] = Counter()
+    held = held_parts(run.ledger, run.source_id, day, scope.text)
+    for name in sorted({part.namespace for part in held if part.namespace is not None}):
+        part = await logs.aggregate_logs(run.client, Scope("organization", name), day, day, purpose="recount")
+        if len(part[day]) >= MOST_KINDS:
+            return
+        total.update(part[day])
+    whole = {**total, **counted.by_kind}
+    await asyncio.to_thread(
+        slices.record_counts, run.ledger, run.run_id, run.source_id, scope.text, {day: whole}, run.now()
+    )
+
+
 def refuse(run: SourceRun, scope: Scope, days: Iterable[date], error: QuayError) -> None:
     """Notes that a scope cannot be read on these days, so that their slices say so."""
     for day in days:
         run.refused[day, scope.text] = str(error)
     run.notes.append(f"{scope.text} cannot be read: {error}")
+    run.refusal = error

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date
+from math import ceil
 
 import msgspec
 
+from collector.chain import PAGE_ROWS
 from collector.export_load import Target
 from collector.quay import logs, superuser
 from collector.quay.client import QuayClient
@@ -39,9 +41,12 @@ async def namespaces(client: QuayClient, *, purpose: str = "count") -> list[str]
     return [one.name for one in organizations] + [one.username for one in users]
 
 
-async def find_asks(run: SourceRun, scope: Scope, lacking: dict[date, dict[str, int]], names: list[str]) -> list[Ask]:
+async def find_asks(
+    run: SourceRun, scope: Scope, lacking: dict[date, dict[str, int]], names: list[str], *, least_pages: int
+) -> list[Ask]:
     """The exports that make the days of a scope whole. `lacking`: what each day lacks by kind, days within 28; `names`: the
-    namespaces of the registry, each of which is counted with one request where the scope is the superuser's."""
+    namespaces of the registry, each of which is counted with one request where the scope is the superuser's; those that
+    fill fewer pages than `least_pages` are left to pages."""
     days = sorted(lacking)
     if scope.kind != "superuser":
         return [Ask(Target(scope, scope), tuple(days))]
@@ -54,7 +59,7 @@ async def find_asks(run: SourceRun, scope: Scope, lacking: dict[date, dict[str, 
         except _GONE:
             continue
         wanted = [day for day in days if _is_short(counts[day], held[day].get(name, {}), lacking[day])]
-        if wanted:
+        if sum(ceil(sum(counts[day].values()) / PAGE_ROWS) for day in wanted) >= max(1, least_pages):
             asks.append(Ask(Target(scope, exported), tuple(wanted)))
     return asks
 

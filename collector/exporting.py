@@ -21,7 +21,7 @@ import msgspec
 from collector.chain import PAGE_ROWS
 from collector.counting import PART_ERRORS
 from collector.days import windows
-from collector.export_choice import choose
+from collector.export_choice import EXPORT_REQUESTS, choose
 from collector.export_file import BadExport, ExportReader, Wanted
 from collector.export_load import Load, Loaded, merge_days
 from collector.export_targets import Ask, find_asks, namespaces
@@ -38,11 +38,9 @@ from warehouse.ledger import Ledger
 from warehouse.parts import user_namespaces
 from warehouse.staging import Staging, last_reading
 
-# After a failure Quay tries an export again by itself, 300 s later.
-GRACE_S = 330.0
 _SIDE_BY_SIDE = 4
 _FETCH_TRIES = 3
-_FETCH_PAUSE_S = 2.0
+_FETCH_PAUSE_S = 0.3
 _ADDRESS_LIVES_ON = timedelta(minutes=5)
 _REFUSED_FOR = timedelta(days=7)
 _EXPORTS_FOLDER = "exports"
@@ -61,14 +59,11 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Exporter:
-    """Exports of one source in one run. `grace_s`, `pause_s`: for tests."""
+    """Exports of one source in one run."""
 
-    def __init__(
-        self, run: SourceRun, mailbox: Mailbox, *, grace_s: float = GRACE_S, pause_s: float = _FETCH_PAUSE_S
-    ) -> None:
+    def __init__(self, run: SourceRun, mailbox: Mailbox) -> None:
         self._run, self._mailbox = run, mailbox
         self._rules = run.settings.callbacks
-        self._grace_s, self._pause_s = grace_s, pause_s
         self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._loading = asyncio.Lock()  # one file at a time: each takes its memory
         self._files = 0
@@ -116,7 +111,7 @@ class Exporter:
             outcome = await self._follow(ask, export_id, letter)
             if outcome.state in ("loaded", "refused"):
                 return outcome
-            deadline = min(deadline, time.monotonic() + self._grace_s)
+            deadline = min(deadline, time.monotonic() + self._rules.retry_seconds)
         return outcome
 
     async def _follow(self, ask: Ask, export_id: str, letter: Letter) -> Outcome:
@@ -145,7 +140,7 @@ class Exporter:
             except (FileLost, TimeoutError) as error:
                 if not left:
                     raise FileLost(str(error) or f"the export file on {place.shown} did not come in time") from None
-            await asyncio.sleep(self._pause_s)
+            await asyncio.sleep(_FETCH_PAUSE_S)
         raise FileLost(f"the export file on {place.shown} cannot be fetched")
 
     async def _take_in_once(self, ask: Ask, export_id: str, place: Place) -> Loaded:
@@ -233,7 +228,9 @@ async def _worth_asking(
     least = choose(run.source.exports, pages=pages, exports=1, counts=counts, fell_short=fell_short)
     if least.method == "pages":
         return []
-    asks = await find_asks(run, scope, lacking, names)
+    # Up to a page of rows, pages lose nothing; and before pages were tried, they are to be the dearer way.
+    least_pages = len(lacking) + 1 if fell_short else EXPORT_REQUESTS + 1
+    asks = await find_asks(run, scope, lacking, names, least_pages=least_pages)
     choice = choose(run.source.exports, pages=pages, exports=len(asks), fell_short=fell_short)
     return asks if choice.method == "export" else []
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
+from collector.backends import may_be_cut
 from collector.cover import cover_of
 from collector.run import SourceRun
 from collector.verdict import Evidence, judge
@@ -23,7 +25,12 @@ def judge_day(run: SourceRun, day: date) -> None:
     verdict = judge(
         parts, over=run.over(day), over_at=run.over_at(day), rejected_rows=held.rejected_rows if held else 0
     )
-    state = verdict.state
+    state, note = verdict.state, verdict.note
+    if unvouched := _unvouched(run, parts):
+        state, note = (
+            _less(state),
+            f"the source names ten kinds at most, and not {', '.join(unvouched)}; {note}".rstrip("; "),
+        )
     if state is SliceState.VERIFIED and was_repaired(run.ledger, run.source_id, day):
         state = SliceState.REPAIRED
     counted = [part.counted_at for part in parts.values() if part.counted_at is not None]
@@ -34,10 +41,25 @@ def judge_day(run: SourceRun, day: date) -> None:
         cover.version,
         state,
         expected_events=verdict.expected_events,
-        note=verdict.note,
+        note=note,
         now=run.now(),
         counted_at=min(counted) if counted else None,
     )
+
+
+def _unvouched(run: SourceRun, parts: Mapping[str, Evidence]) -> list[str]:
+    """Kinds that are stored, but that the source's count may have left out."""
+    return sorted(
+        kind
+        for part in parts.values()
+        if part.counted is not None and may_be_cut(run, part.counted)
+        for kind in part.stored.keys() - part.counted.keys()
+    )
+
+
+def _less(state: SliceState) -> SliceState:
+    """What may be said where the count does not speak of every kind."""
+    return SliceState.UNCOUNTABLE if state in (SliceState.OVER, SliceState.VERIFIED) else state
 
 
 def _evidence(run: SourceRun, day: date, scope: str, counted: slices.CountRow | None) -> Evidence:

@@ -8,8 +8,9 @@ from collections import deque
 from datetime import date
 
 from collector import landing
+from collector.backends import may_be_cut
 from collector.chain import ChainResult, Want, read_chain
-from collector.counting import PART_ERRORS, count_window, refuse
+from collector.counting import PART_ERRORS, count_window, refuse, vouch
 from collector.following import rows_per_second
 from collector.judging import judge_day
 from collector.merging import exceeds, merge, reading_of, tally
@@ -85,7 +86,8 @@ async def _complete_part(run: SourceRun, day: date, scope: Scope) -> bool:
     lacking = missing(counted.by_kind, stored) if counted else {}
     if counted is None or not lacking:
         return False
-    want = Want(lacking, sum(counted.by_kind.values()), None if run.over(day) else run.settle)
+    cut = may_be_cut(run, counted.by_kind)
+    want = Want(lacking, sum(counted.by_kind.values()), None if run.over(day) else run.settle, to_the_end=cut)
     log = run.left.pop((day, scope.text), None) or _begin(run, day, scope)
 
     async def fetch(token: str | None) -> logs.LogPage:
@@ -99,6 +101,8 @@ async def _complete_part(run: SourceRun, day: date, scope: Scope) -> bool:
     finally:
         log.close()
     log.remove()
+    if cut and result.error is None:
+        await vouch(run, day, scope)
     if not run.over(day):
         _note_pace(run, lacking, result)
     if isinstance(result.error, PART_ERRORS):
@@ -151,6 +155,11 @@ async def _keep(run: SourceRun, log: landing.ChainLog, result: ChainResult, lack
 
 async def _is_too_much(run: SourceRun, day: date, scope: Scope, result: ChainResult, lacking: dict[str, int]) -> bool:
     """Counts again where a reading exceeds the count: late rows are fine, rows given twice are not."""
+    counted = slices.latest_counts(run.ledger, run.source_id, day, day)[day, scope.text]
+    if may_be_cut(run, counted.by_kind):
+        return any(
+            number > lacking.get(kind, 0) for kind, number in result.new_by_kind.items() if kind in counted.by_kind
+        )
     if not exceeds(result, lacking):
         return False
     try:

@@ -160,7 +160,7 @@ class Repair:
         watch = Watch()
         fetch = self._fetch(part, watch)
         stored = slices.held_counts(run.ledger, run.source_id, day, self._scope.text)
-        want = Want(lacking, sum(counted.values()) + self._later_rows, None, part.later_days)
+        want = Want(lacking, sum(counted.values()) + self._later_rows, None, later_days=part.later_days)
         try:
             known = tally(run, day, self._scope, lacking, stored)
             place = Place.of(part.scope, user_namespaces=self._users)

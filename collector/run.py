@@ -10,6 +10,7 @@ from collector.cover import cover_of
 from collector.days import ONE_DAY, day_start, is_over, utc_now
 from collector.landing import ChainLog
 from collector.quay.client import QuayClient
+from collector.quay.errors import QuayError
 from collector.quay.scopes import Scope
 from settings import Settings, SourceSettings
 from warehouse.ledger import Ledger
@@ -43,6 +44,7 @@ class SourceRun:
     tell: Callable[[str, date | None], None] = lambda stage, day: None
     covers: tuple[CoverRow, ...] = ()
     refused: dict[tuple[date, str], str] = field(default_factory=dict)
+    refusal: QuayError | None = None  # the newest of them
     left: dict[tuple[date, str], ChainLog] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     numbers: Numbers = field(default_factory=Numbers)

@@ -86,11 +86,14 @@ async def stitch(
     ordered = sorted(starts)
     token, begun = None, bounds[1]
     stretch: Counter[Key] = Counter()
-    lowest, requests = bounds[1], 0
+    last, lowest, requests = bounds[1], bounds[1], 0
     while requests < most_requests:
         page = await fetch(token)
         requests += 1
         events = _events(page, place)
+        if events and events[0].occurred_at > last:
+            # The list went back up: another table begins, or a page is given again. Either way it is a stretch of its own.
+            stretch = Counter()
         for event in events:
             if bounds[0] <= event.occurred_at < bounds[1]:
                 joined.add(stretch, event)

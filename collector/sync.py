@@ -235,6 +235,9 @@ async def _complete(run: SourceRun, days: tuple[date, ...], *, again: bool) -> N
     await count(run, due)
     grown = [] if again else await recount(run, days)
     await read(run, sorted({*due, *grown}))
+    parts = [(day, scope.text) for day in due for scope in run.scopes(day)]
+    if run.refusal is not None and all(part in run.refused for part in parts):
+        raise run.refusal
 
 
 def _states(run: SourceRun, days: tuple[date, ...]) -> dict[str, int]:

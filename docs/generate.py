@@ -27,6 +27,7 @@ _COMMANDS: tuple[tuple[str, ...], ...] = (
     ("status",),
     ("events",),
     ("report", "usage"),
+    ("report", "completeness"),
     ("app",),
     ("serve",),
     ("demo",),

@@ -155,7 +155,9 @@ def _files(record: Record, asked: Asked, query: Query, found: EventsPage) -> Non
                 icon=":material/download:",
             )
         if found.total > BROWSER_EXPORT_LIMIT:
-            st.caption(f"Files hold the oldest {BROWSER_EXPORT_LIMIT:,} events; `quayledger events --limit 0 --format csv` writes all.")
+            st.caption(
+                f"Files hold the oldest {BROWSER_EXPORT_LIMIT:,} events; `quayledger events --limit 0 --format csv` writes all."
+            )
 
 
 def _nothing(asked: Asked) -> None:

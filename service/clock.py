@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
@@ -31,7 +32,7 @@ from service.exits import exit_of
 from service.server import Server
 from service.work import close_months, sync_and_publish
 from settings import Settings, SettingsError
-from warehouse import publish
+from warehouse import board, publish
 from warehouse.errors import WarehouseError
 from warehouse.ledger import Ledger
 
@@ -51,6 +52,7 @@ class Service:
         self._task: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
         self._lock = threading.Lock()
         self._since = utc_now()
+        self._told: board.Board | None = None
         self._scheduler = BackgroundScheduler(
             jobstores={"default": SQLAlchemyJobStore(url=f"sqlite:///{ledger.home.resolve() / 'clock.sqlite'}")},
             executors={"default": ThreadPoolExecutor(1)},
@@ -72,6 +74,7 @@ class Service:
         try:
             while not self._stopping.wait(_POLL_S):
                 self._take_orders()
+                self._tell_board()
         finally:
             self._cancel()
             self._scheduler.shutdown(wait=True)
@@ -138,6 +141,15 @@ class Service:
             inbox.answer(home, inbox.Answer(order.order_id, "failed", (), "the service was stopped meanwhile", 130))
             return
         inbox.answer(home, inbox.Answer(order.order_id, "done", answers_of(outcome)))
+
+    def _tell_board(self) -> None:
+        """Says to readers what runs next; they cannot ask this process."""
+        jobs = {job.id: job.next_run_time for job in self._scheduler.get_jobs() if job.next_run_time is not None}
+        told = board.Board(os.getpid(), self._since, self._task is not None, jobs)
+        if told != self._told:
+            self._told = told
+            with contextlib.suppress(OSError):
+                board.write(self._ledger.home, told)
 
     def _set_jobs(self) -> None:
         """Sets the jobs of the settings; one whose rhythm is unchanged keeps its next time, so a missed run is made up."""

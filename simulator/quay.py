@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from simulator.clock import Clock
+from simulator.exports import Exports
 from simulator.faults import Faults, Stats
 from simulator.models import DatabaseLogs, ElasticsearchLogs, LogsModel
 from simulator.pagetokens import PageTokens
@@ -48,6 +49,7 @@ class Quay:
         self.renderer = Renderer(self.registry)
         self.faults = Faults(seed)
         self.stats = Stats()
+        self.exports = Exports(seed)
 
     def write(self, row: Row) -> None:
         """A new row in the newest table."""

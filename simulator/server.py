@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from simulator import control
+from simulator import exports as worker
 from simulator.api import accounts, exports, logs, repositories, superuser, system
 from simulator.api.replies import Refusal, message, reply
 from simulator.faults import Wire
@@ -36,6 +37,7 @@ def application(quay: Quay) -> ASGIApp:
         routes=[
             *logs.ROUTES,
             *exports.ROUTES,
+            *worker.ROUTES,
             *superuser.ROUTES,
             *accounts.ROUTES,
             *repositories.ROUTES,

@@ -18,7 +18,7 @@ class QuayError(Exception):
         self.says = safe(says)
         code = f" ({status})" if status else ""
         text = f"{source_id}: {operation}{code}: {self.says}"
-        super().__init__(f"{text}. {self.next_step}" if self.next_step else text)
+        super().__init__(f"{text.rstrip('.')}. {self.next_step}" if self.next_step else text)
 
 
 class Unreachable(QuayError):

@@ -1,4 +1,4 @@
-"""The simulator's export requests, as far as their immediate answers go."""
+"""The simulator's export requests: their immediate answers. What follows is the worker's, `simulator.exports`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from simulator.api import scopes
 from simulator.api.logs import window
 from simulator.api.replies import Refusal, caller, invalid, message, quay_of, reply, server_error
 from simulator.api.scopes import LogScope
+from simulator.exports import Job
 from simulator.table import Row
 
 NOT_JSON = "Did not attempt to load JSON data because the request Content-Type was not 'application/json'."
@@ -35,7 +36,7 @@ async def _wishes(request: Request) -> dict[str, Any]:
 
 def _check(request: Request, wishes: dict[str, Any]) -> None:
     url = wishes.get("callback_url") or ""
-    if url and (urlsplit(url).scheme not in ("http", "https") or _is_internal(urlsplit(url).hostname or "")):
+    if url and (urlsplit(url).scheme not in ("http", "https") or _is_internal(request, urlsplit(url).hostname or "")):
         raise invalid(request, "Invalid callback URL")
     email = wishes.get("callback_email") or ""
     if email and "@" not in email:
@@ -44,12 +45,12 @@ def _check(request: Request, wishes: dict[str, Any]) -> None:
         raise invalid(request, "Invalid time span selected")
 
 
-def _is_internal(host: str) -> bool:
+def _is_internal(request: Request, host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return address.is_private and not address.is_loopback
+    return address.is_private and (quay_of(request).exports.plan.strict_callbacks or not address.is_loopback)
 
 
 def _export(request: Request, scope: LogScope, wishes: dict[str, Any]) -> Response:
@@ -75,6 +76,17 @@ def _export(request: Request, scope: LogScope, wishes: dict[str, Any]) -> Respon
         metadata=json.dumps(metadata).encode(),
     )
     quay.write(row)
+    job = Job(
+        export_id=export_id,
+        namespace=scope.namespace or "",
+        repository=scope.repository,
+        selection=scope.selection,
+        window=window(request),
+        callback_url=wishes.get("callback_url") or "",
+        callback_email=wishes.get("callback_email") or "",
+        base_url=str(request.base_url),
+    )
+    quay.exports.queue(quay, job)
     return reply({"export_id": export_id})
 
 

@@ -102,10 +102,32 @@ async def test_a_legacy_table_that_loops_ends_the_chain_without_doubling_rows(be
 
 async def test_page_one_again_is_asked_once_more_and_its_rows_are_left_out(begin: Callable[[], ChainLog]) -> None:
     first = page(rows(range(60, 40, -1)), "a")
-    newer = page([row(61, tag="new"), *rows(range(60, 41, -1))], "z")
-    source = Source({None: [first], "a": [newer, page(rows(range(40, 20, -1)), None)]})
+    again = page(rows(range(60, 40, -1)), "z")
+    source = Source({None: [first], "a": [again, page(rows(range(40, 20, -1)), None)]})
     result = await read(source, begin(), {"pull_repo": 40})
     assert (result.end_reason, seconds(result)) == ("filled", list(range(60, 20, -1)))
+
+
+async def test_page_one_again_with_newer_rows_is_followed_without_doubling(begin: Callable[[], ChainLog]) -> None:
+    first = page(rows(range(60, 40, -1)), "a")
+    newer = page(rows(range(61, 41, -1)), "z")
+    source = Source({None: [first], "a": [newer], "z": [page(rows(range(41, 21, -1)), None)]})
+    result = await read(source, begin(), {"pull_repo": 40})
+    assert (result.end_reason, sorted(seconds(result))) == ("filled", list(range(22, 62)))
+
+
+async def test_rows_of_one_table_between_those_of_another_count_once(begin: Callable[[], ChainLog]) -> None:
+    current = rows([90, 70, 50, 30])
+    source = Source(
+        {
+            None: [page(current, "legacy")],
+            "legacy": [page(rows([80, 60, 40]), "back")],
+            "back": [page(rows([30]), "legacy")],
+        }
+    )
+    result = await read(source, begin(), {"pull_repo": 9})
+    assert sorted(seconds(result)) == [30, 40, 50, 60, 70, 80, 90]
+    assert result.end_reason == "repeated"
 
 
 async def test_identical_pages_of_one_second_are_no_repetition(begin: Callable[[], ChainLog]) -> None:
