@@ -53,12 +53,18 @@ class Repair:
             await self._look_elsewhere(lacking)
         await self._stitch()
         await self._shift()
+        # What no part holds (rows of a purged namespace, for one) only the whole list can bring.
+        self._stubborn = [(Part(self._scope), self._counted())]
+        await self._stitch()
         return not self.lacking()
 
-    def _rows(self) -> int:
+    def _counted(self) -> dict[str, int]:
         run, day = self._run, self._day
         counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, self._scope.text))
-        return sum(counted.by_kind.values()) if counted else 0
+        return counted.by_kind if counted else {}
+
+    def _rows(self) -> int:
+        return sum(self._counted().values())
 
     def lacking(self) -> dict[str, int]:
         """By kind, what the cover's scope counts beyond what is held."""

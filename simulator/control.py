@@ -136,12 +136,13 @@ ACTIONS: dict[str, Callable[[Quay, dict[str, Any]], Any]] = {
 async def _control(request: Request) -> Response:
     name = request.path_params["name"]
     quay = quay_of(request)
+    body = await request.body()  # read in any case: a reply before that resets the connection
     if name == "truth":
         return json_bytes(b"[" + b",".join(quay.truth()) + b"]")
     if name not in ACTIONS:
         return reply({"error": f"no such control call; there are {', '.join((*ACTIONS, 'truth'))}"}, 404)
     try:
-        return reply(ACTIONS[name](quay, json.loads(await request.body() or b"{}")))
+        return reply(ACTIONS[name](quay, json.loads(body or b"{}")))
     except (_ControlFault, KeyError, TypeError, ValueError) as error:
         return reply({"error": f"{type(error).__name__}: {error}"}, 400)
 

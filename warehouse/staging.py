@@ -7,8 +7,8 @@ events of the same second, so `warehouse.merge` gives on stretches what it gives
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -29,7 +29,7 @@ from warehouse.schema import EVENT_SCHEMA
 
 STRETCH_ROWS = 60_000
 _GROUP_ROWS = 4_096
-_MEMORY = os.environ.get("QM", "64MB")
+_MEMORY = "96MB"
 _COLUMNS = ", ".join(EVENT_SCHEMA)
 
 
@@ -70,18 +70,20 @@ class Staging:
 
     def __init__(self, folder: Path) -> None:
         """`folder` must not be in use by another staging; what an interrupted one left there is removed."""
-        self._folder = folder
+        # DuckDB keeps what it read of a file, and takes a new file of the same name for the old one: no name comes twice.
+        self._root, self._folder = folder, folder / uuid.uuid4().hex
         self._days: dict[date, _Day] = {}
+        self._asides = 0
 
     def __enter__(self) -> Self:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._root, ignore_errors=True)
         self._folder.mkdir(parents=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._root, ignore_errors=True)
 
     def add(self, events: pl.DataFrame) -> None:
         """Takes some more rows (EVENT_SCHEMA), of any days, in any order. 10,000 to 50,000 at a time work best."""
@@ -138,8 +140,9 @@ class Staging:
         return [str(file.path) for file in files if file.last >= begin and file.first < end]
 
     def put_aside(self, rows: pl.DataFrame) -> str:
-        """Rows in a file that is not staged, for a moment; the next ones take its place."""
-        path = self._folder / "aside.parquet"
+        """Rows in a file of their own that is not staged."""
+        self._asides += 1
+        path = self._folder / f"aside-{self._asides:06}.parquet"
         rows.write_parquet(path, compression="lz4")
         return str(path)
 
@@ -159,12 +162,32 @@ def merge_staged(
     `namespace`: the reading is of that namespace's events only, and merged with what is held of it, under its earlier names
     too. `room`: how many events of each kind may be new, none of a kind that is not named; None: any number. Raises TooMany
     beyond that; LedgerBusy, DiskFull, LedgerCorrupt."""
-    with ledger.transaction() as cursor, _frugal(cursor):
-        into = _Into(cursor, reading, staging, _names(cursor, reading.source_id, namespace))
-        for begin, end in staging.stretches(reading.day, most_rows):
+    work = _Work(ledger, reading, staging, rejects, namespace, room, most_rows)
+    try:
+        return _merge(work, frugal=True)
+    except duckdb.OutOfMemoryException:
+        # What was held in memory besides left too little of the small allowance: nothing is lost but the time.
+        return _merge(work, frugal=False)
+
+
+class _Work(msgspec.Struct, frozen=True):
+    ledger: Ledger
+    reading: Reading
+    staging: Staging
+    rejects: pl.DataFrame
+    namespace: str | None
+    room: Mapping[str, int] | None
+    most_rows: int
+
+
+def _merge(work: _Work, *, frugal: bool) -> Merged:
+    reading, staging = work.reading, work.staging
+    with work.ledger.transaction() as cursor, _frugal(cursor) if frugal else contextlib.nullcontext():
+        into = _Into(cursor, reading, staging, _names(cursor, reading.source_id, work.namespace))
+        for begin, end in staging.stretches(reading.day, work.most_rows):
             into.take(begin, end)
-            _check_room(reading, into.new_by_kind, room)
-        return into.finish(rejects)
+            _check_room(reading, into.new_by_kind, work.room)
+        return into.finish(work.rejects)
 
 
 class _Into:

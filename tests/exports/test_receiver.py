@@ -1,0 +1,137 @@
+"""The receiver and its mailbox, over a real loopback server: always 200, each address once, for a while, and nothing is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from collector.mailbox import Letter, Mailbox
+from service import receiver
+from service.server import Server
+from settings import CallbackSettings, Settings
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+LIFE = timedelta(minutes=30)
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def recorded(request: pytest.FixtureRequest) -> dict[str, Any]:
+    folder: Path = request.getfixturevalue("recordings")
+    body: dict[str, Any] = json.loads((folder / "export_org_callback.json").read_bytes())["request"]["body"]
+    return body
+
+
+def served(work: Callable[[Mailbox], T], **rules: Any) -> T:
+    mailbox = Mailbox(now=lambda: NOW)
+    with Server("127.0.0.1", 0, routes=receiver.routes(mailbox, rules.get("public_url"))) as server:
+        mailbox.public_url = receiver.public_url(CallbackSettings(**rules), server.port)
+        return work(mailbox)
+
+
+def post(url: str, body: Any) -> int:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return httpx.post(url, content=content, headers={"Content-Type": "application/json"}).status_code
+
+
+def letters(mailbox: Mailbox, bodies: list[Any], *, life: timedelta = LIFE, close: bool = False) -> list[Letter]:
+    """What arrives of bodies that are posted to one new address; each must be answered with 200."""
+
+    async def work() -> list[Letter]:
+        box = mailbox.open(life)
+        if close:
+            mailbox.close(box)
+        answers = [await asyncio.to_thread(post, box.url, body) for body in bodies]
+        assert answers == [200] * len(bodies)
+        found = []
+        while (letter := await box.next(0.05)) is not None:
+            found.append(letter)
+        return found
+
+    return asyncio.run(work())
+
+
+def test_a_recorded_callback_arrives(recorded: dict[str, Any]) -> None:
+    (letter,) = served(lambda mailbox: letters(mailbox, [recorded]))
+    assert (letter.export_id, letter.status, letter.namespace) == (recorded["export_id"], "success", "acme")
+    assert letter.exported_data_url == recorded["exported_data_url"]
+
+
+def test_the_same_callback_counts_once_and_other_statuses_arrive_in_order(recorded: dict[str, Any]) -> None:
+    failed = {**recorded, "status": "failed", "exported_data_url": None}
+    sent = [{**failed, "status": "timedout"}, failed, failed, recorded, recorded]
+    found = served(lambda mailbox: letters(mailbox, sent))
+    assert [letter.status for letter in found] == ["timedout", "failed", "success"]
+
+
+def test_a_flood_is_answered_and_forgotten(recorded: dict[str, Any]) -> None:
+    flood = [{**recorded, "export_id": str(number)} for number in range(40)]
+    assert len(served(lambda mailbox: letters(mailbox, flood))) == 20
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", {"export_id": 7, "status": "success"}, {"status": "success"}])
+def test_what_is_no_callback_is_answered_and_dropped(body: Any) -> None:
+    assert served(lambda mailbox: letters(mailbox, [body])) == []
+
+
+def test_an_address_that_expired_or_was_used_tells_nothing(recorded: dict[str, Any]) -> None:
+    assert served(lambda mailbox: letters(mailbox, [recorded], life=timedelta(0))) == []
+    assert served(lambda mailbox: letters(mailbox, [recorded], close=True)) == []
+
+
+def test_an_unknown_address_looks_like_a_known_one(recorded: dict[str, Any]) -> None:
+    def work(mailbox: Mailbox) -> list[int]:
+        url = f"{mailbox.public_url}/callbacks/exports/"
+        too_large = {**recorded, "namespace": "x" * 70_000}
+        statuses = [post(url + "unknown", recorded), post(url + "unknown", too_large)]
+        return [*statuses, httpx.get(url + "unknown").status_code, post(f"{mailbox.public_url}/", recorded)]
+
+    assert served(work) == [200, 413, 405, 404]
+
+
+def test_addresses_are_never_the_same_and_hard_to_guess() -> None:
+    async def work() -> list[str]:
+        return [Mailbox("https://ledger.example/quay/").open(LIFE).url for _ in range(100)]
+
+    urls = asyncio.run(work())
+    assert len(set(urls)) == 100
+    assert all(url.startswith("https://ledger.example/quay/callbacks/exports/") for url in urls)
+    assert min(len(url.rsplit("/", 1)[1]) for url in urls) >= 43
+
+
+def test_a_proxy_may_leave_the_public_path_on(recorded: dict[str, Any]) -> None:
+    mailbox = Mailbox("https://ledger.example/quay")
+
+    async def work() -> Letter | None:
+        box = mailbox.open(LIFE)
+        with Server("127.0.0.1", 0, routes=receiver.routes(mailbox, mailbox.public_url)) as server:
+            path = box.url.removeprefix("https://ledger.example")
+            assert await asyncio.to_thread(post, f"http://127.0.0.1:{server.port}{path}", recorded) == 200
+        return await box.next(0.05)
+
+    assert asyncio.run(work()) is not None
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ({"public_url": "https://ledger.example"}, "https://ledger.example"),
+        ({"address": "10.1.2.3"}, "http://10.1.2.3:81"),
+        ({"address": "::1"}, "http://[::1]:81"),
+        ({"address": "0.0.0.0"}, ""),  # noqa: S104 - not listened on
+    ],
+)
+def test_where_the_receiver_is_reached(rules: dict[str, str], expected: str) -> None:
+    assert receiver.public_url(CallbackSettings(**rules), 81) == expected  # type: ignore[arg-type]
+
+
+def test_nothing_is_listened_on_where_nothing_exports() -> None:
+    with receiver.opened(Settings.model_construct()) as mailbox:
+        assert mailbox.public_url == ""

@@ -1,0 +1,100 @@
+"""A Quay at its worst, with the truth as judge: nothing double, ever, and whatever is missing is named to the last event."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hardship.hard import END, check, collect, held, settings, truth
+
+SECONDS = ("--precision", "second", "--end", END.isoformat())
+
+
+@pytest.mark.parametrize("scenario", ["steady:0.01", "steady:0.2", "steady:1", "burst:3", "burst:19", "burst:50"])
+def test_whole_second_stamps_are_repaired_or_named(start_simulator: Any, tmp_path: Path, scenario: str) -> None:
+    quay = start_simulator("--scenario", scenario, "--events", "1200", "--days", "2", *SECONDS)
+    outcome = collect(tmp_path, settings(quay), 3)
+    missing = check(tmp_path, quay)
+    assert missing <= 0.01 * 1200
+    assert (outcome.states.get("short", 0) == 0) is (missing == 0)
+
+
+@pytest.mark.parametrize("scenario", ["legacy", "maxpage", "elasticsearch", "rotation", "deleted-namespace"])
+def test_odd_installations(start_simulator: Any, tmp_path: Path, scenario: str) -> None:
+    quay = start_simulator("--scenario", scenario, "--events", "900", "--days", "3", *SECONDS)
+    collect(tmp_path, settings(quay), 4)
+    missing = check(tmp_path, quay)
+    assert missing == 0 or scenario == "legacy"
+
+
+BROKEN = {
+    "throttle": 0.02,
+    "error": 0.02,
+    "bad_gateway": 0.01,
+    "drop": 0.01,
+    "cut": 0.02,
+    "wrong_json": 0.01,
+    "first_page_again": 0.02,
+}
+
+
+def test_one_reply_in_ten_is_broken(start_simulator: Any, tmp_path: Path) -> None:
+    quay = start_simulator("--events", "1500", "--days", "3", "--precision", "microsecond", "--end", END.isoformat())
+    quay.control("faults", rates=BROKEN)
+    for _ in range(4):
+        collect(tmp_path, settings(quay), 3)
+    quay.control("faults")
+    collect(tmp_path, settings(quay), 3)
+    assert check(tmp_path, quay) == 0
+
+
+def test_renames_and_deletions_between_readings_change_nothing_that_is_held(start_simulator: Any, tmp_path: Path) -> None:
+    quay = start_simulator("--scenario", "steady:0.2", "--events", "600", "--days", "1", *SECONDS)
+    poor = settings(quay)
+    poor = poor.model_copy(update={"collect": poor.collect.model_copy(update={"repair_requests": 0})})
+    collect(tmp_path, poor, 1)
+    before = held(tmp_path)
+    assert before < truth(quay)
+    quay.control("delete", name="acme+ci")
+    quay.control("rename", old="acme", new="acme-2026")
+    quay.control("rename", old="alice", new="alice-smith")
+    collect(tmp_path, settings(quay), 1)
+    assert before <= held(tmp_path)
+    check(tmp_path, quay)
+
+
+def test_rotation_takes_nothing_from_the_ledger(start_simulator: Any, tmp_path: Path) -> None:
+    quay = start_simulator("--events", "800", "--days", "4", "--precision", "microsecond", "--end", END.isoformat())
+    collect(tmp_path, settings(quay), 4)
+    before = held(tmp_path)
+    quay.control("rotate", before=f"{END - timedelta(days=1)}T12:00:00+00:00")
+    again = collect(tmp_path, settings(quay), 4)
+    assert held(tmp_path) == before
+    assert again.states == {"verified": 4}
+
+
+def test_late_rows_are_found_when_sealed_days_are_counted_again(start_simulator: Any, tmp_path: Path) -> None:
+    quay = start_simulator("--events", "400", "--days", "2", "--precision", "microsecond", "--end", END.isoformat())
+    chosen = settings(quay)
+    collect(tmp_path, chosen, 2)
+    late = {"kind": "create_repo", "namespace": "platform", "metadata": {"repo": "late", "namespace": "platform"}}
+    quay.control("insert", rows=[{**late, "datetime": f"{END}T11:11:11+00:00"}])
+    collect_later(tmp_path, chosen)
+    assert check(tmp_path, quay) == 0
+
+
+def collect_later(home: Path, chosen: Any) -> None:
+    """The clock's own run, eight days on: the week has passed after which sealed days are counted again."""
+    import asyncio
+    from datetime import UTC, datetime
+
+    from collector.sync import SyncRequest
+    from service.work import sync_and_publish
+    from warehouse.ledger import Ledger
+
+    with Ledger.open(home, command="test") as ledger:
+        later = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
+        asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(), command="test", now=later))
