@@ -111,6 +111,9 @@ class CollectSettings(_Section):
 
     backfill_days: int = Field(default=31, ge=1, le=3660, description="Days before today that the first sync asks for.")
     start: date | None = Field(default=None, description="Never ask for days before this one (YYYY-MM-DD).")
+    exclude_days: tuple[date, ...] = Field(
+        default=(), description="UTC days that are left out on purpose; their state is `excluded`."
+    )
     grace_minutes: int = Field(
         default=30, ge=0, le=1440, description="Wait after midnight UTC before a day counts as over: late rows."
     )

@@ -8,7 +8,7 @@ import tempfile
 
 from bench.measure import ROOT, machine
 
-NAMES = ("load", "storage", "queries", "requests")
+NAMES = ("load", "storage", "queries", "requests", "export_file")
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import polars as pl
@@ -59,17 +59,33 @@ def split(block: bytes | bytearray) -> Rows:
         return Rows([], _decode_raw(block))
 
 
+class _Numbered(Generic[V]):
+    """A column of few distinct values: each of them once, and their numbers row by row."""
+
+    def __init__(self) -> None:
+        self.values: list[V] = []
+        self.numbers: list[int] = []
+        self._known: dict[bytes, int] = {}
+
+    def extend(self, keys: list[bytes], values: list[V]) -> None:
+        """Adds rows by what tells their values apart."""
+        known = self._known
+        for key, value in dict(zip(keys, values, strict=True)).items():
+            if key not in known:
+                known[key] = len(self.values)
+                self.values.append(value)
+        self.numbers += [known[key] for key in keys]
+
+
 class _Gathered:
-    """Columns of usual rows; performers and metadata as numbers of their bytes."""
+    """Columns of usual rows."""
 
     def __init__(self) -> None:
         self.stamps: list[int | None] = []
         self.kinds: list[str] = []
         self.ips: list[str | None] = []
-        self.performers: list[int] = []
-        self.parts: list[int] = []
-        self.performer_numbers: dict[bytes, int] = {}
-        self.part_numbers: dict[bytes, int] = {}
+        self.performers: _Numbered[Performer | None] = _Numbered()
+        self.parts: _Numbered[Parts | None] = _Numbered()
         self.odd: list[Event] = []
 
 
@@ -105,15 +121,15 @@ class Bulk:
     def frame(self) -> pl.DataFrame:
         """What was gathered (EVENT_SCHEMA), in no certain order; gathering begins anew."""
         held, self._held = self._held, _Gathered()
-        by_performer = _table(_PERFORMER_COLUMNS, [_performer(key) for key in held.performer_numbers])
-        by_parts = _table(_PART_COLUMNS, [self._parts.get(key) or _parts(key) for key in held.part_numbers])
+        by_performer = _table(_PERFORMER_COLUMNS, held.performers.values)
+        by_parts = _table(_PART_COLUMNS, held.parts.values)
         frame = pl.DataFrame(
             [
                 pl.Series("occurred_at", held.stamps, pl.Int64).cast(EVENT_SCHEMA["occurred_at"]),
                 pl.Series("kind", held.kinds, pl.String),
                 pl.Series("ip", held.ips, pl.String),
-                *by_performer[pl.Series(held.performers, dtype=pl.UInt32)],
-                *by_parts[pl.Series(held.parts, dtype=pl.UInt32)],
+                *by_performer[pl.Series(held.performers.numbers, dtype=pl.UInt32)],
+                *by_parts[pl.Series(held.parts.numbers, dtype=pl.UInt32)],
             ]
         ).with_columns(
             pl.lit(self._place.namespace, pl.String).alias("namespace"),
@@ -129,15 +145,16 @@ class Bulk:
         performers = [b"" if row.performer is msgspec.UNSET else bytes(row.performer) for row in rows]
         kinds, ips = [row.kind for row in rows], [row.ip for row in rows]
         stamps = _look_up(self._stamps, texts, _stamp)
-        odd = _without(stamps) | _without(_look_up(self._parts, metadata, _parts))
-        odd |= _without(_look_up(self._performers, performers, _performer))
+        found_parts = _look_up(self._parts, metadata, _parts)
+        found_performers = _look_up(self._performers, performers, _performer)
+        odd = _without(stamps) | _without(found_parts) | _without(found_performers)
         odd |= self._not_plain(kinds) | self._not_plain(ips)
         held = self._held
         held.stamps += _all_but(odd, stamps)
         held.kinds += _all_but(odd, kinds)
         held.ips += _all_but(odd, ips)
-        held.performers += _numbers(held.performer_numbers, _all_but(odd, performers))
-        held.parts += _numbers(held.part_numbers, _all_but(odd, metadata))
+        held.performers.extend(_all_but(odd, performers), _all_but(odd, found_performers))
+        held.parts.extend(_all_but(odd, metadata), _all_but(odd, found_parts))
         return sorted(odd)
 
     def _not_plain(self, texts: Sequence[str | None]) -> set[int]:
@@ -187,10 +204,6 @@ def _without(values: list[V]) -> set[int]:
 
 def _all_but(odd: set[int], items: list[V]) -> list[V]:
     return [item for number, item in enumerate(items) if number not in odd] if odd else items
-
-
-def _numbers(numbers: dict[bytes, int], keys: list[bytes]) -> list[int]:
-    return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
 def _table(columns: tuple[str, ...], rows: list[Any]) -> pl.DataFrame:

@@ -38,6 +38,8 @@ class Want(msgspec.Struct, frozen=True):
     settled_before: timedelta | None
     # The count may leave kinds out, so meeting it proves nothing: the chain goes to its end.
     to_the_end: bool = False
+    # Where a chain that was left behind on an open day ended: once this one meets rows that are held, it goes on from there.
+    join: str | None = None
     # The window goes on so many days after the day; their rows are passed over.
     later_days: int = 0
 
@@ -70,6 +72,7 @@ class Tally:
         self._known: Counter[Key] = Counter()
         self._known_since: int | None = None
         self._seen: Counter[Key] = Counter()
+        self.met_known = False
         self.new_by_kind: Counter[str] = Counter()
 
     def add(self, events: Iterable[Event]) -> None:
@@ -84,6 +87,8 @@ class Tally:
             self._seen[key] += 1
             if self._seen[key] > self._known[key]:
                 self.new_by_kind[event.kind] += 1
+            else:
+                self.met_known = True
 
     def leave(self, kind: str) -> None:
         """A row that is there but is left for a later run fills its place in the count."""
@@ -152,6 +157,7 @@ class _Chain:
         self.rejects: list[Reject] = []
         self.unsettled = 0
         self.pages = 0
+        self._join = want.join
         self.backend = ""
 
     def take(self, rows: tuple[msgspec.Raw, ...], served_at: datetime | None, more: bool) -> bool:
@@ -169,6 +175,29 @@ class _Chain:
         elif more and len(rows) < PAGE_ROWS:
             self.backend = "database"
         return True
+
+    def take_landed(self, log: landing.ChainLog) -> tuple[str | None, str]:
+        """Takes the pages that landed before, at no request: the token to go on with, and why the chain is over already."""
+        token, reason = None, ""
+        for landed in log.pages():
+            more = landed.mark.next_page
+            if self.take(page_rows(landed.body), landed.mark.served_at, more is not None):
+                token, reason = more, self.ended(more)
+        self.pages = 0  # the bound is on what is asked now
+        return token, reason
+
+    def ended(self, next_page: str | None) -> str:
+        """Why the chain is over after a page with this token; '' where it is not."""
+        if self.tally.filled and not self.want.to_the_end:
+            return "filled"
+        return "" if next_page is not None else "end"
+
+    def next_page(self, token: str | None) -> str | None:
+        """The token to ask with next: the page's own, or that of a chain left behind, once rows are met that it brought."""
+        if self._join is None or not self.tally.met_known:
+            return token
+        token, self._join = self._join, None
+        return token
 
     def _inside(self, event: Event) -> bool:
         if not self.bounds[0] <= event.occurred_at < self.window_end:
@@ -211,33 +240,21 @@ async def read_chain(fetch: Fetch, log: landing.ChainLog, want: Want, tally: Tal
 
     Never raises QuayError: a chain that fails is a chain that brought less, and says why in `error`."""
     chain = _Chain(want, tally, place, day_bounds_us(log.heading.day))
-    token, last = None, None
-    for landed in log.pages():
-        last = landed.mark
-        if chain.take(page_rows(landed.body), last.served_at, last.next_page is not None):
-            token = last.next_page
+    token, reason = chain.take_landed(log)
     requests = repeats = 0
-    if last is not None and (token is None or (tally.filled and not want.to_the_end)):
-        return chain.result(0, "filled" if tally.filled else "end")
-    while chain.pages < want.most_pages + (last is not None):
+    while not reason and chain.pages < want.most_pages:
         try:
             page = await fetch(token)
         except QuayError as error:
             return chain.result(requests, "failed", error)
         requests += 1
-        if not chain.take(page.rows, page.served_at, page.next_page is not None):
-            repeats += 1
-            if repeats > TRIES_OF_A_REPEATED_PAGE:
-                return chain.result(requests, "repeated")
-            continue
-        repeats = 0
-        log.append(_mark(chain.pages, page), page.body)
-        if tally.filled and not want.to_the_end:
-            return chain.result(requests, "filled")
-        if page.next_page is None:
-            return chain.result(requests, "end")
-        token = page.next_page
-    return chain.result(requests, "bound")
+        if chain.take(page.rows, page.served_at, page.next_page is not None):
+            repeats = 0
+            log.append(_mark(chain.pages, page), page.body)
+            token, reason = chain.next_page(page.next_page), chain.ended(page.next_page)
+        elif (repeats := repeats + 1) > TRIES_OF_A_REPEATED_PAGE:
+            reason = "repeated"
+    return chain.result(requests, reason or "bound")
 
 
 def replay(log: landing.ChainLog, place: Place, settle: timedelta) -> ChainResult:
@@ -252,9 +269,14 @@ def replay(log: landing.ChainLog, place: Place, settle: timedelta) -> ChainResul
 
 def usable(log: landing.ChainLog, day_over_at: datetime, now: datetime) -> bool:
     """Whether a chain that was left behind can be read on: begun after its day was over, with a token that still lives."""
-    if not log.marks or log.heading.started_at < day_over_at:
-        return False
-    return now - log.marks[-1].landed_at < TOKEN_LIFE
+    return log.heading.started_at >= day_over_at and living_token(log, now) is not None
+
+
+def living_token(log: landing.ChainLog, now: datetime) -> str | None:
+    """The token that a chain would have gone on with; None where it had ended, or the token is too old to be trusted."""
+    if not log.marks or now - log.marks[-1].landed_at >= TOKEN_LIFE:
+        return None
+    return log.marks[-1].next_page
 
 
 def _mark(number: int, page: LogPage) -> landing.PageMark:

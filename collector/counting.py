@@ -32,7 +32,26 @@ def due_days(run: SourceRun, days: tuple[date, ...], *, again: bool) -> list[dat
 
     `again`: those found short a while ago too."""
     held = slices.slices(run.ledger, run.source_id, days[0], days[-1])
-    return [day for day in days if run.scopes(day) and _is_due(run, day, held.get(day), again)]
+    left_out = set(run.settings.collect.exclude_days)
+    for day in days:
+        if day in left_out and (cover := cover_of(day, run.covers)):
+            exclude(run, day, cover.version)
+    return [day for day in days if day not in left_out and run.scopes(day) and _is_due(run, day, held.get(day), again)]
+
+
+def exclude(run: SourceRun, day: date, cover_version: int) -> None:
+    """Records that a day is left out on purpose; what is held of it stays."""
+    slices.set_state(
+        run.ledger,
+        run.source_id,
+        day,
+        cover_version,
+        SliceState.EXCLUDED,
+        expected_events=None,
+        note="left out by collect.exclude_days",
+        now=run.now(),
+        counted_at=None,
+    )
 
 
 def _is_due(run: SourceRun, day: date, row: slices.SliceRow | None, again: bool) -> bool:

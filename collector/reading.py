@@ -87,7 +87,13 @@ async def _complete_part(run: SourceRun, day: date, scope: Scope) -> bool:
     if counted is None or not lacking:
         return False
     cut = may_be_cut(run, counted.by_kind)
-    want = Want(lacking, sum(counted.by_kind.values()), None if run.over(day) else run.settle, to_the_end=cut)
+    want = Want(
+        lacking,
+        sum(counted.by_kind.values()),
+        None if run.over(day) else run.settle,
+        to_the_end=cut,
+        join=run.joins.pop((day, scope.text), None),
+    )
     log = run.left.pop((day, scope.text), None) or _begin(run, day, scope)
 
     async def fetch(token: str | None) -> logs.LogPage:

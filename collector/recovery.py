@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collector import landing
-from collector.chain import replay, usable
+from collector.chain import living_token, replay, usable
 from collector.merging import merge, reading_of
 from collector.normalise import Place
 from collector.quay.scopes import Scope
@@ -12,7 +12,8 @@ from warehouse.parts import user_namespaces
 
 
 def recover(run: SourceRun) -> None:
-    """Keeps the chains that can be read on in `run.left`; merges the rows of all others."""
+    """Keeps the chains that can be read on in `run.left`; merges the rows of all others, and keeps where they ended in
+    `run.joins`, so that a new chain from the top need not read their rows again."""
     for path in landing.left_behind(run.ledger.home, run.source_id):
         log = landing.ChainLog.resume(path)
         if log is None:
@@ -20,6 +21,8 @@ def recover(run: SourceRun) -> None:
         elif not log.heading.part and usable(log, run.over_at(log.heading.day), run.now()):
             run.left[log.heading.day, log.heading.scope] = log
         else:
+            if not log.heading.part and (token := living_token(log, run.now())):
+                run.joins[log.heading.day, log.heading.scope] = token
             _merge_rest(run, log)
 
 

@@ -68,9 +68,8 @@ class Repair:
 
     def lacking(self) -> dict[str, int]:
         """By kind, what the cover's scope counts beyond what is held."""
-        run, day, scope = self._run, self._day, self._scope.text
-        counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, scope))
-        return missing(counted.by_kind, slices.held_counts(run.ledger, run.source_id, day, scope)) if counted else {}
+        stored = slices.held_counts(self._run.ledger, self._run.source_id, self._day, self._scope.text)
+        return missing(self._counted(), stored)
 
     async def _split(self, part: Part, lacking: Mapping[str, int], rows: int) -> None:
         for child in children(part, self._held(), lacking):

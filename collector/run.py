@@ -46,6 +46,7 @@ class SourceRun:
     refused: dict[tuple[date, str], str] = field(default_factory=dict)
     refusal: QuayError | None = None  # the newest of them
     left: dict[tuple[date, str], ChainLog] = field(default_factory=dict)
+    joins: dict[tuple[date, str], str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     numbers: Numbers = field(default_factory=Numbers)
     failed_days: int = 0

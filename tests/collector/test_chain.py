@@ -160,6 +160,16 @@ async def test_a_known_key_counts_only_as_often_as_it_is_held(begin: Callable[[]
     assert result.new_by_kind == {"pull_repo": 1}
 
 
+async def test_a_chain_left_on_an_open_day_is_joined_and_not_read_again(begin: Callable[[], ChainLog]) -> None:
+    stored = [normalise(line, PLACE) for line in rows(range(100, 40, -1))]
+    keys = Counter(event.key for event in stored if isinstance(event, Event))
+    source = Source({None: [page(rows(range(110, 90, -1)), "top")], "left": [page(rows(range(40, 20, -1)), "b")]})
+    want = Want({"pull_repo": 30}, 110, timedelta(0), join="left")
+    result = await read_chain(source, begin(), want, Tally({"pull_repo": 30}, lambda _: keys), PLACE)
+    assert (source.asked, result.end_reason) == ([None, "left"], "filled")
+    assert result.new_by_kind == {"pull_repo": 30}
+
+
 async def test_rows_too_young_to_be_settled_are_left_and_fill_their_place(begin: Callable[[], ChainLog]) -> None:
     served_at = START + timedelta(seconds=102)
     source = Source({None: [page(rows([101, 99, 60, 50]), "a", served_at)]})

@@ -51,7 +51,9 @@ def test_one_reply_in_ten_is_broken(start_simulator: Any, tmp_path: Path) -> Non
     assert check(tmp_path, quay) == 0
 
 
-def test_renames_and_deletions_between_readings_change_nothing_that_is_held(start_simulator: Any, tmp_path: Path) -> None:
+def test_renames_and_deletions_between_readings_change_nothing_that_is_held(
+    start_simulator: Any, tmp_path: Path
+) -> None:
     quay = start_simulator("--scenario", "steady:0.2", "--events", "600", "--days", "1", *SECONDS)
     poor = settings(quay)
     poor = poor.model_copy(update={"collect": poor.collect.model_copy(update={"repair_requests": 0})})
