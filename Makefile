@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 
-.PHONY: demo test check lint bench format clean help
+.PHONY: demo test check lint bench soak format clean help
 
 help:
 	@echo "make demo [ARGS=--headless]   collect from a stand-in Quay, report, open the pages"
 	@echo "make test                     all tests"
 	@echo "make check                    format, lint, strict types, import contracts, tests"
 	@echo "make bench                    the benches, with their ratios"
+	@echo "make soak [ARGS=200]          kills the collector again and again, with the truth as judge"
 	@echo "make format                   format the sources"
 
 demo: $(VENV)/.run
@@ -30,6 +31,9 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench $(ARGS)
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.hardship.soak $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -20,7 +20,7 @@ from collector.normalise import Place, Reject
 from collector.quay.client import moment
 
 BLOCK_BYTES = 1 << 20
-BATCH_ROWS = 30_000
+BATCH_ROWS = 20_000
 MOST_HEAD_BYTES = 1 << 16
 MOST_EVENT_BYTES = 16 << 20
 MOST_REJECTS = 10_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.hardship.hard import END, check, collect, held, settings, truth
+from tests.hardship.soak import kill_and_go_on
 
 SECONDS = ("--precision", "second", "--end", END.isoformat())
 
@@ -100,3 +102,13 @@ def collect_later(home: Path, chosen: Any) -> None:
     with Ledger.open(home, command="test") as ledger:
         later = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
         asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(), command="test", now=later))
+
+
+def test_killed_at_random_moments_it_goes_on_and_loses_nothing(start_simulator: Any, tmp_path: Path) -> None:
+    quay = start_simulator("--events", "900", "--days", "3", "--precision", "microsecond", "--end", END.isoformat())
+    quay.control("reset")
+    killed = kill_and_go_on(quay, tmp_path / "ledger", 3, random.Random(5), 15)
+    assert check(tmp_path / "ledger", quay) == 0
+    assert killed >= 2
+    # The floor, one page a chain and kill again, and each run's own probe and count.
+    assert quay.control("stats")["total"] <= 900 / 20 + 3 + killed * (4 + 3) + 3
