@@ -29,7 +29,9 @@ from rich.table import Table
 import settings as settings_room
 from collector.days import utc_now
 from collector.doctor import Diagnosis, examine
+from collector.importing import ask_by_mail, import_file
 from collector.plan import Held, SourcePlan, plan
+from collector.quay.scopes import Scope
 from collector.sync import SyncRequest, choose_sources
 from pages import launch
 from reports import events as event_files
@@ -45,7 +47,7 @@ from service import clock, demo, inbox, setup
 from service.exits import EXPECTED, Exit, exit_of
 from service.work import sync_and_publish
 from settings import Settings, SettingsError, SourceSettings
-from warehouse import reader
+from warehouse import publish, reader
 from warehouse.errors import LedgerBusy, NotPublished
 from warehouse.ledger import Ledger, holder
 from warehouse.schema import SEALED_STATES
@@ -62,6 +64,8 @@ app = typer.Typer(
 )
 report_app = typer.Typer(help="Reports from what is collected.", no_args_is_help=True)
 app.add_typer(report_app, name="report")
+export_app = typer.Typer(help="Exports that Quay makes of its own log.", no_args_is_help=True)
+app.add_typer(export_app, name="export")
 
 _COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
 
@@ -238,6 +242,7 @@ def _show_plan(item: SourcePlan) -> None:
         f"{item.requests_per_second:g} a second at least {timedelta(seconds=round(item.seconds))}; "
         f"{item.sealed_days} sealed day(s) need none. This plan spent {item.planning_requests}."
     )
+    out.print(f"days that are over: by {item.choice.method}, because {escape(item.choice.why)}")
 
 
 @app.command()
@@ -336,6 +341,47 @@ def _end_of_sync(answers: tuple[inbox.SourceAnswer, ...], as_json: bool) -> None
     code = next((item.exit_code for item in answers if item.error), 0)
     if code:
         raise typer.Exit(code)
+
+
+@export_app.command(name="request")
+def request_command(
+    source: Annotated[str, typer.Option(help="The source to ask.")],
+    scope: Annotated[str, typer.Option(help="organization:NAME, user:NAME or repository:NAMESPACE/NAME.")],
+    email: Annotated[str, typer.Option(help="Who gets the file's address by mail.")],
+    first: Annotated[date, typer.Option("--from", parser=_day, metavar="DAY", help="First UTC day.")],
+    last: Annotated[date, typer.Option("--to", parser=_day, metavar="DAY", help="Last UTC day, included.")],
+    home: Home = settings_room.DEFAULT_HOME,
+) -> None:
+    """Ask a Quay to mail the address of an export to somebody; bring the file in with `quayledger import`."""
+    ((source_id, one),) = choose_sources(settings_room.load(home), (source,))
+    try:
+        asked = asyncio.run(ask_by_mail(source_id, one, Scope.parse(scope), first, last, email))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    out.print(f"export {asked} is asked for; the mail goes to {escape(email)}")
+
+
+@app.command(name="import")
+def import_command(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The export's file; may be a .gz.")],
+    source: Annotated[str, typer.Option(help="The source that the file is from.")] = "main",
+    home: Home = settings_room.DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Bring in an export file that came by mail or was made by hand, into any past day."""
+    settings = settings_room.load(home)
+    with Ledger.open(home, command="import") as ledger, err.status("reading"):
+        done = import_file(ledger, settings, source, file)
+        publish.publish(ledger, keep=settings.publish.keep, now=utc_now())
+    if as_json:
+        _json(done)
+        return
+    err.print(
+        f"[bold]{escape(source)}[/]: {done.rows:,} rows, {done.new_events:,} new events, {done.rejected_rows:,} rejects, "
+        f"{len(done.days)} day(s)"
+    )
+    for day, reason in sorted(done.left_out.items()):
+        err.print(f"  [yellow]{day} is left out: {escape(visible(reason))}[/]")
 
 
 @app.command()

@@ -65,6 +65,7 @@ async def examine(source_id: str, source: SourceSettings, *, now: Callable[[], d
             finally:
                 requests = client.meter.requests
             checks.append(_pace(client, source))
+            checks.append(_exports(source))
     except (QuayError, CollectorError, SettingsError) as error:
         failed = error
         checks.append(Check(type(error).__name__, "error", str(error)))
@@ -145,6 +146,17 @@ async def _look_at(client: QuayClient, scope: Scope, today: date, now: datetime)
             )
         )
     return checks
+
+
+def _exports(source: SourceSettings) -> Check:
+    """What an export leaves behind is said before anybody allows one."""
+    leaves = (
+        "each one writes a row with the callback's address into the log that it exports; on a Quay with local storage its file "
+        "stays at an address that needs no login"
+    )
+    if source.exports == "off":
+        return Check("exports", "ok", f"off. They could bring what pages lose, but {leaves}")
+    return Check("exports", "note", f"{source.exports}: {leaves}", "allow them only where that is acceptable")
 
 
 def _rotation(counts: dict[date, dict[str, int]]) -> list[Check]:

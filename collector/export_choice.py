@@ -36,7 +36,7 @@ def choose(
     if mode == "off":
         return Choice("pages", "exports are off", pages)
     if not is_over:
-        return Choice("pages", "the day is not over", pages)
+        return Choice("pages", "no day that is over lacks anything", pages)
     if refused:
         return Choice("pages", refused, pages)
     if not exports:

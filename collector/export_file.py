@@ -19,8 +19,8 @@ from collector.errors import CollectorError
 from collector.normalise import Place, Reject
 from collector.quay.client import moment
 
-BLOCK_BYTES = 1 << 20
-BATCH_ROWS = 20_000
+BLOCK_BYTES = 1 << 18
+BATCH_ROWS = 10_000
 MOST_HEAD_BYTES = 1 << 16
 MOST_EVENT_BYTES = 16 << 20
 MOST_REJECTS = 10_000

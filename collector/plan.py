@@ -11,6 +11,7 @@ import msgspec
 from collector.chain import PAGE_ROWS
 from collector.cover import find_access, parse_scopes
 from collector.days import days_between, utc_now, windows
+from collector.export_choice import Choice, choose
 from collector.quay import logs
 from collector.quay.client import QuayClient
 from collector.quay.scopes import Scope
@@ -31,7 +32,8 @@ class PlannedPart(msgspec.Struct, frozen=True):
 
 
 class SourcePlan(msgspec.Struct, frozen=True):
-    """The cost for one source. `count_requests` is what a sync would ask to count, `planning_requests` what this plan spent."""
+    """The cost for one source. `count_requests` is what a sync would ask to count, `planning_requests` what this plan spent;
+    `choice`: pages or exports for the days that are over, and why."""
 
     source_id: str
     parts: tuple[PlannedPart, ...]
@@ -39,6 +41,7 @@ class SourcePlan(msgspec.Struct, frozen=True):
     count_requests: int
     planning_requests: int
     requests_per_second: float
+    choice: Choice
 
     @property
     def requests(self) -> int:
@@ -107,13 +110,24 @@ async def _plan_source(
                 )
         spent = client.meter.requests
     parts.sort(key=lambda part: (part.day, part.scope))
-    return SourcePlan(source_id, tuple(parts), len(days) - len(due), counts, spent, source.requests_per_second)
+    choice = _choice(source, parts, now.date())
+    return SourcePlan(source_id, tuple(parts), len(days) - len(due), counts, spent, source.requests_per_second, choice)
 
 
 async def _scopes(client: QuayClient, source_id: str, source: SourceSettings, today: date) -> tuple[Scope, ...]:
     if source.scopes:
         return parse_scopes(source_id, source.scopes)
     return (await find_access(client, today)).scopes
+
+
+def _choice(source: SourceSettings, parts: list[PlannedPart], today: date) -> Choice:
+    """Pages or exports for closed days. A superuser's day takes at least one export; how many namespaces it takes is counted
+    only when it comes to that."""
+    closed = [part for part in parts if part.day < today and part.missing_events]
+    exports = sum(
+        1 for scope in {part.scope for part in closed} for _ in windows(p.day for p in closed if p.scope == scope)
+    )
+    return choose(source.exports, pages=sum(part.pages for part in closed), exports=exports, is_over=bool(closed))
 
 
 def _part(day: date, scope: Scope, counted: dict[str, int], stored: dict[str, int], *, is_open: bool) -> PlannedPart:

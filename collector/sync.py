@@ -17,7 +17,10 @@ from collector.counting import count, due_days, recount
 from collector.covering import settle_cover
 from collector.days import days_between, utc_now
 from collector.errors import CollectorError, UnknownSource
+from collector.exporting import export_days
 from collector.following import follow
+from collector.judging import judge_day
+from collector.mailbox import Mailbox
 from collector.quay.client import QuayClient
 from collector.quay.errors import QuayError
 from collector.reading import read
@@ -108,16 +111,17 @@ async def sync(
     command: str = "sync",
     now: Callable[[], datetime] = utc_now,
     report: Report = quiet,
+    mailbox: Mailbox | None = None,
 ) -> SyncOutcome:
     """Makes the asked days of the asked sources as complete as the sources allow.
 
-    Raises UnknownSource, SettingsError (before anything is asked) and WarehouseError; what a source does wrong is in its
+    `mailbox`: where callbacks arrive; None: no exports. Raises UnknownSource, SettingsError (before anything is asked) and WarehouseError; what a source does wrong is in its
     outcome. A cancelled run is recorded as interrupted."""
     chosen = choose_sources(settings, request.source_ids)
     runs.close_interrupted(ledger, now())
     run_id = runs.start_run(ledger, "sync", command, now())
     works = [
-        _Work(SourceRun(ledger, settings, key, source, QuayClient(key, source), run_id, now), report)
+        _Work(SourceRun(ledger, settings, key, source, QuayClient(key, source), run_id, now), report, mailbox)
         for key, source in chosen
     ]
     outcomes: tuple[SourceOutcome, ...] = ()
@@ -160,8 +164,8 @@ def days_asked(settings: Settings, request: SyncRequest, today: date) -> Day:
 class _Work:
     """One source's share of a run."""
 
-    def __init__(self, run: SourceRun, report: Report) -> None:
-        self._run, self._report = run, report
+    def __init__(self, run: SourceRun, report: Report, mailbox: Mailbox | None) -> None:
+        self._run, self._report, self._mailbox = run, report, mailbox
         run.tell = self._tell
         run.published_at = time.monotonic()
 
@@ -173,7 +177,7 @@ class _Work:
         error: QuayError | CollectorError | None = None
         async with run.client:
             try:
-                await _complete(run, days, again=request.named_days)
+                await _complete(run, days, self._mailbox, again=request.named_days)
             except (QuayError, CollectorError) as stopped:
                 error = stopped
             finally:
@@ -222,7 +226,7 @@ class _Work:
         )
 
 
-async def _complete(run: SourceRun, days: tuple[date, ...], *, again: bool) -> None:
+async def _complete(run: SourceRun, days: tuple[date, ...], mailbox: Mailbox | None, *, again: bool) -> None:
     """Counts what is not sealed, reads what is missing, judges each day; oldest first."""
     sources.register_source(run.ledger, run.source_id, run.source.name or run.source_id, run.source.url, run.now())
     if not days:
@@ -234,10 +238,23 @@ async def _complete(run: SourceRun, days: tuple[date, ...], *, again: bool) -> N
     run.tell("count", None)
     await count(run, due)
     grown = [] if again else await recount(run, days)
-    await read(run, sorted({*due, *grown}))
+    wanted = sorted({*due, *grown})
+    await _export(run, mailbox, wanted, fell_short=False)
+    await read(run, wanted)
+    await _export(run, mailbox, wanted, fell_short=True)
     parts = [(day, scope.text) for day in due for scope in run.scopes(day)]
     if run.refusal is not None and all(part in run.refused for part in parts):
         raise run.refusal
+
+
+async def _export(run: SourceRun, mailbox: Mailbox | None, days: list[date], *, fell_short: bool) -> None:
+    """Lets exports bring what closed days lack, where the settings allow it and it is worth its cost."""
+    if mailbox is None:
+        return
+    for outcome in await export_days(run, mailbox, days, fell_short=fell_short):
+        run.numbers.events_new += outcome.loaded.new_events if outcome.loaded else 0
+        for day in outcome.ask.days:
+            await asyncio.to_thread(judge_day, run, day)
 
 
 def _states(run: SourceRun, days: tuple[date, ...]) -> dict[str, int]:

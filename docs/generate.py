@@ -26,6 +26,8 @@ _COMMANDS: tuple[tuple[str, ...], ...] = (
     ("sync",),
     ("status",),
     ("events",),
+    ("export", "request"),
+    ("import",),
     ("report", "usage"),
     ("report", "completeness"),
     ("app",),

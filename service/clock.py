@@ -25,9 +25,10 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from collector.days import utc_now
 from collector.errors import CollectorError
+from collector.mailbox import Mailbox
 from collector.quay.errors import QuayError
 from collector.sync import Progress, SyncOutcome, SyncRequest
-from service import inbox
+from service import inbox, receiver
 from service.exits import exit_of
 from service.server import Server
 from service.work import close_months, sync_and_publish
@@ -46,8 +47,8 @@ class Service:
 
     current: Service | None = None  # jobs come back from disk as names; this is what they work on
 
-    def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        self._ledger, self._settings = ledger, settings
+    def __init__(self, ledger: Ledger, settings: Settings, mailbox: Mailbox | None = None) -> None:
+        self._ledger, self._settings, self._mailbox = ledger, settings, mailbox
         self._stopping = threading.Event()
         self._task: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
         self._lock = threading.Lock()
@@ -106,7 +107,11 @@ class Service:
                 inbox.answer(self._ledger.home, inbox.Answer(order.order_id, "running", tuple(told.values())))
 
         command = "sync (handed over)" if order else "serve"
-        return self._await(sync_and_publish(self._ledger, self._settings, request, command=command, report=report))
+        return self._await(
+            sync_and_publish(
+                self._ledger, self._settings, request, command=command, report=report, mailbox=self._mailbox
+            )
+        )
 
     def look_again(self, outcome: SyncOutcome | None) -> None:
         """Brings the next sync forward where a source loses rows unless it is followed closely."""
@@ -274,7 +279,7 @@ def open_and_serve(
 ) -> None:
     """Opens the ledger, serves, closes it. `made(service)` is called before serving begins; `port` None: no server."""
     with Ledger.open(home, command="serve") as ledger, contextlib.ExitStack() as stack:
-        service = Service(ledger, settings)
+        service = Service(ledger, settings, stack.enter_context(receiver.opened(settings)))
         made(service)
         if port is not None:
             server = stack.enter_context(Server(address, port, service.health))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
 from collector.days import utc_now
+from collector.mailbox import Mailbox
 from collector.sync import Progress, SyncOutcome, SyncRequest, quiet, sync
+from service import receiver
 from settings import Settings
 from warehouse import months, publish
 from warehouse.ledger import Ledger
@@ -20,10 +23,14 @@ async def sync_and_publish(
     command: str,
     now: Callable[[], datetime] = utc_now,
     report: Callable[[Progress], None] = quiet,
+    mailbox: Mailbox | None = None,
 ) -> SyncOutcome:
-    """Collects what is missing, then gives readers a new copy, whatever ended the collecting."""
+    """Collects what is missing, then gives readers a new copy, whatever ended the collecting. `mailbox`: where callbacks
+    arrive; None: a receiver is opened for as long as the run takes, where a source may export."""
     try:
-        return await sync(ledger, settings, request, command=command, now=now, report=report)
+        with contextlib.ExitStack() as stack:
+            box = mailbox or stack.enter_context(receiver.opened(settings))
+            return await sync(ledger, settings, request, command=command, now=now, report=report, mailbox=box)
     finally:
         publish.publish(ledger, keep=settings.publish.keep, now=now())
 

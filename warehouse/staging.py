@@ -29,7 +29,7 @@ from warehouse.schema import EVENT_SCHEMA
 
 STRETCH_ROWS = 60_000
 _GROUP_ROWS = 4_096
-_MEMORY = "80MB"
+_MEMORY = "72MB"
 _COLUMNS = ", ".join(EVENT_SCHEMA)
 
 
