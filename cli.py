@@ -397,14 +397,18 @@ def status(home: Home = settings_room.DEFAULT_HOME, as_json: AsJson = False) -> 
     if as_json:
         _json({"as_of": published_at, "held_by": held_by, "sources": rows})
         return
-    table = Table("source", "days", "events", "expected", "by state", "last event (UTC)", "requests", "last run")
+    table = Table("source", "days", "by state", "events", "last event (UTC)", "requests", "last run")
     for row in rows:
-        by_state = ", ".join(f"{number} {state}" for state, number in sorted(row["days_by_state"].items()))
+        by_state = "\n".join(f"{number} {state}" for state, number in sorted(row["days_by_state"].items()))
         last = row["last_event_at"]
-        numbers = (f"{row['days']:,}", f"{row['events']:,}", f"{row['expected_events'] or 0:,}")
-        stamp = f"{last:%Y-%m-%d %H:%M:%S}" if last else "–"
         table.add_row(
-            escape(row["source_id"]), *numbers, by_state, stamp, f"{row['requests']:,}", row["last_run_outcome"] or "–"
+            escape(row["source_id"]),
+            f"{row['days']:,}",
+            by_state,
+            f"{row['events']:,}\nof {row['expected_events'] or 0:,}",
+            f"{last:%Y-%m-%d}\n{last:%H:%M:%S}" if last else "–",
+            f"{row['requests']:,}",
+            row["last_run_outcome"] or "–",
         )
     out.print(table)
     err.print(

@@ -26,6 +26,7 @@ from warehouse import publish, slices, sources
 # What one day may suffer without the source being stopped, unless it happens on one day after the other.
 _DAY_ERRORS = (ServerFailure, BrokenReply, WrongWindow)
 _MOST_FAILED_DAYS = 3
+_MOST_BEFORE_AN_EXPORT = 100  # requests for splitting where an export can follow: it is the cheaper way from there on
 
 
 async def read(run: SourceRun, due: list[date]) -> None:
@@ -129,6 +130,8 @@ def _note_pace(run: SourceRun, lacking: dict[str, int], result: ChainResult) -> 
 async def _repair(run: SourceRun, day: date, scope: Scope) -> None:
     """A closed day that still lacks events is split, within the requests that the settings allow for it."""
     most = run.settings.collect.repair_requests
+    if run.source.exports != "off":
+        most = min(most, _MOST_BEFORE_AN_EXPORT)
     repair = Repair(run, day, scope, most)
     if not run.over(day) or most == 0 or not (lacking := repair.lacking()):
         return

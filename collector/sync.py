@@ -252,7 +252,6 @@ async def _export(run: SourceRun, mailbox: Mailbox | None, days: list[date], *, 
     if mailbox is None:
         return
     for outcome in await export_days(run, mailbox, days, fell_short=fell_short):
-        run.numbers.events_new += outcome.loaded.new_events if outcome.loaded else 0
         for day in outcome.ask.days:
             await asyncio.to_thread(judge_day, run, day)
 
