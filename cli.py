@@ -43,7 +43,7 @@ from reports.render import html as html_form
 from reports.render import json as json_form
 from reports.render import terminal as terminal_form
 from reports.text import visible
-from service import clock, demo, inbox, setup
+from service import demo, inbox, setup, telling
 from service.exits import EXPECTED, Exit, exit_of
 from service.work import sync_and_publish
 from settings import Settings, SettingsError, SourceSettings
@@ -281,11 +281,11 @@ def _sync_here(ledger: Ledger, settings: Settings, request: SyncRequest) -> tupl
         outcome = asyncio.run(
             _stoppable(
                 lambda: sync_and_publish(
-                    ledger, settings, request, command="sync", report=lambda step: show(clock.answer_of(step))
+                    ledger, settings, request, command="sync", report=lambda step: show(telling.answer_of(step))
                 )
             )
         )
-    return clock.answers_of(outcome)
+    return telling.answers_of(outcome)
 
 
 async def _stoppable(work: Callable[[], Any]) -> Any:
@@ -571,6 +571,8 @@ def serve(
     address: Annotated[str, typer.Option(help="Address for --port.")] = "127.0.0.1",
 ) -> None:
     """Collect on a schedule until stopped; `sync` in another terminal hands its work over."""
+    from service import clock  # the scheduler and its job store are slow to import, and no other command needs them
+
     settings = settings_room.load(home)
     choose_sources(settings, ())
     logging.basicConfig(

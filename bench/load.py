@@ -34,17 +34,28 @@ def main() -> None:
     days = frames.by_day(event_frame(events).reverse())
     loaded = sum(frame.height for frame in days.values())
     merged = median(_once(lambda home: _merge(home, days)) for _ in range(REPETITIONS))
+    one_day = {END: _folded(event_frame(events))}
+    at_once = median(_once(lambda home: _merge(home, one_day)) for _ in range(REPETITIONS))
     again = median(_once(lambda home: _merge_again(home, days)) for _ in range(REPETITIONS))
     plain = median(_once(lambda home: _plain(home, days)) for _ in range(REPETITIONS))
     rows = event_frame(events[:ROW_BY_ROW])
     single = median(_once(lambda home: _row_by_row(home, rows)) for _ in range(REPETITIONS))
     rates = [
         ("merge_reading, nothing held yet (ours)", merged, loaded),
+        ("merge_reading of one day of all events (ours)", at_once, loaded),
         ("merge_reading of days that are held: nothing new (ours)", again, loaded),
         ("polars frame → INSERT … SELECT, nothing merged", plain, loaded),
         (f"executemany, {ROW_BY_ROW:,} rows", single, ROW_BY_ROW),
     ]
     record("load", _INTRO, [_loading(rates), _reading(read, framed, len(lines))])
+
+
+def _folded(frame: pl.DataFrame) -> pl.DataFrame:
+    """All events on the last day, at their time of day."""
+    moment = pl.col("occurred_at")
+    midnight = pl.lit(END).cast(pl.Datetime("us", "UTC"))
+    folded = (midnight + (moment - moment.dt.truncate("1d"))).alias("occurred_at")
+    return frame.with_columns(folded).sort("occurred_at")
 
 
 _INTRO = (

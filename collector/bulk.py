@@ -188,13 +188,12 @@ class Bulk:
 def _look_up(cache: dict[K, V], keys: list[K], make: Callable[[list[K]], Iterable[V]]) -> list[V]:
     """A value for each key; those that are not there yet are made, all at once."""
     distinct = set(keys)
-    new = distinct - cache.keys()
+    new = [key for key in distinct if key not in cache]
     if new and len(cache) + len(new) > _MOST_KEPT:
         cache.clear()
-        new = distinct
+        new = list(distinct)
     if new:
-        made = list(new)
-        cache.update(zip(made, make(made), strict=True))
+        cache.update(zip(new, make(new), strict=True))
     return [cache[key] for key in keys]
 
 

@@ -109,8 +109,10 @@ async def _refusal(client: QuayClient, scope: Scope, today: date) -> str | None:
 
 
 def cover_of(day: date, covers: tuple[CoverRow, ...]) -> CoverRow | None:
-    """The cover in force on a day: the newest that begins on it or before. `covers` are oldest first."""
-    return next((cover for cover in reversed(covers) if cover.from_day <= day), None)
+    """The cover in force on a day: the newest that begins on it or before; the first one reaches back as far as anybody asks.
+    `covers` are oldest first."""
+    first = covers[0] if covers else None
+    return next((cover for cover in reversed(covers) if cover.from_day <= day), first)
 
 
 def widen(covers: tuple[CoverRow, ...], readable: tuple[Scope, ...]) -> tuple[Scope, ...]:

@@ -19,7 +19,7 @@ from collector.errors import CollectorError
 from collector.normalise import Place, Reject
 from collector.quay.client import moment
 
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 20
 BATCH_ROWS = 10_000
 MOST_HEAD_BYTES = 1 << 16
 MOST_EVENT_BYTES = 16 << 20

@@ -42,9 +42,9 @@ _SIDE_BY_SIDE = 4
 _FETCH_TRIES = 3
 _FETCH_PAUSE_S = 0.3
 _ADDRESS_LIVES_ON = timedelta(minutes=5)
-_REFUSED_FOR = timedelta(days=7)
+# How long a source is left alone after a run in which no export came to anything.
+_PAUSES = {"refused": timedelta(days=7), "failed": timedelta(hours=6), "lost": timedelta(hours=6)}
 _EXPORTS_FOLDER = "exports"
-REFUSED = "refused: "
 _ASK_ERRORS = (*PART_ERRORS, ServerFailure)
 
 
@@ -84,6 +84,8 @@ class Exporter:
                 outcome = await self._attempt(ask)
                 if outcome.state != "lost":
                     break
+        if outcome.loaded is None:
+            await asyncio.to_thread(self._mark, outcome)
         self._note(outcome)
         return outcome
 
@@ -128,7 +130,6 @@ class Exporter:
         except FileLost as error:
             return Outcome(ask, "lost", str(error))
         except (BadExport, FileRefused) as error:
-            await asyncio.to_thread(self._mark, ask, str(error))
             return Outcome(ask, "refused", str(error))
 
     async def _take_in(self, ask: Ask, export_id: str, place: Place) -> Loaded:
@@ -164,12 +165,12 @@ class Exporter:
         run, exported = self._run, ask.target.exported
         return exported.kind == "user" or exported.namespace in user_namespaces(run.ledger, run.source_id, ask.days[0])
 
-    def _mark(self, ask: Ask, reason: str) -> None:
-        """Records the file as void, by which the source is known not to export properly."""
+    def _mark(self, outcome: Outcome) -> None:
+        """Records the export as void, by which the source is known not to export properly."""
         with Staging(self._folder / "void") as staging:
-            load = Load(self._run, ask.target, staging, method="export")
-            for day in ask.days:
-                load.void(day, REFUSED + reason)
+            load = Load(self._run, outcome.ask.target, staging, method="export")
+            for day in outcome.ask.days:
+                load.void(day, f"{outcome.state}: {outcome.reason}")
 
     @property
     def _folder(self) -> Path:
@@ -236,15 +237,16 @@ async def _worth_asking(
 
 
 def refusal(ledger: Ledger, source_id: str, mailbox: Mailbox, now: datetime) -> str:
-    """Why no export is asked for: nobody could hear of it, or the source's last file was no good; '' where nothing stands
-    against it."""
+    """Why no export is asked for: nobody could hear of it, or the last ones came to nothing; '' where nothing stands against
+    it."""
     if not mailbox.public_url:
         return "callbacks.public_url is not set, so the source could not tell us that it is done"
     last = last_reading(ledger, source_id, "export")
-    if last is None or last.state != "void" or not last.reason.startswith(REFUSED):
+    if last is None or last.state != "void":
         return ""
-    until = last.ended_at + _REFUSED_FOR
-    return f"{last.reason.removeprefix(REFUSED)}; tried again from {until:%Y-%m-%d %H:%M} UTC on" if now < until else ""
+    state, _, reason = last.reason.partition(": ")
+    until = last.ended_at + _PAUSES.get(state, timedelta(0))
+    return f"the last one was {state}: {reason}; tried again from {until:%Y-%m-%d %H:%M} UTC on" if now < until else ""
 
 
 def _lacking(run: SourceRun, day: date, scope: Scope) -> dict[str, int]:

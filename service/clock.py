@@ -30,6 +30,7 @@ from collector.quay.errors import QuayError
 from collector.sync import Progress, SyncOutcome, SyncRequest
 from service import inbox, receiver
 from service.exits import exit_of
+from service.telling import answer_of, answers_of
 from service.server import Server
 from service.work import close_months, sync_and_publish
 from settings import Settings, SettingsError
@@ -241,37 +242,6 @@ def _tell(outcome: SyncOutcome | None) -> None:
             log.warning("%s: %s", source.source_id, note)
         if source.error:
             log.error("%s: %s", source.source_id, source.error)
-
-
-def answer_of(progress: Progress) -> inbox.SourceAnswer:
-    """How far a source is, as it is told to whoever waits."""
-    return inbox.SourceAnswer(
-        progress.source_id,
-        progress.events_new,
-        progress.events_expected,
-        progress.days_done,
-        progress.days_total,
-        progress.requests,
-    )
-
-
-def answers_of(outcome: SyncOutcome) -> tuple[inbox.SourceAnswer, ...]:
-    """How a sync went, source by source, as it is told to whoever waits."""
-    return tuple(
-        inbox.SourceAnswer(
-            source_id=item.source_id,
-            events_new=item.events_new,
-            events_expected=item.events_new,
-            days_done=item.days_read,
-            days_total=item.days_read,
-            requests=item.requests,
-            error=item.error,
-            exit_code=int(exit_of(item.failure)) if item.failure else 0,
-            notes=item.notes,
-            states=item.states,
-        )
-        for item in outcome.sources
-    )
 
 
 def open_and_serve(

@@ -43,7 +43,7 @@ class TooMany(WarehouseError):
 
 
 class LastReading(msgspec.Struct, frozen=True):
-    """How a method's newest reading of a source ended: `state` merged | void, and why where it is void."""
+    """How reading a source by a method last ended: `state` merged | void, and why where it is void."""
 
     state: str
     reason: str
@@ -281,30 +281,17 @@ class _Into:
 
 
 def last_reading(ledger: Ledger, source_id: str, method: str) -> LastReading | None:
-    """How the newest reading of a source by a method (pages | export | file) ended; None where there is none."""
+    """How the newest run that read a source by a method (pages | export | file) ended: a reading that was merged, where there
+    is one, else the last that was void; None where there is none at all."""
     found = ledger.rows(
-        "SELECT state, reason, ended_at FROM readings WHERE source_id = ? AND method = ? ORDER BY reading_id DESC LIMIT 1",
+        "SELECT state, reason, ended_at FROM readings WHERE source_id = ? AND method = ? "
+        "ORDER BY run_id DESC, state = 'merged' DESC, reading_id DESC LIMIT 1",
         [source_id, method],
     )
     if not found:
         return None
     state, reason, ended_at = found[0]
     return LastReading(state, reason, ended_at.astimezone(UTC))
-
-
-@contextlib.contextmanager
-def _frugal(cursor: Cursor) -> Iterator[None]:
-    """Little memory, and one thread: more of them would each take buffers, and work no faster on one insert."""
-    for setting in ("threads = 1", f"memory_limit = '{_MEMORY}'"):
-        # Whoever reads at this moment may hold more: then the merge does without.
-        with contextlib.suppress(duckdb.OutOfMemoryException):
-            cursor.execute(f"SET GLOBAL {setting}")
-    try:
-        yield
-    finally:
-        for name in ("threads", "memory_limit"):
-            with contextlib.suppress(duckdb.Error):
-                cursor.execute(f"RESET GLOBAL {name}")
 
 
 def _names(cursor: Cursor, source_id: str, namespace: str | None) -> tuple[str, ...]:

@@ -185,3 +185,21 @@ def test_a_token_that_dies_keeps_what_came_and_the_next_run_goes_on(start_simula
     other = settings(quay.url, quay.tokens["readonly_superuser"])
     assert collect(tmp_path, other, *everything()).sources[0].failure is None
     assert held(tmp_path) == truth(quay)
+
+
+def test_several_quays_live_in_one_ledger(quay: Any, start_simulator: Any, tmp_path: Path) -> None:
+    other = start_simulator("--events", "700", "--days", "3", "--end", END, "--seed", "9", "--precision", "microsecond")
+    chosen = settings(quay.url, quay.tokens["superuser"])
+    second = settings(other.url, other.tokens["superuser"]).sources["main"]
+    chosen = chosen.model_copy(update={"sources": {**chosen.sources, "second": second}})
+    outcome = collect(tmp_path, chosen, *everything())
+    assert {item.source_id: item.events_new for item in outcome.sources} == {"main": 3000, "second": 700}
+    assert held(tmp_path) == truth(quay) + truth(other)
+    chosen = chosen.model_copy(
+        update={"sources": {**chosen.sources, "second": second.model_copy(update={"url": "http://127.0.0.1:9"})}}
+    )
+    first, last = everything()
+    both = {item.source_id: item for item in collect(tmp_path, chosen, first - timedelta(days=1), last).sources}
+    assert both["main"].failure is None, "one source in trouble does not stop another"
+    assert "Check the address" in both["second"].error
+    assert held(tmp_path) == truth(quay) + truth(other)

@@ -189,7 +189,7 @@ def test_an_export_that_cannot_work_is_never_asked_for(scope: Scope, told: dict[
         ("prefer", {"pages": 21}, "export", "1 export against 21 pages"),
         ("prefer", {"pages": 20}, "pages", "20 pages against 1 export"),
         ("prefer", {"pages": 50, "counts": 40}, "pages", "50 pages against 1 export and 40 counts"),
-        ("prefer", {"pages": 9_999, "is_over": False}, "pages", "not over"),
+        ("prefer", {"pages": 9_999, "is_over": False}, "pages", "over"),
         ("prefer", {"pages": 9_999, "refused": "the last file was cut off"}, "pages", "cut off"),
         ("prefer", {"pages": 9_999, "exports": 0}, "pages", "nothing of it"),
     ],

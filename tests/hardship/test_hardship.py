@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collector.sync import Progress, SyncRequest
+from service.work import sync_and_publish
 from tests.hardship.hard import END, check, collect, held, settings, truth
 from tests.hardship.soak import kill_and_go_on
+from warehouse.ledger import Ledger
 
 SECONDS = ("--precision", "second", "--end", END.isoformat())
 
@@ -90,15 +95,29 @@ def test_late_rows_are_found_when_sealed_days_are_counted_again(start_simulator:
     assert check(tmp_path, quay) == 0
 
 
+def test_rows_that_arrive_while_paging_are_taken_once(start_simulator: Any, tmp_path: Path) -> None:
+    quay = start_simulator("--events", "600", "--days", "2", "--precision", "second")
+    chosen = settings(quay)
+    chosen = chosen.model_copy(update={"collect": chosen.collect.model_copy(update={"settle_seconds": 1.0})})
+    left = 40
+
+    def arrive(progress: Progress) -> None:
+        nonlocal left
+        if progress.stage == "read" and left:
+            left -= 1
+            quay.control("insert", rows=[{"namespace": "platform", "metadata": {"number": left // 2}}] * 2)
+
+    with Ledger.open(tmp_path, command="test") as ledger:
+        asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(), command="test", report=arrive))
+    assert held(tmp_path) <= truth(quay)
+    time.sleep(2.2)
+    with Ledger.open(tmp_path, command="test") as ledger:
+        asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(), command="test"))
+    assert check(tmp_path, quay) == 0
+
+
 def collect_later(home: Path, chosen: Any) -> None:
     """The clock's own run, eight days on: the week has passed after which sealed days are counted again."""
-    import asyncio
-    from datetime import UTC, datetime
-
-    from collector.sync import SyncRequest
-    from service.work import sync_and_publish
-    from warehouse.ledger import Ledger
-
     with Ledger.open(home, command="test") as ledger:
         later = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
         asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(), command="test", now=later))

@@ -1,0 +1,38 @@
+"""Telling: how far work is and how it went, in the words that the inbox carries and the terminal shows."""
+
+from __future__ import annotations
+
+from collector.sync import Progress, SyncOutcome
+from service import inbox
+from service.exits import exit_of
+
+
+def answer_of(progress: Progress) -> inbox.SourceAnswer:
+    """How far a source is, as it is told to whoever waits."""
+    return inbox.SourceAnswer(
+        progress.source_id,
+        progress.events_new,
+        progress.events_expected,
+        progress.days_done,
+        progress.days_total,
+        progress.requests,
+    )
+
+
+def answers_of(outcome: SyncOutcome) -> tuple[inbox.SourceAnswer, ...]:
+    """How a sync went, source by source, as it is told to whoever waits."""
+    return tuple(
+        inbox.SourceAnswer(
+            source_id=item.source_id,
+            events_new=item.events_new,
+            events_expected=item.events_new,
+            days_done=item.days_read,
+            days_total=item.days_read,
+            requests=item.requests,
+            error=item.error,
+            exit_code=int(exit_of(item.failure)) if item.failure else 0,
+            notes=item.notes,
+            states=item.states,
+        )
+        for item in outcome.sources
+    )
