@@ -2,7 +2,7 @@
 
 Quay skips rows where a page ends between two of the same stamp. A narrower list ends its pages elsewhere, so it brings rows
 that the wider one skipped. Cheapest first: each part is counted (one request) before it is read, and only parts that lack
-events of a missing kind are read, or split again.
+events of a missing kind are read, or split again. `docs/decisions/0006-repair.md` has the steps and their reasons.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from collector.verdict import missing
 from warehouse import slices
 from warehouse.parts import HeldPart, held_parts, user_namespaces
 
-# A part that the server does not know (any more) is left out; the rest goes on.
 _MOST_LATER_DAYS = 2
 _MOST_STRETCHES = 3  # requests a page of rows that stitching may take
 _PAGE_ROWS = 20
+# A part that the server does not know (any more) is left out; the rest goes on.
 _GONE = (Forbidden, NotFound, BadRequest)
 
 

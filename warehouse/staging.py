@@ -181,8 +181,8 @@ class _Work(msgspec.Struct, frozen=True):
 
 
 def _merge(work: _Work, *, frugal: bool) -> Merged:
-    reading, staging = work.reading, work.staging
-    with work.ledger.transaction() as cursor, _frugal(cursor) if frugal else contextlib.nullcontext():
+    reading, staging, ledger = work.reading, work.staging, work.ledger
+    with _frugal(ledger) if frugal else contextlib.nullcontext(), ledger.transaction() as cursor:
         into = _Into(cursor, reading, staging, _names(cursor, reading.source_id, work.namespace))
         for begin, end in staging.stretches(reading.day, work.most_rows):
             into.take(begin, end)
@@ -292,6 +292,26 @@ def last_reading(ledger: Ledger, source_id: str, method: str) -> LastReading | N
         return None
     state, reason, ended_at = found[0]
     return LastReading(state, reason, ended_at.astimezone(UTC))
+
+
+@contextlib.contextmanager
+def _frugal(ledger: Ledger) -> Iterator[None]:
+    """Little memory, and one thread: more of them would each take buffers, and work no faster on one insert."""
+    names = ("threads", "memory_limit")
+    with ledger.quiescent() as cursor:
+        before = cursor.execute("SELECT current_setting('threads'), current_setting('memory_limit')").fetchone()
+        _set(cursor, names, (1, _MEMORY))
+        try:
+            yield
+        finally:
+            _set(cursor, names, before or ())
+
+
+def _set(cursor: Cursor, names: tuple[str, ...], values: tuple[object, ...]) -> None:
+    for name, value in zip(names, values, strict=False):
+        # Whoever reads at this moment may hold more memory: then the merge does without the limit.
+        with contextlib.suppress(duckdb.OutOfMemoryException):
+            cursor.execute(f"SET GLOBAL {name} = '{value}'")
 
 
 def _names(cursor: Cursor, source_id: str, namespace: str | None) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from warehouse import months, slices, sources
+from warehouse import staging as staging_module
 from warehouse.ledger import Ledger
 from warehouse.load import Reading, merge_reading
 from warehouse.schema import EVENT_SCHEMA, REJECT_SCHEMA, SliceState
@@ -159,3 +160,12 @@ def test_settings_of_the_ledger_are_as_before_after_a_merge(ledger: Ledger) -> N
     before = ledger.rows(sql)
     staged(ledger, "settings", [frame([{}])])
     assert ledger.rows(sql) == before
+
+
+def test_where_the_small_allowance_of_memory_is_too_small_the_merge_takes_more(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging_module, "_MEMORY", "8MB")
+    batch = frame([{"occurred_at": MIDNIGHT + timedelta(seconds=n), "metadata": f"{n}" * 40} for n in range(30_000)])
+    assert staged(ledger, "memory", [batch]).new_events == 30_000
+    assert len(stored(ledger, "memory")) == 30_000
