@@ -30,8 +30,8 @@ from collector.quay.errors import QuayError
 from collector.sync import Progress, SyncOutcome, SyncRequest
 from service import inbox, receiver
 from service.exits import exit_of
-from service.telling import answer_of, answers_of
 from service.server import Server
+from service.telling import answer_of, answers_of
 from service.work import close_months, sync_and_publish
 from settings import Settings, SettingsError
 from warehouse import board, publish

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from weakref import WeakKeyDictionary
 
 import duckdb
 import msgspec
@@ -30,6 +31,7 @@ from warehouse.schema import EVENT_SCHEMA
 STRETCH_ROWS = 60_000
 _GROUP_ROWS = 4_096
 _MEMORY = "72MB"
+_usual_memory: WeakKeyDictionary[Ledger, str] = WeakKeyDictionary()
 _COLUMNS = ", ".join(EVENT_SCHEMA)
 
 
@@ -296,22 +298,19 @@ def last_reading(ledger: Ledger, source_id: str, method: str) -> LastReading | N
 
 @contextlib.contextmanager
 def _frugal(ledger: Ledger) -> Iterator[None]:
-    """Little memory, and one thread: more of them would each take buffers, and work no faster on one insert."""
-    names = ("threads", "memory_limit")
+    """Little memory for DuckDB: it would otherwise keep all that passes through."""
     with ledger.quiescent() as cursor:
-        before = cursor.execute("SELECT current_setting('threads'), current_setting('memory_limit')").fetchone()
-        _set(cursor, names, (1, _MEMORY))
+        # DuckDB tells its limit rounded down, and RESET does not bring it back: what it told first is what is restored.
+        if ledger not in _usual_memory:
+            row = cursor.execute("SELECT current_setting('memory_limit')").fetchone()
+            _usual_memory[ledger] = str(row[0]) if row else _MEMORY
+        # Whoever reads at this moment may hold more: then the merge does without the limit.
+        with contextlib.suppress(duckdb.OutOfMemoryException):
+            cursor.execute(f"SET GLOBAL memory_limit = '{_MEMORY}'")
         try:
             yield
         finally:
-            _set(cursor, names, before or ())
-
-
-def _set(cursor: Cursor, names: tuple[str, ...], values: tuple[object, ...]) -> None:
-    for name, value in zip(names, values, strict=False):
-        # Whoever reads at this moment may hold more memory: then the merge does without the limit.
-        with contextlib.suppress(duckdb.OutOfMemoryException):
-            cursor.execute(f"SET GLOBAL {name} = '{value}'")
+            cursor.execute(f"SET GLOBAL memory_limit = '{_usual_memory[ledger]}'")
 
 
 def _names(cursor: Cursor, source_id: str, namespace: str | None) -> tuple[str, ...]:
