@@ -599,6 +599,7 @@ def demo_command(
     seed: Annotated[int, typer.Option(help="Another seed, another registry.")] = 7,
 ) -> None:
     """The whole way without a Quay: collect from a stand-in, report on it, show the pages."""
+    demo.fresh_home(home)
     with err.status("starting a stand-in Quay"):
         quay = contextlib.ExitStack()
         standing = quay.enter_context(demo.stand_in(number, days, seed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,12 +16,14 @@ import msgspec
 from pydantic import SecretStr
 
 from settings import CollectSettings, Settings, SourceSettings
+from warehouse.ledger import holder
 
 _READY_WAIT_S = 90.0
+_MARK = "demo"
 
 
 class DemoError(Exception):
-    """The stand-in did not come up."""
+    """The demo cannot begin; the text says why and what to do."""
 
 
 class StandIn(msgspec.Struct, frozen=True):
@@ -28,6 +31,20 @@ class StandIn(msgspec.Struct, frozen=True):
 
     url: str
     tokens: dict[str, str]
+
+
+def fresh_home(home: Path) -> None:
+    """An empty folder for the demo: every stand-in is another registry. Only a folder that a demo made is emptied.
+
+    Raises DemoError for any other folder that is not empty, also where a demo still runs in it."""
+    if home.exists() and any(home.iterdir()):
+        if not (home / _MARK).exists():
+            raise DemoError(f"{home} is not a demo's folder and not empty: name another one with --home")
+        if (held_by := holder(home)) is not None:
+            raise DemoError(f"a demo still runs in {home} (process {held_by.pid}): end it, or name another --home")
+        shutil.rmtree(home)
+    home.mkdir(parents=True, exist_ok=True)
+    (home / _MARK).touch()
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ MEANING: dict[Exit, str] = {
 _TABLE: tuple[tuple[type[Exception], Exit], ...] = (
     (UnknownSource, Exit.USAGE),
     (ReportError, Exit.USAGE),
-    (DemoError, Exit.BUG),
+    (DemoError, Exit.USAGE),
     (BadCover, Exit.SETTINGS),
     (SettingsError, Exit.SETTINGS),
     (NothingReadable, Exit.REFUSED),

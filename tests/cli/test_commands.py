@@ -167,3 +167,17 @@ def test_a_killed_sync_goes_on_where_it_was(run: Run, quay: Any, tmp_path: Path)
     assert sources(run("status", "--json"))["days_by_state"] == {"verified": 5}
     assert list(home.glob("landing/*/*.pages")) == []
     assert sources(run("status", "--json"))["requests"] <= 1200 / 20 + 5 + 3 + 1
+
+
+def test_the_demo_runs_twice_and_spares_other_folders(run: Run, tmp_path: Path) -> None:
+    small = ("demo", "--headless", "--events", "300", "--days", "3", "--home", str(tmp_path / "shown"))
+    for _ in range(2):
+        shown = run(*small)
+        assert shown.returncode == 0, shown.stderr
+        assert "300 new events" in shown.stderr
+        assert "Usage" in shown.stdout
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "live.duckdb").write_text("precious")
+    assert run(*small[:-1], str(mine)).returncode == 2
+    assert (mine / "live.duckdb").read_text() == "precious"
