@@ -289,9 +289,10 @@ def _sync_here(ledger: Ledger, settings: Settings, request: SyncRequest) -> tupl
 
 
 async def _stoppable(work: Callable[[], Any]) -> Any:
-    """SIGTERM ends a run as Ctrl-C does: what has come is kept, the run is recorded as interrupted."""
+    """Ctrl-C and SIGTERM end a run at its next step: what has come is kept, the run is recorded as interrupted."""
     task = asyncio.ensure_future(work())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     return await task
 
 

@@ -181,3 +181,25 @@ def test_the_demo_runs_twice_and_spares_other_folders(run: Run, tmp_path: Path) 
     (mine / "live.duckdb").write_text("precious")
     assert run(*small[:-1], str(mine)).returncode == 2
     assert (mine / "live.duckdb").read_text() == "precious"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_sync_says_so_and_the_next_one_goes_on(run: Run, quay: Any, tmp_path: Path, number: int) -> None:
+    home = tmp_path / "ledger"
+    slow = {"QUAYLEDGER_SOURCES__MAIN__REQUESTS_PER_SECOND": "4"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", "sync", *RANGE],
+        env=environment(home, quay.url, quay.tokens["superuser"]) | slow,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(home.glob("landing/*/*.pages")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(number)
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "the next run goes on from here" in told
+    assert run("sync", *RANGE, url=quay.url, token=quay.tokens["superuser"]).returncode == 0
+    assert sources(run("status", "--json"))["events"] == 1200
