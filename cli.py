@@ -116,6 +116,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Data for machines, on stdo
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")]
 
 
+@app.callback()
+def root(
+    home: Annotated[Path | None, typer.Option("--home", help="The ledger's folder; also after the command.")] = None,
+) -> None:
+    """The audit ledger and usage analytics of Quay container registries."""
+    if home is not None:
+        os.environ["QUAYLEDGER_HOME"] = str(home)
+
+
 @app.command()
 def init(
     home: Home = settings_room.DEFAULT_HOME,

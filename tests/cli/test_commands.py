@@ -107,6 +107,13 @@ def test_the_usage_report_says_the_same_in_every_format(run: Run, ledger: Path) 
     assert run(*asked, "--format", "csv", home=ledger).stdout.count("\n") > 2
 
 
+def test_the_folder_may_be_named_before_or_after_the_command(run: Run, ledger: Path, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    before = run("--home", str(ledger), "status", "--json", home=nowhere)
+    after = run("status", "--home", str(ledger), "--json", home=nowhere)
+    assert sources(before) == sources(after)
+
+
 def test_a_closed_pipe_is_no_error(ledger: Path) -> None:
     command = f"{sys.executable} -m cli events --limit 0 --format jsonl | head -n 1"
     done = subprocess.run(
