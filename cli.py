@@ -95,10 +95,6 @@ class ReportForm(StrEnum):
     JSON = "json"
 
 
-def _home(value: Path | None) -> Path:
-    return value or settings_room.DEFAULT_HOME
-
-
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)

@@ -17,9 +17,8 @@ from collector import landing
 from collector.days import utc_now
 from collector.normalise import Event, Place, Reject, day_bounds_us, normalise, stamp_us
 from collector.quay.errors import QuayError
-from collector.quay.logs import LogPage, page_rows
+from collector.quay.logs import PAGE_ROWS, LogPage, page_rows
 
-PAGE_ROWS = 20
 MOST_PAGES = 1_000_000
 SPARE_PAGES = 3  # the extra last page, rows that arrive while paging, a short page at a table's border
 TRIES_OF_A_REPEATED_PAGE = 2

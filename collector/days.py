@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
-# Quay groups counts by day of the month and merges equal ones, so no window may see the same one twice: February has 28.
-LONGEST_WINDOW_DAYS = 28
+from collector.quay.logs import LONGEST_WINDOW_DAYS
 
 ONE_DAY = timedelta(days=1)
 

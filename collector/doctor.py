@@ -12,11 +12,12 @@ from typing import Literal
 import msgspec
 
 from collector.cover import Access, find_access, parse_scopes
-from collector.days import LONGEST_WINDOW_DAYS, utc_now
+from collector.days import utc_now
 from collector.errors import CollectorError
 from collector.quay import discovery, logs
 from collector.quay.client import QuayClient
 from collector.quay.errors import QuayError
+from collector.quay.logs import LONGEST_WINDOW_DAYS
 from collector.quay.scopes import Scope
 from settings import SettingsError, SourceSettings
 

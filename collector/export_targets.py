@@ -10,11 +10,11 @@ from math import ceil
 
 import msgspec
 
-from collector.chain import PAGE_ROWS
 from collector.export_load import Target
 from collector.quay import logs, superuser
 from collector.quay.client import QuayClient
 from collector.quay.errors import BadRequest, Forbidden, NotFound
+from collector.quay.logs import PAGE_ROWS
 from collector.quay.scopes import Scope
 from collector.run import SourceRun
 from collector.verdict import missing

@@ -18,7 +18,6 @@ from typing import Literal
 
 import msgspec
 
-from collector.chain import PAGE_ROWS
 from collector.counting import PART_ERRORS
 from collector.days import windows
 from collector.export_choice import EXPORT_REQUESTS, choose
@@ -30,6 +29,7 @@ from collector.landing import FOLDER
 from collector.mailbox import Box, Letter, Mailbox
 from collector.quay.errors import ServerFailure, safe
 from collector.quay.exports import request_export
+from collector.quay.logs import PAGE_ROWS
 from collector.quay.scopes import Scope
 from collector.run import SourceRun
 from collector.verdict import missing

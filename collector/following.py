@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from collector.chain import PAGE_ROWS
 from collector.normalise import Event
+from collector.quay.logs import PAGE_ROWS
 from collector.run import SourceRun
 from warehouse.parts import lost_rows_since
 

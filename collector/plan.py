@@ -8,12 +8,12 @@ from datetime import date, datetime
 
 import msgspec
 
-from collector.chain import PAGE_ROWS
 from collector.cover import find_access, parse_scopes
 from collector.days import days_between, utc_now, windows
 from collector.export_choice import Choice, choose
 from collector.quay import logs
 from collector.quay.client import QuayClient
+from collector.quay.logs import PAGE_ROWS
 from collector.quay.scopes import Scope
 from collector.sync import SyncRequest, choose_sources, days_asked
 from collector.verdict import missing

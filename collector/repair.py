@@ -20,6 +20,7 @@ from collector.normalise import Place, day_bounds_us
 from collector.parts import Part, children, held_of
 from collector.quay import logs, superuser
 from collector.quay.errors import BadRequest, Forbidden, NotFound, QuayError, ServerFailure
+from collector.quay.logs import PAGE_ROWS
 from collector.quay.scopes import Scope
 from collector.run import SourceRun
 from collector.stitch import Joined, Start, Watch, stitch
@@ -29,7 +30,6 @@ from warehouse.parts import HeldPart, held_parts, user_namespaces
 
 _MOST_LATER_DAYS = 2
 _MOST_STRETCHES = 3  # requests a page of rows that stitching may take
-_PAGE_ROWS = 20
 # A part that the server does not know (any more) is left out; the rest goes on.
 _GONE = (Forbidden, NotFound, BadRequest)
 
@@ -89,7 +89,7 @@ class Repair:
             return
         rows = sum(counted.values())
         narrower = children(part, self._held(), lacking)
-        if not narrower or rows * 2 <= of_rows or rows <= _PAGE_ROWS:
+        if not narrower or rows * 2 <= of_rows or rows <= PAGE_ROWS:
             if not await self._read(part, counted, lacking):
                 return
             lacking = self._lacking_of(part, counted)
@@ -111,7 +111,7 @@ class Repair:
         heading = landing.Heading(run.source_id, self._scope.text, f"{part.text} stitched", day, run.run_id, run.now())
         joined = Joined(held_key_counts(run, day, self._scope))
         place = Place.of(part.scope, user_namespaces=self._users)
-        most = min(self._left, _MOST_STRETCHES * (rows // _PAGE_ROWS + 2))
+        most = min(self._left, _MOST_STRETCHES * (rows // PAGE_ROWS + 2))
         fetch = self._fetch(part, None)
         requests, error = self.requests, None
         try:
@@ -132,7 +132,7 @@ class Repair:
                     return
                 shifted = msgspec.structs.replace(part, later_days=later_days)
                 counted = await self._count(shifted)
-                if counted is None or self._later_rows % _PAGE_ROWS == 0:
+                if counted is None or self._later_rows % PAGE_ROWS == 0:
                     continue
                 if lacking := self._lacking_of(part, counted):
                     await self._read(shifted, counted, lacking)

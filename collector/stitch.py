@@ -18,7 +18,6 @@ from collector.chain import Key
 from collector.normalise import Event, Place, normalise
 from collector.quay.logs import LogPage
 
-PAGE_ROWS = 20
 Fetch = Callable[[str | None], Awaitable[LogPage]]
 
 

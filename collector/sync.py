@@ -89,7 +89,7 @@ class SyncOutcome(msgspec.Struct, frozen=True):
         return any(source.failure for source in self.sources)
 
 
-class Day(msgspec.Struct, frozen=True):
+class Span(msgspec.Struct, frozen=True):
     """The range of one source in a run, oldest day first."""
 
     first: date
@@ -152,13 +152,13 @@ def choose_sources(settings: Settings, source_ids: Sequence[str]) -> list[tuple[
     return chosen
 
 
-def days_asked(settings: Settings, request: SyncRequest, today: date) -> Day:
+def days_asked(settings: Settings, request: SyncRequest, today: date) -> Span:
     """The range of days of a request. A range that begins after it ends, or after today, has no day."""
     collect = settings.collect
     first = request.first or (request.last or today) - timedelta(days=collect.backfill_days)
     if collect.start is not None:
         first = max(first, collect.start)
-    return Day(first, min(request.last or today, today))
+    return Span(first, min(request.last or today, today))
 
 
 class _Work:

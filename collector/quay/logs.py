@@ -10,8 +10,9 @@ from collector.quay.client import QuayClient, Reply, decoded, moment
 from collector.quay.errors import BrokenReply, SearchUnavailable, WrongWindow
 from collector.quay.scopes import Scope
 
-# A window that holds a day of the month twice is answered with both days added up.
+# A window that holds a day of the month twice is answered with both days added up; February has 28.
 LONGEST_WINDOW_DAYS = 28
+PAGE_ROWS = 20  # whatever `limit` is asked for
 _ONE_DAY = timedelta(days=1)
 
 

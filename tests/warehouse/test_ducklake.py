@@ -26,7 +26,7 @@ def extension() -> Path:
     for folder in (found.submodule_search_locations or ()) if found else ():
         for path in Path(folder).glob(f"extensions/v{duckdb.__version__}/ducklake.duckdb_extension"):
             return path
-    pytest.skip(f"needs the package duckdb-extension-ducklake=={duckdb.__version__}")
+    pytest.fail(f"needs the package duckdb-extension-ducklake=={duckdb.__version__}")
 
 
 class Lake(Ledger):
