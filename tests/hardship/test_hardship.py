@@ -126,7 +126,7 @@ def collect_later(home: Path, chosen: Any) -> None:
 def test_killed_at_random_moments_it_goes_on_and_loses_nothing(start_simulator: Any, tmp_path: Path) -> None:
     quay = start_simulator("--events", "900", "--days", "3", "--precision", "microsecond", "--end", END.isoformat())
     quay.control("reset")
-    killed = kill_and_go_on(quay, tmp_path / "ledger", 3, random.Random(5), 15)
+    killed = kill_and_go_on(quay, tmp_path / "ledger", 3, random.Random(5), 3)
     assert check(tmp_path / "ledger", quay) == 0
     assert killed >= 2
     # The floor, one page a chain and kill again, and each run's own probe and count.
