@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("collector", "pages", "reports", "service", "simulator", "warehouse")
+ROOMS = ("collector", "commands", "pages", "reports", "service", "simulator", "warehouse")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 TOP = {
     # module: what must not be loaded by importing it

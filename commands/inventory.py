@@ -1,0 +1,114 @@
+"""The terminal front: the inventory: taking it, asking what is and was, and what changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+import settings as settings_room
+from collector.days import utc_now
+from collector.inventory import ondemand
+from collector.inventory.estimating import Inventoried, InventoryPlan, plan_inventory, read_inventoried
+from collector.inventory.sync import InventoryRequest
+from collector.sync import choose_sources
+from commands.console import AsJson, Home, Sources, err, out, print_json
+from commands.syncing import end_of_inventory, inventory_here, inventory_there
+from warehouse.errors import LedgerBusy, NotPublished
+from warehouse.ledger import Ledger
+from warehouse.snapshot import Snapshot
+
+app = typer.Typer(help="What exists in the registry, who may do what, how big it is, over time.", no_args_is_help=True)
+
+
+@app.command()
+def sync(
+    home: Home = settings_room.DEFAULT_HOME,
+    source: Sources = None,
+    everything: Annotated[bool, typer.Option("--all", help="A whole round now, however new what is held is.")] = False,
+    requests: Annotated[int | None, typer.Option(min=1, help="At most so many requests a source.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read what events changed, what was never read and what has grown old. Hands over where a service is running."""
+    settings = settings_room.load(home)
+    request = InventoryRequest(tuple(source or ()), everything, requests)
+    choose_sources(settings, request.source_ids)
+    try:
+        with Ledger.open(home, command="inventory sync") as ledger:
+            answers = inventory_here(ledger, settings, request)
+    except LedgerBusy as busy:
+        if busy.holder is None or busy.holder.command != "serve":
+            raise
+        answers = inventory_there(home, request, busy)
+    end_of_inventory(answers, as_json)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="build, build-logs, access, search, repositories, entity, user, …")],
+    words: Annotated[list[str] | None, typer.Argument(help="What the question is about.")] = None,
+    home: Home = settings_room.DEFAULT_HOME,
+    source: Annotated[str, typer.Option(help="The source to ask.")] = "main",
+) -> None:
+    """Ask a source what no round asks: a build's log, a search, Quay's own word on a role. Keeps nothing; answers in JSON."""
+    ((source_id, one),) = choose_sources(settings_room.load(home), (source,))
+    print_json(asyncio.run(ondemand.ask(source_id, one, question, words or ())))
+
+
+def plan(home: Path, source_ids: tuple[str, ...], *, as_json: bool) -> None:
+    """What taking the inventory costs, before it is asked."""
+    settings = settings_room.load(home)
+    with err.status("looking at what is held"):
+        plans = asyncio.run(plan_inventory(settings, source_ids, _inventoried(home)))
+    if as_json:
+        print_json({"sources": [_plan_json(item) for item in plans]})
+        return
+    for item in plans:
+        _show_plan(item)
+
+
+def _inventoried(home: Path) -> Callable[[str], Inventoried | None]:
+    """What the published copy holds of the registry; None where there is none yet."""
+
+    def held(source_id: str) -> Inventoried | None:
+        try:
+            with Snapshot.open(home) as snapshot:
+                return read_inventoried(snapshot, source_id, utc_now())
+        except NotPublished:
+            return None
+
+    return held
+
+
+def _plan_json(item: InventoryPlan) -> dict[str, Any]:
+    return {**msgspec.to_builtins(item), "due": item.due, "usable": item.usable, "a_day": round(item.a_day, 1)}
+
+
+def _show_plan(item: InventoryPlan) -> None:
+    """What taking the inventory costs."""
+    table = Table("look", "what it reads", "targets", "due now", "a round", title=escape(item.source_id))
+    for look in item.looks:
+        targets = f"about {look.targets:,}" if look.assumed else f"{look.targets:,}"
+        table.add_row(look.look, look.says, targets, f"{look.due:,}", f"{look.a_period:,.0f}")
+    out.print(table)
+    pace = f"at {item.requests_per_second:g} a second"
+    out.print(
+        f"{item.due:,} requests due now, {pace} at least {_span(item.due, item)}; access, robots, quota and sizes are known "
+        f"after {item.usable:,} ({_span(item.usable, item)})."
+    )
+    events = "not known yet" if item.events_a_day is None else f"about {item.events_a_day:,.0f} a day as of late"
+    out.print(
+        f"Then rounds of {item.period_days:g} days: about {item.a_day:,.0f} requests a day; what events ask for: {events}. "
+        f"This plan spent {item.planning_requests}."
+    )
+
+
+def _span(requests: int, item: InventoryPlan) -> timedelta:
+    return timedelta(seconds=round(requests / item.requests_per_second))

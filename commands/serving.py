@@ -1,0 +1,110 @@
+"""The terminal front: what runs on: the pages, the service, the demo."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import settings as settings_room
+from collector.days import utc_now
+from collector.sync import SyncRequest, choose_sources
+from commands.console import (
+    Home,
+    err,
+    out,
+)
+from commands.syncing import end_of_sync, sync_here
+from pages import launch
+from reports import registry
+from reports.period import DEFAULT_PRESET, parse
+from reports.render import terminal as terminal_form
+from service import demo
+from warehouse.ledger import Ledger
+from warehouse.snapshot import Snapshot
+
+app = typer.Typer()
+
+
+@app.command(name="app")
+def app_command(
+    home: Home = settings_room.DEFAULT_HOME,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free port.")] = None,
+    address: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+) -> None:
+    """Open the pages in a browser's reach; Ctrl-C ends it."""
+    chosen = settings_room.load(home).app
+    raise typer.Exit(_run_app(home, address or chosen.address, chosen.port if port is None else port))
+
+
+def _run_app(home: Path, address: str, port: int) -> int:
+    port = port or launch.free_port(address)
+    process = subprocess.Popen(launch.command(home, address, port), stdout=subprocess.DEVNULL)
+    err.print(f"the pages are at [bold]http://{address}:{port}[/] (Ctrl-C ends)")
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    while True:
+        try:
+            return max(0, process.wait())
+        except KeyboardInterrupt:
+            process.terminate()
+
+
+@app.command()
+def serve(
+    home: Home = settings_room.DEFAULT_HOME,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Answer /health on this port; 0: any free one.")
+    ] = None,
+    address: Annotated[str, typer.Option(help="Address for --port.")] = "127.0.0.1",
+) -> None:
+    """Collect on a schedule until stopped; `sync` in another terminal hands its work over."""
+    from service import clock  # the scheduler and its job store are slow to import, and no other command needs them
+
+    settings = settings_room.load(home)
+    choose_sources(settings, ())
+    logging.basicConfig(
+        stream=sys.stderr, level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.Formatter.converter = time.gmtime
+    for noisy in ("apscheduler", "httpx", "httpcore"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+    def stop_on_signal(service: clock.Service) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: service.stop())
+
+    clock.open_and_serve(home, settings, stop_on_signal, address=address, port=port)
+
+
+@app.command(name="demo")
+def demo_command(
+    home: Home = Path("demo-ledger"),
+    headless: Annotated[bool, typer.Option("--headless", help="Do the work, print a summary, open no pages.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the pages; 0: any free one.")] = 8501,
+    number: Annotated[int, typer.Option("--events", min=1, help="Events of the stand-in Quay.")] = 24_000,
+    days: Annotated[int, typer.Option(min=1, max=365, help="Days that they lie in.")] = 62,
+    seed: Annotated[int, typer.Option(help="Another seed, another registry.")] = 7,
+) -> None:
+    """The whole way without a Quay: collect from a stand-in, report on it, show the pages."""
+    demo.fresh_home(home)
+    with err.status("starting a stand-in Quay"):
+        quay = contextlib.ExitStack()
+        standing = quay.enter_context(demo.stand_in(number, days, seed))
+    with quay:
+        err.print(f"a stand-in Quay listens at {standing.url}")
+        with Ledger.open(home, command="demo") as ledger:
+            answers = sync_here(ledger, demo.demo_settings(standing, days), SyncRequest())
+        end_of_sync(answers, as_json=False)
+        with Snapshot.open(home) as snapshot:
+            built = registry.find("usage").build(snapshot, parse(DEFAULT_PRESET, "UTC", utc_now()), top=5)
+        out.print(terminal_form.render(built, width=out.width, colour=out.is_terminal), markup=False)
+        if headless:
+            return
+    raise typer.Exit(_run_app(home, "127.0.0.1", port))
