@@ -131,6 +131,34 @@ class CollectSettings(_Section):
     )
 
 
+class InventorySettings(_Section):
+    """What is read of the registry besides its log, and how often."""
+
+    enabled: bool = Field(default=True, description="false: `serve` reads the log alone.")
+    period_days: float = Field(
+        default=7.0, ge=0.25, le=365, description="A whole round over the registry is spread over so many days."
+    )
+    run_every_minutes: float = Field(
+        default=15.0,
+        gt=0,
+        le=1440,
+        description="How often `serve` reads what events changed, and a share of the round.",
+    )
+    run_minutes: float = Field(
+        default=5.0, gt=0, le=1440, description="How long such a run may take before the log goes first again."
+    )
+    leave_out: tuple[str, ...] = Field(
+        default=(), description="Looks that are never done; docs/inventory.md names them."
+    )
+    extra: tuple[str, ...] = Field(
+        default=(), description="Looks that are off unless named: `tag_pulls`, one request a tag."
+    )
+    calculate_registry_size: bool = Field(
+        default=False,
+        description="true: ask Quay once a day to sum the registry's size up. The one request besides exports that is no read.",
+    )
+
+
 class MonthsSettings(_Section):
     """When a month leaves the live file for a Parquet file of its own."""
 
@@ -207,6 +235,7 @@ class Settings(BaseSettings):
 
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
     collect: CollectSettings = CollectSettings()
+    inventory: InventorySettings = InventorySettings()
     months: MonthsSettings = MonthsSettings()
     publish: PublishSettings = PublishSettings()
     clock: ClockSettings = ClockSettings()

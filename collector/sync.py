@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -21,11 +21,13 @@ from collector.exporting import export_days
 from collector.following import follow
 from collector.judging import judge_day
 from collector.mailbox import Mailbox
+from collector.quay.budget import Budget
 from collector.quay.client import QuayClient
 from collector.quay.errors import QuayError
 from collector.reading import read
 from collector.recovery import recover
 from collector.run import SourceRun
+from collector.spending import spent_of
 from settings import Settings, SettingsError, SourceSettings
 from warehouse import runs, slices, sources
 from warehouse.ledger import Ledger
@@ -97,6 +99,7 @@ class Span(msgspec.Struct, frozen=True):
 
 
 Report = Callable[[Progress], None]
+Budgets = Mapping[str, Budget]
 
 
 def quiet(_: Progress) -> None:
@@ -112,16 +115,17 @@ async def sync(
     now: Callable[[], datetime] = utc_now,
     report: Report = quiet,
     mailbox: Mailbox | None = None,
+    budgets: Budgets | None = None,
 ) -> SyncOutcome:
     """Makes the asked days of the asked sources as complete as the sources allow.
 
-    `mailbox`: where callbacks arrive; None: no exports. Raises UnknownSource, SettingsError (before anything is asked) and WarehouseError; what a source does wrong is in its
+    `mailbox`: where callbacks arrive; None: no exports. `budgets`: shared with whoever else asks these sources. Raises UnknownSource, SettingsError (before anything is asked) and WarehouseError; what a source does wrong is in its
     outcome. A cancelled run is recorded as interrupted."""
     chosen = choose_sources(settings, request.source_ids)
     runs.close_interrupted(ledger, now())
     run_id = runs.start_run(ledger, "sync", command, now())
     works = [
-        _Work(SourceRun(ledger, settings, key, source, QuayClient(key, source), run_id, now), report, mailbox)
+        _Work(SourceRun(ledger, settings, key, source, client_of(key, source, budgets), run_id, now), report, mailbox)
         for key, source in chosen
     ]
     outcomes: tuple[SourceOutcome, ...] = ()
@@ -150,6 +154,11 @@ def choose_sources(settings: Settings, source_ids: Sequence[str]) -> list[tuple[
     for _, source in chosen:
         source.secret()
     return chosen
+
+
+def client_of(source_id: str, source: SourceSettings, budgets: Budgets | None) -> QuayClient:
+    """A client of a source, within the budget that it shares with others, where there is one."""
+    return QuayClient(source_id, source, budget=(budgets or {}).get(source_id))
 
 
 def days_asked(settings: Settings, request: SyncRequest, today: date) -> Span:
@@ -197,18 +206,7 @@ class _Work:
 
     def spent(self) -> list[runs.Spent]:
         """What was asked of the source, by operation, purpose and outcome."""
-        return [
-            runs.Spent(
-                source_id=self._run.source_id,
-                operation=item.operation,
-                purpose=item.purpose,
-                outcome=item.outcome,
-                requests=item.requests,
-                seconds=item.seconds,
-                received_bytes=item.received_bytes,
-            )
-            for item in self._run.client.meter.spent()
-        ]
+        return spent_of(self._run.source_id, self._run.client.meter)
 
     def _tell(self, stage: str, day: date | None) -> None:
         run, numbers = self._run, self._run.numbers

@@ -1,4 +1,6 @@
-"""The clock: `quayledger serve`. Holds the ledger, runs the jobs one at a time, takes work over, stops cleanly.
+"""The clock: `quayledger serve`. Holds the ledger, runs the jobs, takes work over, stops cleanly.
+
+The log's jobs run one at a time; the inventory runs beside them in a thread of its own, within the same budget.
 
 Jobs are kept in `<home>/clock.sqlite`, so a run that was missed while the service was down is made up once, at its start.
 """
@@ -10,6 +12,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from datetime import datetime, timedelta
@@ -25,14 +28,16 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from collector.days import utc_now
 from collector.errors import CollectorError
+from collector.inventory.sync import InventoryOutcome, InventoryProgress, InventoryRequest
 from collector.mailbox import Mailbox
+from collector.quay.budget import Budget
 from collector.quay.errors import QuayError
 from collector.sync import Progress, SyncOutcome, SyncRequest
 from service import inbox, receiver
 from service.exits import exit_of
 from service.server import Server
-from service.telling import answer_of, answers_of
-from service.work import close_months, sync_and_publish
+from service.telling import answer_of, answers_of, inventory_answer_of, inventory_answers_of
+from service.work import close_months, inventory_and_publish, sync_and_publish
 from settings import Settings, SettingsError
 from warehouse import board, publish
 from warehouse.errors import WarehouseError
@@ -41,6 +46,7 @@ from warehouse.ledger import Ledger
 log = logging.getLogger("quayledger")
 _T = TypeVar("_T")
 _POLL_S = 0.3
+_BESIDE = "inventory"  # the executor of what runs beside the log
 
 
 class Service:
@@ -51,13 +57,16 @@ class Service:
     def __init__(self, ledger: Ledger, settings: Settings, mailbox: Mailbox | None = None) -> None:
         self._ledger, self._settings, self._mailbox = ledger, settings, mailbox
         self._stopping = threading.Event()
-        self._task: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+        self._tasks: dict[asyncio.Task[Any], asyncio.AbstractEventLoop] = {}
+        self._budgets = {
+            key: Budget(source.requests_per_second, time.monotonic) for key, source in settings.sources.items()
+        }
         self._lock = threading.Lock()
         self._since = utc_now()
         self._told: board.Board | None = None
         self._scheduler = BackgroundScheduler(
             jobstores={"default": SQLAlchemyJobStore(url=f"sqlite:///{ledger.home.resolve() / 'clock.sqlite'}")},
-            executors={"default": ThreadPoolExecutor(1)},
+            executors={"default": ThreadPoolExecutor(1), _BESIDE: ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone="UTC",
         )
@@ -89,7 +98,7 @@ class Service:
         return {
             "status": "stopping" if self._stopping.is_set() else "ok",
             "since": self._since.isoformat(),
-            "busy": self._task is not None,
+            "busy": bool(self._tasks),
             "next_runs": {name: when.isoformat() if when else None for name, when in sorted(jobs.items())},
         }
 
@@ -110,8 +119,40 @@ class Service:
         command = "sync (handed over)" if order else "serve"
         return self._await(
             sync_and_publish(
-                self._ledger, self._settings, request, command=command, report=report, mailbox=self._mailbox
+                self._ledger,
+                self._settings,
+                request,
+                command=command,
+                report=report,
+                mailbox=self._mailbox,
+                budgets=self._budgets,
             )
+        )
+
+    def inventory(
+        self, request: InventoryRequest, order: inbox.Order | None = None
+    ) -> tuple[InventoryOutcome, ...] | None:
+        """One run over the registry; None where the service was stopped meanwhile."""
+        told: dict[str, inbox.InventoryAnswer] = {}
+
+        def report(progress: InventoryProgress) -> None:
+            if order is not None:
+                told[progress.source_id] = inventory_answer_of(progress)
+                said = inbox.Answer(order.order_id, "running", inventories=tuple(told.values()))
+                inbox.answer(self._ledger.home, said)
+
+        command = "inventory (handed over)" if order else "serve"
+        return self._await(
+            inventory_and_publish(
+                self._ledger, self._settings, request, command=command, report=report, budgets=self._budgets
+            )
+        )
+
+    def inventory_tick(self) -> tuple[InventoryOutcome, ...] | None:
+        """What events changed, and this run's share of the round, for as long as the settings let it."""
+        asked = self._settings.inventory
+        return self.inventory(
+            InventoryRequest(seconds=asked.run_minutes * 60, tick=timedelta(minutes=asked.run_every_minutes))
         )
 
     def look_again(self, outcome: SyncOutcome | None) -> None:
@@ -139,19 +180,24 @@ class Service:
         """Does what a command handed over, and tells it."""
         home = self._ledger.home
         try:
-            outcome = self.sync(SyncRequest(order.first, order.last, order.source_ids), order)
+            said = self._obey(order)
         except (QuayError, CollectorError, SettingsError, WarehouseError) as error:
-            inbox.answer(home, inbox.Answer(order.order_id, "failed", (), str(error), int(exit_of(error))))
-            return
-        if outcome is None:
-            inbox.answer(home, inbox.Answer(order.order_id, "failed", (), "the service was stopped meanwhile", 130))
-            return
-        inbox.answer(home, inbox.Answer(order.order_id, "done", answers_of(outcome)))
+            said = inbox.Answer(order.order_id, "failed", (), str(error), int(exit_of(error)))
+        inbox.answer(home, said or inbox.Answer(order.order_id, "failed", (), "the service was stopped meanwhile", 130))
+
+    def _obey(self, order: inbox.Order) -> inbox.Answer | None:
+        if order.work == "inventory":
+            looked = self.inventory(InventoryRequest(order.source_ids, order.everything, order.requests), order)
+            if looked is None:
+                return None
+            return inbox.Answer(order.order_id, "done", inventories=inventory_answers_of(looked))
+        outcome = self.sync(SyncRequest(order.first, order.last, order.source_ids), order)
+        return None if outcome is None else inbox.Answer(order.order_id, "done", answers_of(outcome))
 
     def _tell_board(self) -> None:
         """Says to readers what runs next; they cannot ask this process."""
         jobs = {job.id: job.next_run_time for job in self._scheduler.get_jobs() if job.next_run_time is not None}
-        told = board.Board(os.getpid(), self._since, self._task is not None, jobs)
+        told = board.Board(os.getpid(), self._since, bool(self._tasks), jobs)
         if told != self._told:
             self._told = told
             with contextlib.suppress(OSError):
@@ -162,24 +208,39 @@ class Service:
         clock = self._settings.clock
         self._set_job("sync", IntervalTrigger(seconds=clock.sync_every_minutes * 60, timezone="UTC"), utc_now())
         self._set_job("publish", IntervalTrigger(seconds=clock.publish_every_minutes * 60, timezone="UTC"), None)
+        if self._settings.inventory.enabled:
+            every_s = self._settings.inventory.run_every_minutes * 60
+            self._set_job("inventory", IntervalTrigger(seconds=every_s, timezone="UTC"), utc_now(), _BESIDE)
+        elif self._scheduler.get_job("inventory") is not None:
+            self._scheduler.remove_job("inventory")
         close_at = CronTrigger(hour=clock.close_at.hour, minute=clock.close_at.minute, timezone="UTC")
         self._set_job("close", close_at, None)
 
-    def _set_job(self, name: str, trigger: BaseTrigger, first_at: datetime | None) -> None:
+    def _set_job(self, name: str, trigger: BaseTrigger, first_at: datetime | None, executor: str = "default") -> None:
         held = self._scheduler.get_job(name)
         if held is not None and str(held.trigger) == str(trigger):
             return
         when = {} if first_at is None else {"next_run_time": first_at}
         self._scheduler.add_job(
-            "service.clock:run_job", trigger, args=[name], id=name, name=name, replace_existing=True, **when
+            "service.clock:run_job",
+            trigger,
+            args=[name],
+            id=name,
+            name=name,
+            replace_existing=True,
+            executor=executor,
+            **when,
         )
 
     def _take_orders(self) -> None:
         inbox.sweep(self._ledger.home, utc_now())
         for order in inbox.waiting(self._ledger.home):
             inbox.take(self._ledger.home, order)
-            log.info("took over a sync from %s to %s", order.first or "the start", order.last or "now")
-            self._scheduler.add_job("service.clock:run_order", args=[order], id=f"order-{order.order_id}")
+            log.info("took over: %s from %s to %s", order.work, order.first or "the start", order.last or "now")
+            executor = _BESIDE if order.work == "inventory" else "default"
+            self._scheduler.add_job(
+                "service.clock:run_order", args=[order], id=f"order-{order.order_id}", executor=executor
+            )
 
     def _await(self, work: Coroutine[Any, Any, _T]) -> _T | None:
         """Runs a coroutine in this thread such that `stop` can cancel it from another."""
@@ -187,23 +248,23 @@ class Service:
         async def main() -> _T:
             task = asyncio.ensure_future(work)
             with self._lock:
-                self._task = (asyncio.get_running_loop(), task)
+                self._tasks[task] = asyncio.get_running_loop()
                 if self._stopping.is_set():
                     task.cancel()
-            return await task
+            try:
+                return await task
+            finally:
+                with self._lock:
+                    self._tasks.pop(task, None)
 
         try:
             return asyncio.run(main())
         except (asyncio.CancelledError, CancelledError):
             return None
-        finally:
-            with self._lock:
-                self._task = None
 
     def _cancel(self) -> None:
         with self._lock:
-            if self._task is not None:
-                loop, task = self._task
+            for task, loop in self._tasks.items():
                 loop.call_soon_threadsafe(task.cancel)
 
 
@@ -218,6 +279,8 @@ def run_job(name: str) -> None:
                 outcome = service.sync(SyncRequest())
                 _tell(outcome)
                 service.look_again(outcome)
+            case "inventory":
+                _tell_inventory(service.inventory_tick())
             case "close":
                 service.close_day()
             case "publish":
@@ -240,6 +303,23 @@ def _tell(outcome: SyncOutcome | None) -> None:
         )
         for note in source.notes:
             log.warning("%s: %s", source.source_id, note)
+        if source.error:
+            log.error("%s: %s", source.source_id, source.error)
+
+
+def _tell_inventory(outcomes: tuple[InventoryOutcome, ...] | None) -> None:
+    for source in outcomes or ():
+        states = ", ".join(f"{number} {state}" for state, number in sorted(source.states.items()))
+        log.info(
+            "%s: inventory: %d new, %d changed, %d gone, %d requests; looks: %s; left: %d",
+            source.source_id,
+            source.opened,
+            source.changed,
+            source.closed,
+            source.requests,
+            states or "none",
+            source.left,
+        )
         if source.error:
             log.error("%s: %s", source.source_id, source.error)
 

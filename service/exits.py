@@ -6,6 +6,7 @@ import errno
 from enum import IntEnum
 
 from collector.errors import BadCover, CollectorError, NothingReadable, UnknownSource
+from collector.inventory.ondemand import BadQuestion
 from collector.quay.errors import (
     Forbidden,
     NotAQuay,
@@ -55,6 +56,7 @@ MEANING: dict[Exit, str] = {
 
 _TABLE: tuple[tuple[type[Exception], Exit], ...] = (
     (UnknownSource, Exit.USAGE),
+    (BadQuestion, Exit.USAGE),
     (ReportError, Exit.USAGE),
     (DemoError, Exit.USAGE),
     (BadCover, Exit.SETTINGS),

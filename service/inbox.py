@@ -25,13 +25,17 @@ _T = TypeVar("_T")
 
 
 class Order(msgspec.Struct, frozen=True):
-    """Work for the service: a sync of these UTC days (None: as the settings say) and sources (none: all)."""
+    """Work for the service: a sync of these UTC days (None: as the settings say) and sources (none: all), or a look at what
+    the registry holds (`everything`: a whole round; `requests`: at most so many a source)."""
 
     order_id: str
     first: date | None
     last: date | None
     source_ids: tuple[str, ...]
     created_at: datetime
+    work: Literal["sync", "inventory"] = "sync"
+    everything: bool = False
+    requests: int | None = None
 
 
 class SourceAnswer(msgspec.Struct, frozen=True):
@@ -49,6 +53,28 @@ class SourceAnswer(msgspec.Struct, frozen=True):
     states: dict[str, int] = {}
 
 
+class InventoryAnswer(msgspec.Struct, frozen=True):
+    """How one source of an order for the inventory went, or goes. `states`: looks by how they ended; `by_why`: by what asked
+    for them; `left`: looks that were due and not done."""
+
+    source_id: str
+    looks_done: int
+    looks_total: int
+    changes: int
+    requests: int
+    opened: int = 0
+    changed: int = 0
+    closed: int = 0
+    points: int = 0
+    rejected_rows: int = 0
+    left: int = 0
+    states: dict[str, int] = {}
+    by_why: dict[str, int] = {}
+    notes: tuple[str, ...] = ()
+    error: str = ""
+    exit_code: int = 0
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What the service says of an order."""
 
@@ -57,11 +83,21 @@ class Answer(msgspec.Struct, frozen=True):
     sources: tuple[SourceAnswer, ...] = ()
     message: str = ""
     exit_code: int = 0
+    inventories: tuple[InventoryAnswer, ...] = ()
 
 
 def hand_over(home: Path, first: date | None, last: date | None, source_ids: tuple[str, ...]) -> Order:
-    """Lays an order into the inbox."""
-    order = Order(uuid.uuid4().hex, first, last, source_ids, datetime.now(UTC))
+    """Lays an order for a sync into the inbox."""
+    return _lay(home, Order(uuid.uuid4().hex, first, last, source_ids, datetime.now(UTC)))
+
+
+def hand_over_inventory(home: Path, source_ids: tuple[str, ...], *, everything: bool, requests: int | None) -> Order:
+    """Lays an order for the inventory into the inbox."""
+    order = Order(uuid.uuid4().hex, None, None, source_ids, datetime.now(UTC), "inventory", everything, requests)
+    return _lay(home, order)
+
+
+def _lay(home: Path, order: Order) -> Order:
     _write(_folder(home) / f"{order.order_id}{_ORDER}", msgspec.json.encode(order))
     return order
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collector.inventory.sync import InventoryOutcome, InventoryProgress
 from collector.sync import Progress, SyncOutcome
 from service import inbox
 from service.exits import exit_of
@@ -35,4 +36,36 @@ def answers_of(outcome: SyncOutcome) -> tuple[inbox.SourceAnswer, ...]:
             states=item.states,
         )
         for item in outcome.sources
+    )
+
+
+def inventory_answer_of(progress: InventoryProgress) -> inbox.InventoryAnswer:
+    """How far the inventory of a source is."""
+    return inbox.InventoryAnswer(
+        progress.source_id, progress.looks_done, progress.looks_total, progress.changes, progress.requests
+    )
+
+
+def inventory_answers_of(outcomes: tuple[InventoryOutcome, ...]) -> tuple[inbox.InventoryAnswer, ...]:
+    """How the inventory went, source by source."""
+    return tuple(
+        inbox.InventoryAnswer(
+            source_id=item.source_id,
+            looks_done=sum(item.states.values()),
+            looks_total=sum(item.states.values()) + item.left,
+            changes=item.opened + item.changed + item.closed,
+            requests=item.requests,
+            opened=item.opened,
+            changed=item.changed,
+            closed=item.closed,
+            points=item.points,
+            rejected_rows=item.rejected_rows,
+            left=item.left,
+            states=item.states,
+            by_why=item.by_why,
+            notes=item.notes,
+            error=item.error,
+            exit_code=int(exit_of(item.failure)) if item.failure else 0,
+        )
+        for item in outcomes
     )

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from collector.days import utc_now
+from collector.inventory import sync as inventory
+from collector.inventory.sync import InventoryOutcome, InventoryProgress, InventoryRequest, take_inventory
 from collector.mailbox import Mailbox
-from collector.sync import Progress, SyncOutcome, SyncRequest, quiet, sync
+from collector.sync import Budgets, Progress, SyncOutcome, SyncRequest, quiet, sync
 from service import receiver
 from settings import Settings
 from warehouse import months, publish
@@ -24,13 +26,33 @@ async def sync_and_publish(
     now: Callable[[], datetime] = utc_now,
     report: Callable[[Progress], None] = quiet,
     mailbox: Mailbox | None = None,
+    budgets: Budgets | None = None,
 ) -> SyncOutcome:
     """Collects what is missing, then gives readers a new copy, whatever ended the collecting. `mailbox`: where callbacks
     arrive; None: a receiver is opened for as long as the run takes, where a source may export."""
     try:
         with contextlib.ExitStack() as stack:
             box = mailbox or stack.enter_context(receiver.opened(settings))
-            return await sync(ledger, settings, request, command=command, now=now, report=report, mailbox=box)
+            return await sync(
+                ledger, settings, request, command=command, now=now, report=report, mailbox=box, budgets=budgets
+            )
+    finally:
+        publish.publish(ledger, keep=settings.publish.keep, now=now())
+
+
+async def inventory_and_publish(
+    ledger: Ledger,
+    settings: Settings,
+    request: InventoryRequest,
+    *,
+    command: str,
+    now: Callable[[], datetime] = utc_now,
+    report: Callable[[InventoryProgress], None] = inventory.quiet,
+    budgets: Budgets | None = None,
+) -> tuple[InventoryOutcome, ...]:
+    """Reads what is due of the registry, then gives readers a new copy, whatever ended the reading."""
+    try:
+        return await take_inventory(ledger, settings, request, command=command, now=now, report=report, budgets=budgets)
     finally:
         publish.publish(ledger, keep=settings.publish.keep, now=now())
 

@@ -1,0 +1,123 @@
+"""An inventory run on one source: what its looks share, and what was learned on the way."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from collector.days import utc_now
+from collector.inventory.due import Known
+from collector.inventory.looks import EVERYWHERE, LOOK, all_of, namespace_of
+from collector.quay.client import QuayClient
+from settings import InventorySettings, SourceSettings
+from warehouse.ledger import Ledger
+
+# So many targets of a namespace that refuse a look, and none that answers it, speak for the others.
+REFUSALS_THAT_SPEAK = 3
+
+
+@dataclass
+class Allowance:
+    """What a run may spend: requests and seconds; None: as many as there are looks to do."""
+
+    requests: int | None = None
+    seconds: float | None = None
+    clock: Callable[[], float] = time.monotonic
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
+
+    def is_spent(self, requests: int) -> bool:
+        """Whether nothing more may be asked."""
+        if self.requests is not None and requests >= self.requests:
+            return True
+        return self.seconds is not None and self.clock() - self.began >= self.seconds
+
+
+@dataclass
+class Refusals:
+    """Who refused what, so that not every target is asked for a right that the token has not. `access`: superuser | other;
+    only a superuser's refusal by some organisations speaks for the others: any other token may administer just one."""
+
+    access: str = "other"
+    refused: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    answered: set[tuple[str, str]] = field(default_factory=set)
+    not_offered: set[str] = field(default_factory=set)
+
+    def note(self, look: str, target: str, state: str) -> str | None:
+        """Notes how a look ended; gives the target of a note about all the others, where one is due now."""
+        place = self._place(look, target)
+        if state in ("ok", "partial"):
+            self.answered.add(place)
+        if state == "not_offered" and look not in self.not_offered:
+            self.not_offered.add(look)
+            return EVERYWHERE
+        if state == "refused" and LOOK[look].level != "registry":
+            self.refused[place] += 1
+            if self.refused[place] == REFUSALS_THAT_SPEAK and place not in self.answered:
+                return all_of(place[1])
+        return None
+
+    def bars(self, look: str, target: str) -> bool:
+        """Whether asking would be of no use."""
+        place = self._place(look, target)
+        return look in self.not_offered or (
+            place not in self.answered and self.refused.get(place, 0) >= REFUSALS_THAT_SPEAK
+        )
+
+    def _place(self, look: str, target: str) -> tuple[str, str]:
+        if LOOK[look].level != "organization":
+            return look, namespace_of(target)
+        return look, "" if self.access == "superuser" else target
+
+
+@dataclass
+class Tally:
+    """How far a run is; read at any time by whoever shows progress."""
+
+    looks_total: int = 0
+    looks_done: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    opened: int = 0
+    changed: int = 0
+    closed: int = 0
+    points: int = 0
+    rejected_rows: int = 0
+    failures_in_a_row: int = 0
+    by_why: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class InventoryRun:
+    """One source in one run. `access`: superuser | other; `username`: the token's own user, '' where it may not be known."""
+
+    ledger: Ledger
+    settings: InventorySettings
+    source_id: str
+    source: SourceSettings
+    client: QuayClient
+    run_id: int
+    allowance: Allowance
+    began_at: datetime
+    now: Callable[[], datetime] = utc_now
+    tell: Callable[[], None] = lambda: None
+    access: str = "other"
+    username: str = ""
+    known: dict[tuple[str, str], Known] = field(default_factory=dict)
+    refusals: Refusals = field(default_factory=Refusals)
+    tally: Tally = field(default_factory=Tally)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def period(self) -> timedelta:
+        """How long a whole round takes."""
+        return timedelta(days=self.settings.period_days)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the run may ask no more."""
+        return self.allowance.is_spent(self.client.meter.requests)

@@ -1,0 +1,217 @@
+"""The inventory's sync: what events ask for, what was never read, what has grown old; within the budget, kept as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from collector.cover import find_access, parse_scopes
+from collector.days import utc_now
+from collector.errors import CollectorError
+from collector.inventory import rounds
+from collector.inventory.causing import note_causes
+from collector.inventory.doing import do_looks
+from collector.inventory.due import Due, in_order
+from collector.inventory.run import Allowance, InventoryRun
+from collector.inventory.universe import chosen, read_known, read_universe
+from collector.quay.errors import QuayError
+from collector.spending import spent_of
+from collector.sync import Budgets, choose_sources, client_of
+from settings import Settings
+from warehouse import runs, sources
+from warehouse.ledger import Ledger
+
+KIND = "inventory"
+
+
+class InventoryRequest(msgspec.Struct, frozen=True):
+    """What to read. `everything`: a whole round now, however new what is held is. `requests`, `seconds`: at most so many
+    for each source. `tick`: how long until the next run, so that the round may be spread; None: do all that is due."""
+
+    source_ids: tuple[str, ...] = ()
+    everything: bool = False
+    requests: int | None = None
+    seconds: float | None = None
+    tick: timedelta | None = None
+
+
+class InventoryProgress(msgspec.Struct, frozen=True):
+    """How far one source is."""
+
+    source_id: str
+    looks_done: int
+    looks_total: int
+    changes: int
+    requests: int
+
+
+class InventoryOutcome(msgspec.Struct, frozen=True):
+    """What a run did for one source. `states`: looks by how they ended; `by_why`: looks by what asked for them (event,
+    first, round); `left`: looks that were due and not done, because the allowance was spent or the run was stopped;
+    `failure`: what stopped it."""
+
+    source_id: str
+    states: dict[str, int]
+    by_why: dict[str, int]
+    opened: int
+    changed: int
+    closed: int
+    points: int
+    rejected_rows: int
+    requests: int
+    left: int
+    notes: tuple[str, ...] = ()
+    failure: QuayError | CollectorError | None = None
+
+    @property
+    def error(self) -> str:
+        """The failure in words; '' where there is none."""
+        return str(self.failure) if self.failure else ""
+
+
+Report = Callable[[InventoryProgress], None]
+
+
+def quiet(_: InventoryProgress) -> None:
+    """Tells nobody."""
+
+
+async def take_inventory(
+    ledger: Ledger,
+    settings: Settings,
+    request: InventoryRequest,
+    *,
+    command: str = KIND,
+    now: Callable[[], datetime] = utc_now,
+    report: Report = quiet,
+    budgets: Budgets | None = None,
+) -> tuple[InventoryOutcome, ...]:
+    """Reads what is due of the asked sources, side by side, each within its own budget (`budgets`: one shared with
+    whoever else asks these sources). Raises UnknownSource, SettingsError
+    (before anything is asked) and WarehouseError; what a source does wrong is in its outcome."""
+    asked = choose_sources(settings, request.source_ids)
+    runs.close_interrupted(ledger, now())
+    run_id = runs.start_run(ledger, KIND, command, now())
+    works = [
+        _Work(
+            InventoryRun(
+                ledger=ledger,
+                settings=settings.inventory,
+                source_id=key,
+                source=source,
+                client=client_of(key, source, budgets),
+                run_id=run_id,
+                allowance=Allowance(request.requests, request.seconds),
+                began_at=now(),
+                now=now,
+            ),
+            report,
+        )
+        for key, source in asked
+    ]
+    outcome, message = "interrupted", "stopped before it was done"
+    outcomes: tuple[InventoryOutcome, ...] = ()
+    try:
+        outcomes = tuple(await asyncio.gather(*(work.do(request) for work in works)))
+        stopped = [f"{item.source_id}: {item.error}" for item in outcomes if item.error]
+        outcome = "failed" if stopped and len(stopped) == len(outcomes) else "incomplete" if stopped else "done"
+        message = "; ".join(stopped)
+    finally:
+        runs.finish_run(ledger, run_id, now(), outcome, message, [spent for work in works for spent in work.spent()])
+    return outcomes
+
+
+_TELL_EVERY_S = 0.2
+
+
+class _Work:
+    """One source's share of a run."""
+
+    def __init__(self, run: InventoryRun, report: Report) -> None:
+        self._run, self._report = run, report
+        self._told_at = 0.0
+        run.tell = self._tell
+
+    async def do(self, request: InventoryRequest) -> InventoryOutcome:
+        """Never raises what is the source's fault: that is in the outcome."""
+        run = self._run
+        error: QuayError | CollectorError | None = None
+        async with run.client:
+            try:
+                await _take(run, request)
+            except (QuayError, CollectorError) as stopped:
+                error = stopped
+        self._told_at = 0.0
+        self._tell()
+        tally = run.tally
+        return InventoryOutcome(
+            source_id=run.source_id,
+            states=dict(tally.states),
+            by_why=dict(tally.by_why),
+            opened=tally.opened,
+            changed=tally.changed,
+            closed=tally.closed,
+            points=tally.points,
+            rejected_rows=tally.rejected_rows,
+            requests=run.client.meter.requests,
+            left=max(0, tally.looks_total - tally.looks_done),
+            notes=tuple(run.notes),
+            failure=error,
+        )
+
+    def spent(self) -> Sequence[runs.Spent]:
+        """What was asked of the source, by operation, purpose and outcome."""
+        return spent_of(self._run.source_id, self._run.client.meter)
+
+    def _tell(self) -> None:
+        if time.monotonic() - self._told_at < _TELL_EVERY_S:
+            return
+        self._told_at = time.monotonic()
+        run, tally = self._run, self._run.tally
+        changes = tally.opened + tally.changed + tally.closed
+        self._report(
+            InventoryProgress(run.source_id, tally.looks_done, tally.looks_total, changes, run.client.meter.requests)
+        )
+
+
+async def _take(run: InventoryRun, request: InventoryRequest) -> None:
+    """Wide looks first: what they find says what narrow ones there are."""
+    sources.register_source(run.ledger, run.source_id, run.source.name or run.source_id, run.source.url, run.now())
+    run.access = run.refusals.access = await _access(run)
+    run.known = await asyncio.to_thread(read_known, run.ledger, run.source_id)
+    universe = await asyncio.to_thread(read_universe, run.ledger, run.source_id, run.access, run.now())
+    await asyncio.to_thread(note_causes, run, universe)
+    plan = rounds.Rounds(run, request.everything, request.tick)
+    await _do(run, in_order(await asyncio.to_thread(plan.wanted)))
+    for tier in sorted({kind.tier for kind in chosen(run.settings)}):
+        await _do(run, await asyncio.to_thread(plan.of_tier, tier))
+    if plan.put_off:
+        run.notes.append(f"{plan.put_off:,} look(s) of the round are left for later runs, as the period allows")
+
+
+async def _do(run: InventoryRun, due: list[Due]) -> None:
+    run.tally.looks_total += len(due)
+    if due and not run.is_spent:
+        await do_looks(run, due)
+
+
+async def _access(run: InventoryRun) -> str:
+    """Whether the token reads the whole registry: as the newest cover says, or else found out."""
+    covers = sources.covers(run.ledger, run.source_id)
+    if run.source.scopes:
+        scopes = [scope.text for scope in parse_scopes(run.source_id, run.source.scopes)]
+    elif covers:
+        scopes = list(covers[-1].scopes)
+    else:
+        scopes = [scope.text for scope in (await find_access(run.client, run.now().date())).scopes]
+    return "superuser" if "superuser" in scopes else "other"
+
+
+def state_counts(outcomes: Sequence[InventoryOutcome]) -> Counter[str]:
+    """Looks of all sources by how they ended."""
+    return sum((Counter(outcome.states) for outcome in outcomes), Counter())

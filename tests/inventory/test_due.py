@@ -1,0 +1,126 @@
+"""When a look is due: never-read at once, rounds by age, refusals left alone, events first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.inventory.due import (
+    Due,
+    Known,
+    Rhythm,
+    Want,
+    in_order,
+    is_barred,
+    round_due,
+    share_of_round,
+    wanted_due,
+)
+from collector.inventory.looks import LOOK, LOOKS
+from collector.inventory.run import Refusals
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+WEEK = Rhythm(timedelta(days=7))
+
+
+def _known(state: str, age: timedelta, *, was_ok: bool = True) -> Known:
+    return Known(state, NOW - age, NOW - age if was_ok else None)
+
+
+@pytest.mark.parametrize(
+    ("look", "known", "is_due"),
+    [
+        ("members", None, True),
+        ("members", _known("ok", timedelta(days=6)), False),
+        ("members", _known("ok", timedelta(days=8)), True),
+        ("members", _known("partial", timedelta(days=8)), True),
+        ("users", _known("ok", timedelta(hours=20)), False),
+        ("users", _known("ok", timedelta(hours=23, minutes=30)), True),
+        ("users", _known("refused", timedelta(days=2), was_ok=False), False),
+        ("members", _known("refused", timedelta(days=8), was_ok=False), True),
+        ("members", _known("failed", timedelta(minutes=30)), False),
+        ("members", _known("failed", timedelta(hours=2)), True),
+        ("manifest", _known("ok", timedelta(days=300)), False),
+        ("labels", _known("ok", timedelta(days=20)), False),
+        ("labels", _known("ok", timedelta(days=29)), True),
+        ("tag", None, False),
+        ("user", None, False),
+    ],
+)
+def test_rounds(look: str, known: Known | None, is_due: bool) -> None:
+    assert (round_due(LOOK[look], "x", known, WEEK, NOW) is not None) == is_due
+
+
+def test_what_events_ask_for_waits_only_for_what_runs_by_the_hour() -> None:
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    push = Want("tags", "acme/web", "push_repo", NOW)
+    sync = Want("tags", "acme/web", "repo_mirror_sync_success", NOW)
+    assert wanted_due(push, _known("ok", hour), NOW) is not None
+    assert wanted_due(sync, _known("ok", hour), NOW) is None
+    assert wanted_due(sync, _known("ok", day), NOW) is not None
+    assert wanted_due(push, _known("failed", timedelta(minutes=1)), NOW) is None
+
+
+def test_order_is_events_then_unread_then_oldest_and_wide_before_narrow() -> None:
+    late = timedelta(days=2)
+    due = [
+        Due("tags", "a/b", "round", late=late),
+        Due("tags", "a/c", "first"),
+        Due("members", "a", "first"),
+        Due("labels", "a/b@d", "event", NOW),
+        Due("user_permissions", "a/b", "event", NOW),
+    ]
+    assert [one.look for one in in_order(due)] == ["user_permissions", "labels", "members", "tags", "tags"]
+
+
+def test_a_note_about_all_targets_bars_for_a_period() -> None:
+    notes = {
+        ("triggers", "*"): _known("not_offered", timedelta(days=1), was_ok=False),
+        ("tags", "acme/*"): _known("not_asked", timedelta(days=1), was_ok=False),
+    }
+    week = timedelta(days=7)
+    assert is_barred("triggers", "globex/web", notes, week, NOW)
+    assert is_barred("tags", "acme/web", notes, week, NOW)
+    assert not is_barred("tags", "globex/web", notes, week, NOW)
+    assert not is_barred("triggers", "globex/web", notes, timedelta(hours=12), NOW)
+
+
+@given(st.integers(1, 50_000), st.integers(1, 240))
+def test_the_shares_of_a_period_make_a_whole_round(targets: int, tick_minutes: int) -> None:
+    tick = timedelta(minutes=tick_minutes)
+    sizes = [(kind, targets) for kind in LOOKS if kind.periods and not kind.once]
+    looks = sum(targets / kind.periods for kind, _ in sizes if kind.periods)
+    ticks = WEEK.period / tick
+    share = share_of_round(sizes, WEEK, tick)
+    assert looks - ticks <= share * ticks <= looks + 2 * ticks
+
+
+def test_three_refusals_speak_for_a_namespace_and_an_answer_for_the_others() -> None:
+    refusals = Refusals("other")
+    told = [refusals.note("tags", f"acme/r{n}", "refused") for n in range(3)]
+    assert told == [None, None, "acme/*"]
+    assert refusals.bars("tags", "acme/r9")
+    assert not refusals.bars("tags", "globex/r1")
+    assert not refusals.bars("builds", "acme/r9")
+    refusals.note("builds", "acme/r1", "ok")
+    for n in range(5):
+        assert refusals.note("builds", f"acme/x{n}", "refused") is None
+    assert not refusals.bars("builds", "acme/r9")
+
+
+def test_organisations_speak_for_each_other_only_to_a_superuser() -> None:
+    for access, barred in (("superuser", True), ("other", False)):
+        refusals = Refusals(access)
+        told = [refusals.note("members", f"org{n}", "refused") for n in range(3)]
+        assert refusals.bars("members", "org9") is barred
+        assert told[-1] == ("*" if barred else None)
+
+
+def test_what_is_not_offered_is_not_asked_again() -> None:
+    refusals = Refusals()
+    assert refusals.note("builds", "acme/web", "not_offered") == "*"
+    assert refusals.note("builds", "acme/api", "not_offered") is None
+    assert refusals.bars("builds", "globex/db")
