@@ -10,13 +10,13 @@ from collections.abc import Iterable
 import msgspec
 
 from collector.inventory.asking import look_at
-from collector.inventory.due import Due
+from collector.inventory.due import Due, notes_on
 from collector.inventory.found import Found, Gone, parts_of
 from collector.inventory.looks import LOOK, namespace_of, repository_of
 from collector.inventory.readers import READERS
 from collector.inventory.run import InventoryRun
 from collector.quay.errors import QuayError
-from warehouse.inventory.store import Brought, Look, held, record_looks
+from warehouse.inventory.store import Brought, Look, LookState, held, record_looks
 
 _BATCH_LOOKS = 100
 _BATCH_S = 3.0
@@ -99,9 +99,16 @@ class _Doing:
         tally.by_why[due.why] += 1
         tally.rejected_rows += look.rejected_rows
         tally.failures_in_a_row = tally.failures_in_a_row + 1 if look.state == "failed" else 0
-        if (everywhere := run.refusals.note(due.look, due.target, look.state)) is not None:
-            state = look.state if look.state == "not_offered" else "not_asked"
-            self._looks.append(msgspec.structs.replace(look, target=everywhere, state=state, requests=0))
+        if look.state in ("ok", "partial"):
+            # What could not be read before can be now: the note that spoke for it is no longer true.
+            for others in notes_on(due.look, due.target, run.known):
+                run.known.pop((due.look, others))
+                self._looks.append(
+                    msgspec.structs.replace(look, target=others, requests=0, brought=(), measured=(), caused_at=None)
+                )
+        state: LookState = "not_offered" if look.state == "not_offered" else "not_asked"
+        for others in run.refusals.note(due.look, due.target, look.state):
+            self._looks.append(msgspec.structs.replace(look, target=others, state=state, requests=0))
         if tally.failures_in_a_row >= _MOST_FAILURES:
             raise ServerIsFailing(run.source_id, due.look, f"{_MOST_FAILURES} looks failed in a row: {look.reason}")
 

@@ -9,13 +9,13 @@ from typing import Literal
 import msgspec
 
 from collector.inventory.effects import PATIENCE
-from collector.inventory.looks import EVERYWHERE, LOOK, LookKind, all_of, namespace_of
+from collector.inventory.looks import EVERYWHERE, LOOK, LookKind, all_in, all_of, namespace_of, repository_of
 
 Why = Literal["event", "first", "round"]
 _DAY = timedelta(days=1)
 _SLACK = timedelta(hours=1)  # a daily look is not put off because a run began a little earlier than the day before
 _AGAIN_AFTER_FAILURE = timedelta(hours=1)
-_UNREAD = ("refused", "not_asked", "not_offered")
+UNREAD = ("refused", "not_asked", "not_offered")
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ def round_due(kind: LookKind, target: str, known: Known | None, rhythm: Rhythm, 
 def _next(kind: LookKind, known: Known, rhythm: Rhythm) -> datetime | None:
     if known.state == "failed":
         return known.tried_at + _AGAIN_AFTER_FAILURE
-    if known.state in _UNREAD:
+    if known.state in UNREAD:
         return known.tried_at + max(rhythm.period, _DAY)
     if known.state == "gone" or known.ok_at is None:
         return known.tried_at + _DAY
@@ -88,9 +88,26 @@ def wanted_due(want: Want, known: Known | None, now: datetime) -> Due | None:
 
 
 def is_barred(look: str, target: str, known: Mapping[tuple[str, str], Known], period: timedelta, now: datetime) -> bool:
-    """Whether a note about all targets of this look, or of its namespace, says that asking is of no use for now."""
-    notes = (known.get((look, EVERYWHERE)), known.get((look, all_of(namespace_of(target)))))
-    return any(note is not None and note.state in _UNREAD and note.tried_at + max(period, _DAY) > now for note in notes)
+    """Whether a note about all targets of this look, of its namespace or repository, says that asking is of no use for now."""
+    places = (EVERYWHERE, all_of(namespace_of(target)), all_in(repository_of(target)))
+    notes = (known.get((look, place)) for place in places)
+    return any(
+        note is not None
+        and note.state in UNREAD
+        # Whether a feature is off is found out anew every day.
+        and note.tried_at + (_DAY if note.state == "not_offered" else max(period, _DAY)) > now
+        for note in notes
+    )
+
+
+def notes_on(look: str, target: str, known: Mapping[tuple[str, str], Known]) -> list[str]:
+    """The targets of notes that speak for this one and say that it cannot be read."""
+    places = (EVERYWHERE, all_of(namespace_of(target)), all_in(repository_of(target)))
+    return [
+        place
+        for place in dict.fromkeys(places)
+        if (note := known.get((look, place))) is not None and note.state in UNREAD
+    ]
 
 
 def in_order(due: Iterable[Due]) -> list[Due]:

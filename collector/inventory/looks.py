@@ -12,7 +12,8 @@ import msgspec
 
 Level = Literal["registry", "user", "organization", "team", "robot", "repository", "tag", "manifest"]
 Access = Literal["any", "superuser", "other"]
-EVERYWHERE = "*"  # the target of a note about all targets of a look; `acme/*`: about all of a namespace
+# The target of a note about all targets of a look; `acme/*`: about all of a namespace; `acme/web@*`: of a repository.
+EVERYWHERE = "*"
 
 
 class LookKind(msgspec.Struct, frozen=True):
@@ -454,3 +455,8 @@ def repository_of(target: str) -> str:
 def all_of(namespace: str) -> str:
     """The target of a note about every target of a look within a namespace."""
     return f"{namespace}/{EVERYWHERE}" if namespace else EVERYWHERE
+
+
+def all_in(repository: str) -> str:
+    """The target of a note about every manifest or tag of a repository."""
+    return f"{repository}@{EVERYWHERE}"

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from collector.days import utc_now
 from collector.inventory.due import Known
-from collector.inventory.looks import EVERYWHERE, LOOK, all_of, namespace_of
+from collector.inventory.looks import EVERYWHERE, LOOK, all_in, all_of, namespace_of, repository_of
 from collector.quay.client import QuayClient
 from settings import InventorySettings, SourceSettings
 from warehouse.ledger import Ledger
@@ -41,38 +41,49 @@ class Allowance:
 @dataclass
 class Refusals:
     """Who refused what, so that not every target is asked for a right that the token has not. `access`: superuser | other;
-    only a superuser's refusal by some organisations speaks for the others: any other token may administer just one."""
+    only a superuser's refusal by some organisations speaks for the others: any other token may administer just one. One
+    manifest speaks for its repository, some repositories for their namespace."""
 
     access: str = "other"
-    refused: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    refused: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     answered: set[tuple[str, str]] = field(default_factory=set)
-    not_offered: set[str] = field(default_factory=set)
+    barred: set[tuple[str, str]] = field(default_factory=set)  # (look, target of the note)
 
-    def note(self, look: str, target: str, state: str) -> str | None:
-        """Notes how a look ended; gives the target of a note about all the others, where one is due now."""
-        place = self._place(look, target)
+    def note(self, look: str, target: str, state: str) -> list[str]:
+        """Notes how a look ended; gives the targets of notes about others, where some are due now."""
+        whole, wide = self._places(look, target)
         if state in ("ok", "partial"):
-            self.answered.add(place)
-        if state == "not_offered" and look not in self.not_offered:
-            self.not_offered.add(look)
-            return EVERYWHERE
+            self.answered |= {(look, whole), (look, wide)}
+        found = []
+        if state == "not_offered":
+            found.append(EVERYWHERE)
         if state == "refused" and LOOK[look].level != "registry":
-            self.refused[place] += 1
-            if self.refused[place] == REFUSALS_THAT_SPEAK and place not in self.answered:
-                return all_of(place[1])
-        return None
+            if whole != target and (look, whole) not in self.answered:
+                found.append(whole)
+            refused = self.refused[look, wide]
+            refused.add(whole)
+            if len(refused) >= REFUSALS_THAT_SPEAK and (look, wide) not in self.answered:
+                found.append(wide)
+        new = [place for place in found if (look, place) not in self.barred]
+        self.barred.update((look, place) for place in new)
+        return new
 
     def bars(self, look: str, target: str) -> bool:
         """Whether asking would be of no use."""
-        place = self._place(look, target)
-        return look in self.not_offered or (
-            place not in self.answered and self.refused.get(place, 0) >= REFUSALS_THAT_SPEAK
+        whole, wide = self._places(look, target)
+        return any(
+            (look, place) in self.barred and (look, place) not in self.answered
+            for place in ({whole} - {target}) | {wide, EVERYWHERE}
         )
 
-    def _place(self, look: str, target: str) -> tuple[str, str]:
-        if LOOK[look].level != "organization":
-            return look, namespace_of(target)
-        return look, "" if self.access == "superuser" else target
+    def _places(self, look: str, target: str) -> tuple[str, str]:
+        """What a target speaks for by itself, and together with others of its kind."""
+        level = LOOK[look].level
+        if level in ("manifest", "tag"):
+            return all_in(repository_of(target)), all_of(namespace_of(target))
+        if level == "organization":
+            return target, EVERYWHERE if self.access == "superuser" else target
+        return target, all_of(namespace_of(target))
 
 
 @dataclass

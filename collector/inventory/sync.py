@@ -17,13 +17,15 @@ from collector.inventory import rounds
 from collector.inventory.causing import note_causes
 from collector.inventory.doing import do_looks
 from collector.inventory.due import Due, in_order
+from collector.inventory.looks import EVERYWHERE
 from collector.inventory.run import Allowance, InventoryRun
-from collector.inventory.universe import chosen, read_known, read_universe
+from collector.inventory.universe import chosen, not_offered, read_known, read_universe
 from collector.quay.errors import QuayError
 from collector.spending import spent_of
 from collector.sync import Budgets, choose_sources, client_of
 from settings import Settings
 from warehouse import runs, sources
+from warehouse.inventory.store import Look, record_looks
 from warehouse.ledger import Ledger
 
 KIND = "inventory"
@@ -190,8 +192,32 @@ async def _take(run: InventoryRun, request: InventoryRequest) -> None:
     await _do(run, in_order(await asyncio.to_thread(plan.wanted)))
     for tier in sorted({kind.tier for kind in chosen(run.settings)}):
         await _do(run, await asyncio.to_thread(plan.of_tier, tier))
+        if tier == 0:
+            await asyncio.to_thread(_leave_out_what_is_off, run)
     if plan.put_off:
         run.notes.append(f"{plan.put_off:,} look(s) of the round are left for later runs, as the period allows")
+
+
+def _leave_out_what_is_off(run: InventoryRun) -> None:
+    """Notes the looks that the registry does not offer, so that nothing is asked in vain, and readers are told why."""
+    off = not_offered(run.ledger, run.source_id, run.settings)
+    looks = [
+        Look(
+            source_id=run.source_id,
+            look=kind.name,
+            target=EVERYWHERE,
+            state="not_offered",
+            reason=f"the registry's own reference does not list {' or '.join(kind.operations)}: the feature is off, or of a "
+            "newer version",
+            looked_at=run.now(),
+            requests=0,
+            rejected_rows=0,
+            caused_at=None,
+        )
+        for kind in off
+    ]
+    record_looks(run.ledger, run.run_id, looks)
+    run.refusals.barred.update((kind.name, EVERYWHERE) for kind in off)
 
 
 async def _do(run: InventoryRun, due: list[Due]) -> None:

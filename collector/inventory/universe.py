@@ -15,6 +15,8 @@ from settings import InventorySettings
 
 _MIRRORS = ("MIRROR", "ORG_MIRROR")
 _GONE = "MARKED_FOR_DELETION"
+# The reference lists neither itself nor what the registry part of Quay (`/v2`) answers.
+_ELSEWHERE = frozenset({"offered", "referrers"})
 
 
 class Holder(Protocol):
@@ -132,6 +134,16 @@ def read_wanted(holder: Holder, source_id: str) -> list[Want]:
     """The looks that events ask for."""
     rows = holder.frame("SELECT look, target, cause, caused_at FROM looks_wanted WHERE source_id = ?", [source_id])
     return [Want(*row) for row in rows.iter_rows()]
+
+
+def not_offered(holder: Holder, source_id: str, settings: InventorySettings) -> tuple[LookKind, ...]:
+    """Looks of which the registry's own reference lists no operation: features that are off. None where it was not read."""
+    offered = set(_texts(holder, "SELECT operation FROM offered_operations WHERE source_id = ?", source_id))
+    if not offered:
+        return ()
+    return tuple(
+        kind for kind in chosen(settings) if kind.name not in _ELSEWHERE and not offered & set(kind.operations)
+    )
 
 
 def unsettled_scans(holder: Holder, source_id: str) -> frozenset[str]:

@@ -78,14 +78,19 @@ def test_order_is_events_then_unread_then_oldest_and_wide_before_narrow() -> Non
 
 def test_a_note_about_all_targets_bars_for_a_period() -> None:
     notes = {
-        ("triggers", "*"): _known("not_offered", timedelta(days=1), was_ok=False),
+        ("triggers", "*"): _known("not_offered", timedelta(hours=6), was_ok=False),
         ("tags", "acme/*"): _known("not_asked", timedelta(days=1), was_ok=False),
     }
+    notes["referrers", "acme/web@*"] = _known("not_asked", timedelta(days=1), was_ok=False)
     week = timedelta(days=7)
+    assert is_barred("referrers", "acme/web@sha256:a", notes, week, NOW)
+    assert not is_barred("referrers", "acme/api@sha256:a", notes, week, NOW)
     assert is_barred("triggers", "globex/web", notes, week, NOW)
     assert is_barred("tags", "acme/web", notes, week, NOW)
     assert not is_barred("tags", "globex/web", notes, week, NOW)
-    assert not is_barred("triggers", "globex/web", notes, timedelta(hours=12), NOW)
+    later = NOW + timedelta(days=1)
+    assert not is_barred("triggers", "globex/web", notes, week, later)
+    assert is_barred("tags", "acme/web", notes, week, later)
 
 
 @given(st.integers(1, 50_000), st.integers(1, 240))
@@ -100,15 +105,25 @@ def test_the_shares_of_a_period_make_a_whole_round(targets: int, tick_minutes: i
 
 def test_three_refusals_speak_for_a_namespace_and_an_answer_for_the_others() -> None:
     refusals = Refusals("other")
-    told = [refusals.note("tags", f"acme/r{n}", "refused") for n in range(3)]
-    assert told == [None, None, "acme/*"]
+    told = [refusals.note("tags", f"acme/r{n}", "refused") for n in range(4)]
+    assert told == [[], [], ["acme/*"], []]
     assert refusals.bars("tags", "acme/r9")
     assert not refusals.bars("tags", "globex/r1")
     assert not refusals.bars("builds", "acme/r9")
     refusals.note("builds", "acme/r1", "ok")
     for n in range(5):
-        assert refusals.note("builds", f"acme/x{n}", "refused") is None
+        assert refusals.note("builds", f"acme/x{n}", "refused") == []
     assert not refusals.bars("builds", "acme/r9")
+
+
+def test_one_manifest_speaks_for_its_repository_and_three_repositories_for_their_namespace() -> None:
+    refusals = Refusals("superuser")
+    assert refusals.note("referrers", "acme/web@sha256:a", "refused") == ["acme/web@*"]
+    assert refusals.bars("referrers", "acme/web@sha256:b")
+    assert not refusals.bars("referrers", "acme/api@sha256:b")
+    assert refusals.note("referrers", "acme/api@sha256:b", "refused") == ["acme/api@*"]
+    assert refusals.note("referrers", "acme/db@sha256:b", "refused") == ["acme/db@*", "acme/*"]
+    assert refusals.bars("referrers", "acme/other@sha256:c")
 
 
 def test_organisations_speak_for_each_other_only_to_a_superuser() -> None:
@@ -116,11 +131,11 @@ def test_organisations_speak_for_each_other_only_to_a_superuser() -> None:
         refusals = Refusals(access)
         told = [refusals.note("members", f"org{n}", "refused") for n in range(3)]
         assert refusals.bars("members", "org9") is barred
-        assert told[-1] == ("*" if barred else None)
+        assert told[-1] == (["*"] if barred else [])
 
 
 def test_what_is_not_offered_is_not_asked_again() -> None:
     refusals = Refusals()
-    assert refusals.note("builds", "acme/web", "not_offered") == "*"
-    assert refusals.note("builds", "acme/api", "not_offered") is None
+    assert refusals.note("builds", "acme/web", "not_offered") == ["*"]
+    assert refusals.note("builds", "acme/api", "not_offered") == []
     assert refusals.bars("builds", "globex/db")
