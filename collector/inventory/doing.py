@@ -144,6 +144,11 @@ def _closing(run: InventoryRun, gone: Gone, told_by: Look) -> Look:
 
 def _parts(run: InventoryRun, gone: Gone) -> tuple[Brought, ...]:
     """All that goes with an object. A user that became an organisation leaves what is in its namespace there."""
+    if gone.level in ("organization", "user"):
+        robots = held(run.ledger, "robots", run.source_id, {"namespace": gone.target})["robot"]
+        of_robots = [part for robot in robots for part in parts_of(Gone("robot", robot))]
+    else:
+        of_robots = []
     if gone.level == "user" and held(run.ledger, "organizations", run.source_id, {"organization": gone.target}).height:
         return parts_of(Gone("converted", gone.target))
-    return parts_of(gone)
+    return (*parts_of(gone), *of_robots)

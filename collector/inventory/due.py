@@ -53,12 +53,15 @@ class Rhythm(msgspec.Struct, frozen=True):
     early: float = 1.0
 
 
-def round_due(kind: LookKind, target: str, known: Known | None, rhythm: Rhythm, now: datetime) -> Due | None:
-    """The look of a round at one target, where it is due; None where it is not, or only an event asks for it."""
+def round_due(
+    kind: LookKind, target: str, known: Known | None, rhythm: Rhythm, now: datetime, began_at: datetime | None = None
+) -> Due | None:
+    """The look of a round at one target, where it is due; None where it is not, or only an event asks for it. `began_at`:
+    since when the target exists, where that is known."""
     if kind.periods is None:
         return None
     if known is None:
-        return Due(kind.name, target, "first")
+        return Due(kind.name, target, "first", began_at)
     at = _next(kind, known, rhythm)
     if at is None or at > now:
         return None

@@ -14,6 +14,7 @@ Level = Literal["registry", "user", "organization", "team", "robot", "repository
 Access = Literal["any", "superuser", "other"]
 # The target of a note about all targets of a look; `acme/*`: about all of a namespace; `acme/web@*`: of a repository.
 EVERYWHERE = "*"
+ORPHANS = "orphans"
 
 
 class LookKind(msgspec.Struct, frozen=True):
@@ -396,6 +397,16 @@ LOOKS: tuple[LookKind, ...] = (
         ("R11",),
         10,
         opt_in=True,
+    ),
+    LookKind(
+        ORPHANS,
+        "registry",
+        "manifests that no tag tells of any more: put together from what is held, without a request",
+        (),
+        ("manifests", "manifest_labels", "referrers", "vulnerabilities"),
+        ("R2", "R15"),
+        11,
+        None,
     ),
 )
 LOOK = {kind.name: kind for kind in LOOKS}

@@ -17,9 +17,10 @@ from collector.inventory import rounds
 from collector.inventory.causing import note_causes
 from collector.inventory.doing import do_looks
 from collector.inventory.due import Due, in_order
-from collector.inventory.looks import EVERYWHERE
+from collector.inventory.found import brought
+from collector.inventory.looks import EVERYWHERE, ORPHANS
 from collector.inventory.run import Allowance, InventoryRun
-from collector.inventory.universe import chosen, not_offered, read_known, read_universe
+from collector.inventory.universe import chosen, not_offered, orphans, read_known, read_universe
 from collector.quay.errors import QuayError
 from collector.spending import spent_of
 from collector.sync import Budgets, choose_sources, client_of
@@ -194,6 +195,7 @@ async def _take(run: InventoryRun, request: InventoryRequest) -> None:
         await _do(run, await asyncio.to_thread(plan.of_tier, tier))
         if tier == 0:
             await asyncio.to_thread(_leave_out_what_is_off, run)
+    await asyncio.to_thread(_close_orphans, run)
     if plan.put_off:
         run.notes.append(f"{plan.put_off:,} look(s) of the round are left for later runs, as the period allows")
 
@@ -218,6 +220,34 @@ def _leave_out_what_is_off(run: InventoryRun) -> None:
     ]
     record_looks(run.ledger, run.run_id, looks)
     run.refusals.barred.update((kind.name, EVERYWHERE) for kind in off)
+
+
+def _close_orphans(run: InventoryRun) -> None:
+    """A manifest goes with its last tag; no look of its own would tell, as nothing asks for it any more."""
+    parts = [
+        brought(
+            family,
+            {"namespace": namespace, "repository": repository, "digest": digest} if namespace else {"digest": digest},
+            (),
+        )
+        for family, places in orphans(run.ledger, run.source_id).items()
+        for namespace, repository, digest in places
+    ]
+    if not parts:
+        return
+    look = Look(
+        source_id=run.source_id,
+        look=ORPHANS,
+        target="",
+        state="ok",
+        reason="",
+        looked_at=run.now(),
+        requests=0,
+        rejected_rows=0,
+        caused_at=None,
+        brought=tuple(parts),
+    )
+    run.tally.closed += record_looks(run.ledger, run.run_id, [look]).closed
 
 
 async def _do(run: InventoryRun, due: list[Due]) -> None:

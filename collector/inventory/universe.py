@@ -29,7 +29,8 @@ class Holder(Protocol):
 class Universe(msgspec.Struct, frozen=True):
     """What a source's inventory holds that can be looked at. Repositories are `namespace/name`, teams
     `organization/team`; `digests`: `namespace/repository@digest` of the manifests that a tag stands for now; `scans`: of
-    those, one repository a digest; `tag_rows`: tags with their history, by repository."""
+    those, one repository a digest; `new_digests`: since when a tag stands for them, of those that came after the
+    repository's tags were first read; `tag_rows`: tags with their history, by repository."""
 
     access: str
     organizations: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Universe(msgspec.Struct, frozen=True):
     scans: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     tag_rows: dict[str, int] = {}
+    new_digests: dict[str, datetime] = {}
 
     def targets(self, kind: LookKind) -> tuple[str, ...]:
         """All targets of a look; none where it is not for this access, or only events ask for it."""
@@ -99,15 +101,46 @@ def read_universe(holder: Holder, source_id: str, access: str, now: datetime) ->
         scans=tuple(_joined(scans, "@", "digest")),
         tags=tuple(_joined(current.select("name", "tag").unique().sort("name", "tag"), ":", "tag")),
         tag_rows=dict(tags.group_by("name").len().iter_rows()),
+        new_digests=_new_digests(holder, source_id, current),
     )
 
 
 def _tags(holder: Holder, source_id: str, now: datetime) -> pl.DataFrame:
     return holder.frame(
-        "SELECT concat(namespace, '/', repository) AS name, tag, digest, "
+        "SELECT concat(namespace, '/', repository) AS name, tag, digest, started_at, "
         "ended_at IS NULL OR ended_at > ? AS is_current FROM tags WHERE source_id = ?",
         [now, source_id],
     )
+
+
+def _new_digests(holder: Holder, source_id: str, current: pl.DataFrame) -> dict[str, datetime]:
+    first = holder.frame(
+        "SELECT target AS name, first_ok_at FROM looks WHERE source_id = ? AND look = 'tags' AND first_ok_at IS NOT NULL",
+        [source_id],
+    )
+    began = current.group_by("name", "digest").agg(pl.col("started_at").min())
+    new = began.join(first, on="name").filter(pl.col("started_at") > pl.col("first_ok_at"))
+    return {f"{name}@{digest}": at for name, digest, at in new.select("name", "digest", "started_at").iter_rows()}
+
+
+def orphans(holder: Holder, source_id: str) -> dict[str, list[tuple[str, str, str]]]:
+    """What is held of manifests that no tag tells of any more, not even a past one: by family, (namespace, repository,
+    digest); of vulnerabilities, which are the manifest's wherever it lies, ('', '', digest)."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for family in ("manifests", "manifest_labels", "referrers"):
+        rows = holder.frame(
+            f"SELECT DISTINCT namespace, repository, digest FROM {family} "  # noqa: S608 - one of three names
+            "ANTI JOIN tags USING (source_id, namespace, repository, digest) WHERE source_id = ? ORDER BY ALL",
+            [source_id],
+        )
+        found[family] = rows.rows()
+    rows = holder.frame(
+        "SELECT DISTINCT '', '', digest FROM vulnerabilities ANTI JOIN tags USING (source_id, digest) "
+        "WHERE source_id = ? ORDER BY ALL",
+        [source_id],
+    )
+    found["vulnerabilities"] = rows.rows()
+    return found
 
 
 def _robots(holder: Holder, source_id: str, organizations: Iterable[str]) -> tuple[str, ...]:
@@ -142,7 +175,9 @@ def not_offered(holder: Holder, source_id: str, settings: InventorySettings) -> 
     if not offered:
         return ()
     return tuple(
-        kind for kind in chosen(settings) if kind.name not in _ELSEWHERE and not offered & set(kind.operations)
+        kind
+        for kind in chosen(settings)
+        if kind.operations and kind.name not in _ELSEWHERE and not offered & set(kind.operations)
     )
 
 

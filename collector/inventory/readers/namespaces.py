@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-
-from warehouse.inventory.store import held
 
 from collector.inventory.found import Found, brought, vanished
 from collector.inventory.readers.shares import (
@@ -20,6 +19,9 @@ from collector.inventory.readers.shares import (
 from collector.inventory.run import InventoryRun
 from collector.quay import autoprune, organizations, prototypes, quotas, repositories, robots, teams
 from collector.quay.errors import Forbidden
+from warehouse.inventory.store import held
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 async def _organization(run: InventoryRun, name: str) -> Found:
@@ -50,13 +52,23 @@ async def _organization(run: InventoryRun, name: str) -> Found:
 
 async def _members(run: InventoryRun, name: str) -> Found:
     found = await organizations.list_members(run.client, name, purpose="inventory")
-    return _people(name, "member", "members", ((row.name, row.repositories or ()) for row in found.rows), told(found))
+    people = ((row.name, _there(run, name, row.repositories)) for row in found.rows)
+    return _people(name, "member", "members", people, told(found))
 
 
 async def _collaborators(run: InventoryRun, name: str) -> Found:
     found = await organizations.list_collaborators(run.client, name, purpose="inventory")
-    people = ((row.name, row.repositories or ()) for row in found.rows)
+    people = ((row.name, _there(run, name, row.repositories)) for row in found.rows)
     return _people(name, "collaborator", "collaborators", people, told(found))
+
+
+def _there(run: InventoryRun, organization: str, names: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Without the repositories that are marked for deletion: Quay calls those by a UUID, and lists them here alone."""
+    named = names or ()
+    if not any(_UUID.fullmatch(name) for name in named):
+        return named
+    there = set(held(run.ledger, "repositories", run.source_id, {"namespace": organization})["repository"])
+    return tuple(name for name in named if name in there or not _UUID.fullmatch(name))
 
 
 def _people(

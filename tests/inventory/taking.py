@@ -1,0 +1,56 @@
+"""What the inventory's tests share: a stand-in's registry, read into a real ledger, and the changes planted in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from collector.inventory.sync import InventoryOutcome, InventoryRequest
+from collector.sync import SyncRequest
+from service.work import inventory_and_publish, sync_and_publish
+from settings import CollectSettings, InventorySettings, Settings, SourceSettings
+from warehouse.ledger import Ledger
+
+
+def settings(quay: Any, token: str | None = None, *, inventory: InventorySettings | None = None, **more: Any) -> Settings:
+    """Settings for a stand-in, with a budget that only a stand-in may be given."""
+    values = {"requests_per_second": 1000, "chains": 4, "retries": 2, **more}
+    source = SourceSettings(url=quay.url, token=SecretStr(token or quay.tokens["superuser"]), **values)
+    chosen = {
+        "sources": {"main": source},
+        "collect": CollectSettings(settle_seconds=0),
+        "inventory": inventory or InventorySettings(),
+    }
+    return Settings.model_construct().model_copy(update=chosen)
+
+
+def read_log(home: Path, chosen: Settings, first: date | None = None, last: date | None = None) -> int:
+    """Collects the log; gives the number of new events."""
+    with Ledger.open(home, command="test") as ledger:
+        outcome = asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(first, last), command="test"))
+    (source,) = outcome.sources
+    assert source.failure is None, source.error
+    return source.events_new
+
+
+def take(
+    home: Path, chosen: Settings, request: InventoryRequest | None = None, *, later: timedelta = timedelta(0)
+) -> InventoryOutcome:
+    """Takes the inventory, `later` than now."""
+    with Ledger.open(home, command="test") as ledger:
+        outcomes = asyncio.run(
+            inventory_and_publish(
+                ledger, chosen, request or InventoryRequest(), command="test", now=clock(later)
+            )
+        )
+    return outcomes[0]
+
+
+def clock(later: timedelta) -> Callable[[], datetime]:
+    """Now, moved."""
+    return lambda: datetime.now(UTC) + later
