@@ -115,6 +115,9 @@ class _Doing:
     def _gone(self, due: Due, look: Look) -> Look:
         """What is there no more takes its parts with it; where only a part was asked for, the whole is looked at next."""
         level = LOOK[due.look].level
+        if due.why != "event" and due.look in ("organization", "repository"):
+            # The registry's own list shows it; should it be gone, the next list will tell.
+            return msgspec.structs.replace(look, reason=f"listed, but not found: {look.reason}")
         if due.look == _LOOK_OF.get(level) or level in ("team", "robot"):
             return msgspec.structs.replace(look, brought=_parts(self._run, Gone(level, due.target)))
         whole = repository_of(due.target) if level in ("repository", "tag") else namespace_of(due.target)
@@ -122,7 +125,8 @@ class _Doing:
         if level != "manifest" and (name, whole) not in self._confirmed:
             self._confirmed.add((name, whole))
             self._run.tally.looks_total += 1
-            self._queue.appendleft(Due(name, whole, due.why, due.caused_at))
+            # Two answers that it is not there, one after the other: that counts like an event.
+            self._queue.appendleft(Due(name, whole, "event", due.caused_at))
         return look
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from collector.cover import find_access, parse_scopes
+from collector.cover import parse_scopes
 from collector.days import utc_now
 from collector.errors import CollectorError
 from collector.inventory import rounds
@@ -21,7 +21,8 @@ from collector.inventory.found import brought
 from collector.inventory.looks import EVERYWHERE, ORPHANS
 from collector.inventory.run import Allowance, InventoryRun
 from collector.inventory.universe import chosen, not_offered, orphans, read_known, read_universe
-from collector.quay.errors import QuayError
+from collector.quay import superuser
+from collector.quay.errors import Forbidden, NotOffered, QuayError
 from collector.spending import spent_of
 from collector.sync import Budgets, choose_sources, client_of
 from settings import Settings
@@ -200,6 +201,15 @@ async def _take(run: InventoryRun, request: InventoryRequest) -> None:
         run.notes.append(f"{plan.put_off:,} look(s) of the round are left for later runs, as the period allows")
 
 
+async def _tried(run: InventoryRun) -> str:
+    """One question that superusers alone are answered."""
+    try:
+        await superuser.get_registry_size(run.client, purpose="probe")
+    except (Forbidden, NotOffered):
+        return "other"
+    return "superuser"
+
+
 def _leave_out_what_is_off(run: InventoryRun) -> None:
     """Notes the looks that the registry does not offer, so that nothing is asked in vain, and readers are told why."""
     off = not_offered(run.ledger, run.source_id, run.settings)
@@ -264,7 +274,7 @@ async def _access(run: InventoryRun) -> str:
     elif covers:
         scopes = list(covers[-1].scopes)
     else:
-        scopes = [scope.text for scope in (await find_access(run.client, run.now().date())).scopes]
+        return await _tried(run)
     return "superuser" if "superuser" in scopes else "other"
 
 

@@ -6,6 +6,7 @@ best, and grows back step by step with every good reply.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -19,9 +20,11 @@ _DRIFT = 1.01
 
 
 class Budget:
-    """Requests per second on average, for all chains of one source together. Times come from `clock`, in seconds."""
+    """Requests per second on average, for all chains of one source together, in whichever thread they run. Times come from
+    `clock`, in seconds."""
 
     def __init__(self, requests_per_second: float, clock: Callable[[], float]) -> None:
+        self._lock = threading.RLock()
         self._full = self._rate = requests_per_second
         self._clock = clock
         self._capacity = max(1.0, requests_per_second * BURST_S)
@@ -39,11 +42,12 @@ class Budget:
 
     def reserve(self) -> float:
         """Takes one request from the budget; how many seconds to wait before it may be sent."""
-        now = self._clock()
-        self._saved = min(self._capacity, self._saved + max(0.0, now - self._seen) * self._rate) - 1
-        self._seen = max(self._seen, now)
-        # Saving goes on from `_seen`, which lies ahead while a pause lasts.
-        return max(0.0, self._seen - now) + max(0.0, -self._saved / self._rate)
+        with self._lock:
+            now = self._clock()
+            self._saved = min(self._capacity, self._saved + max(0.0, now - self._seen) * self._rate) - 1
+            self._seen = max(self._seen, now)
+            # Saving goes on from `_seen`, which lies ahead while a pause lasts.
+            return max(0.0, self._seen - now) + max(0.0, -self._saved / self._rate)
 
     def paused(self) -> float:
         """Seconds until the pause that a server asked for is over; 0 where there is none."""
@@ -51,27 +55,30 @@ class Budget:
 
     def pause(self, seconds: float) -> None:
         """Nobody asks this source anything for so long."""
-        self._pause_until = max(self._pause_until, self._clock() + seconds)
-        self._seen = max(self._seen, self._pause_until)  # a pause saves nothing up: no burst after it
+        with self._lock:
+            self._pause_until = max(self._pause_until, self._clock() + seconds)
+            self._seen = max(self._seen, self._pause_until)  # a pause saves nothing up: no burst after it
 
     def good(self, seconds: float) -> None:
         """A reply came after `seconds`."""
-        self._recent.append(seconds)
-        self._since_cut += 1
-        usual = sorted(self._recent)[len(self._recent) // 2]
-        if len(self._recent) < _WINDOW:
-            slow = False
-        else:
-            # What counts as the best drifts upward, so that a server that is slower for good gets its rate back.
-            self._best = usual if self._best is None else min(self._best * _DRIFT, usual)
-            slow = usual > max(_SLOW * self._best, _SLOW_FROM_S)
-        if not slow:
-            self._rate = min(self._full, self._rate + self._full * _RECOVER)
-        elif self._since_cut >= _WINDOW:
-            self.bad()
+        with self._lock:
+            self._recent.append(seconds)
+            self._since_cut += 1
+            usual = sorted(self._recent)[len(self._recent) // 2]
+            if len(self._recent) < _WINDOW:
+                slow = False
+            else:
+                # What counts as the best drifts upward, so that a server that is slower for good gets its rate back.
+                self._best = usual if self._best is None else min(self._best * _DRIFT, usual)
+                slow = usual > max(_SLOW * self._best, _SLOW_FROM_S)
+            if not slow:
+                self._rate = min(self._full, self._rate + self._full * _RECOVER)
+            elif self._since_cut >= _WINDOW:
+                self.bad()
 
     def bad(self) -> None:
         """The server throttled, failed or became slow: half the rate from now on, down to a sixteenth."""
-        self._rate = max(self._full * _FLOOR, self._rate / 2)
-        self._saved = min(self._saved, 1.0)
-        self._since_cut = 0
+        with self._lock:
+            self._rate = max(self._full * _FLOOR, self._rate / 2)
+            self._saved = min(self._saved, 1.0)
+            self._since_cut = 0

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import httpx
 import msgspec
 from pydantic import SecretStr
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from collector.quay import redaction
+from collector.quay import redaction, refusals, registry
 from collector.quay.budget import Budget
+from collector.quay.connecting import Basic, Bearer, can_be_sent, connection, credentials, is_tls, usable
+from collector.quay.connecting import trust as trust
 from collector.quay.errors import (
-    BadRequest,
     BrokenReply,
-    Forbidden,
     NotAQuay,
-    NotFound,
     QuayError,
     ServerFailure,
     Throttled,
@@ -33,38 +31,50 @@ from collector.quay.errors import (
     Unreachable,
 )
 from collector.quay.meter import Meter
-from settings import SettingsError, SourceSettings
+from collector.quay.refusals import UNREADABLE
+from collector.quay.times import moment as moment
+from settings import SourceSettings
 
 API = "/api/v1"
+REGISTRY = "/v2"
+REGISTRY_SIZE = "/superuser/registrysize/"
+_EXPORTS = re.compile(r"/(user|organization/[^/]+|repository/[^/]+(/[^/]+)+)/exportlogs")
 _LONGEST_WAIT_S = 60.0
-_LONGEST_PAUSE_S = 900.0
 _MOST_BYTES = 64 * 1024 * 1024
 _RETRIED = (Unreachable, Throttled, ServerFailure, BrokenReply)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _OUTCOMES: dict[type[QuayError], str] = {Throttled: "throttled", TimedOut: "timeout"}
 _MOST_REDIRECTS = 2
-_TITLE = re.compile(rb"(?is)<title[^>]*>(.*?)</title>")
+_decode_exchanged = msgspec.json.Decoder(registry.Exchanged).decode
 _T = TypeVar("_T")
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A 200 reply: JSON bytes, secrets already cut; `served_at` is the server's clock (aware UTC), None where it gave none."""
+    """A good reply: JSON bytes, secrets already cut; `served_at` is the server's clock (aware UTC), None where it gave none."""
 
     status: int
     body: bytes
     served_at: datetime | None
     seconds: float
 
+    def __repr__(self) -> str:
+        return f"Reply({self.status}, {len(self.body)} bytes)"
 
-class _Bearer(httpx.Auth):
-    """Puts the token on a request at the last moment, so that no other value holds it in clear."""
 
-    def __init__(self, token: SecretStr) -> None:
-        self._token = token
+class _Ask(msgspec.Struct, frozen=True):
+    """One request: a GET, or a POST where there is a `body`, which is sent again only where it was throttled. `good`: the
+    statuses that answer it; `takes_500`: a 500 does too; `most_failures`: after so many 5xx nothing else is tried;
+    `is_secret`: the reply is a secret itself, and read as it came."""
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
-        yield request
+    operation: str
+    purpose: str
+    path: str
+    params: dict[str, str | int]
+    auth: httpx.Auth
+    body: dict[str, str] | None = None
+    good: tuple[int, ...] = (200,)
+    takes_500: bool = False
+    most_failures: int | None = None
+    is_secret: bool = False
 
 
 class QuayClient:
@@ -78,18 +88,22 @@ class QuayClient:
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
+        budget: Budget | None = None,
     ) -> None:
-        """`transport`, `sleep` and `clock` are for tests. Raises SettingsError where the token, the CA file or the proxy
+        """`budget`: one that is shared with another client of this source. `transport`, `sleep` and `clock` are for tests. Raises SettingsError where the token, the CA file or the proxy
         cannot be used."""
         self.source_id, self.base_url = source_id, source.url
         self.meter = Meter()
-        self.budget = Budget(source.requests_per_second, clock)
+        self.budget = budget or Budget(source.requests_per_second, clock)
         self._sleep, self._clock = sleep, clock
         self._tries = source.retries + 1
         self._chains = asyncio.Semaphore(source.chains)
-        self._token = _usable(source.secret(), source)
+        self._token = usable(source.secret(), source)
+        self._bearer = Bearer(self._token)
+        self._registry = registry.RegistryTokens(clock)
+        self._exchanging = asyncio.Lock()
         self._timeout_s = source.timeout_seconds
-        self._http = _http(source, _Bearer(self._token), transport)
+        self._http = connection(source, transport)
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -110,20 +124,48 @@ class QuayClient:
         *,
         purpose: str = "read",
         retry_server_errors: bool = True,
+        most_failures: int | None = None,
     ) -> _T:
         """Reads `path` below `/api/v1` and decodes the reply. Raises QuayError.
 
         A failed attempt is repeated, within the budget, where that may help; so is one whose reply `decode` calls broken.
-        `retry_server_errors=False` takes a 500 for an answer, as Quay gives it each time to some questions."""
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: _may_pass(error, retry_server_errors)),
-            stop=stop_after_attempt(self._tries),
-            wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_S),
-            sleep=self._sleep,
-            reraise=True,
+        `retry_server_errors=False` takes a 500 for an answer, as Quay gives it each time to some questions;
+        `most_failures` is how many 5xx are enough, where each costs the server much."""
+        ask = _Ask(
+            operation,
+            purpose,
+            f"{API}{path}",
+            dict(params),
+            self._bearer,
+            takes_500=not retry_server_errors,
+            most_failures=most_failures,
         )
-        async with self._chains:
-            return await retrying(self._attempt, operation, path, params, decode, purpose, retry_server_errors)
+        return await self._answer(ask, decode)
+
+    async def get_v2(
+        self,
+        operation: str,
+        repository: str,
+        path: str,
+        params: Mapping[str, str | int],
+        decode: Callable[[Reply], _T],
+        *,
+        purpose: str = "read",
+    ) -> _T:
+        """Reads `path` below `/v2` and decodes the reply. The registry refuses an API token, so one for pulling `repository`
+        (`namespace/name`) is asked for first, as `v2.auth`, and kept for some minutes.
+
+        Raises QuayError: Forbidden where the user may not pull it, NotFound, Unauthenticated where a token is refused."""
+        held = self._registry.held(repository)
+        token = held or await self._exchange(repository, purpose)
+        try:
+            return await self._read_v2(operation, path, params, decode, purpose, token)
+        except Unauthenticated:
+            self._registry.drop(repository)
+            if held is None:
+                raise
+        token = await self._exchange(repository, purpose)
+        return await self._read_v2(operation, path, params, decode, purpose, token)
 
     async def ask_export(
         self,
@@ -135,31 +177,82 @@ class QuayClient:
         *,
         purpose: str = "export",
     ) -> _T:
-        """The one request that is no read: asks for an export. Sent once; only one that was throttled is sent again.
+        """Asks for an export. Sent once; only one that was throttled is sent again.
 
         Raises QuayError, and ValueError for a path that is no export request's."""
-        if not path.endswith("/exportlogs"):
+        if not _EXPORTS.fullmatch(path):
             raise ValueError(f"{path} is no export request: nothing but those may be sent")
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, Throttled)),
-            stop=stop_after_attempt(self._tries),
-            wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_S),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        async with self._chains:
-            return await retrying(self._attempt, operation, path, params, decode, purpose, False, dict(body))
+        ask = _Ask(operation, purpose, f"{API}{path}", dict(params), self._bearer, dict(body), takes_500=True)
+        return await self._answer(ask, decode)
 
-    async def _attempt(
+    async def queue_registry_size_calculation(
+        self, operation: str, path: str, *, purpose: str = "registry_size"
+    ) -> bool:
+        """Asks Quay to sum the registry up; True where that was queued, False where it already was. Sent once; only one that
+        was throttled is sent again.
+
+        Raises QuayError, and ValueError for any path but the one of the registry's size."""
+        if path != REGISTRY_SIZE:
+            raise ValueError(f"{path} is not the registry's size: nothing else may be sent")
+        ask = _Ask(operation, purpose, f"{API}{path}", {}, self._bearer, {}, good=(201, 202), takes_500=True)
+        return await self._answer(ask, lambda reply: reply.status == 201)
+
+    async def _exchange(self, repository: str, purpose: str) -> SecretStr:
+        """A registry token for pulling one repository, in place of the API's."""
+        async with self._exchanging:
+            if held := self._registry.held(repository):
+                return held
+            service = httpx.URL(self.base_url).netloc.decode()
+            params: dict[str, str | int] = {"service": service, "scope": f"repository:{repository}:pull"}
+            ask = _Ask("v2.auth", purpose, f"{REGISTRY}/auth", params, Basic(self._token), is_secret=True)
+            try:
+                token = await self._answer(ask, self._exchanged)
+            except Unauthenticated:
+                raise
+            except QuayError as error:
+                raise registry.meaning(error) from None
+            self._registry.keep(repository, token)
+            return token
+
+    def _exchanged(self, reply: Reply) -> SecretStr:
+        token = decoded(self, "v2.auth", reply.body, _decode_exchanged).token
+        if not can_be_sent(token):
+            raise BrokenReply(self.source_id, "v2.auth", "the token it gives is none", status=200)
+        return SecretStr(token)
+
+    async def _read_v2(
         self,
         operation: str,
         path: str,
         params: Mapping[str, str | int],
         decode: Callable[[Reply], _T],
         purpose: str,
-        server_errors: bool,
-        export: dict[str, str] | None = None,
+        token: SecretStr,
     ) -> _T:
+        ask = _Ask(operation, purpose, f"{REGISTRY}{path}", dict(params), Bearer(token))
+        try:
+            return await self._answer(ask, decode)
+        except QuayError as error:
+            raise registry.meaning(error) from None
+
+    async def _answer(self, ask: _Ask, decode: Callable[[Reply], _T]) -> _T:
+        """The decoded reply to a request, tried again where that may help."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(partial(_is_retried, ask)),
+            stop=partial(self._is_enough, ask),
+            wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_S),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        async with self._chains:
+            return await retrying(self._attempt, ask, decode)
+
+    def _is_enough(self, ask: _Ask, state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        is_limited = isinstance(error, ServerFailure) and ask.most_failures is not None
+        return state.attempt_number >= (min(self._tries, ask.most_failures or 1) if is_limited else self._tries)
+
+    async def _attempt(self, ask: _Ask, decode: Callable[[Reply], _T]) -> _T:
         if wait := self.budget.reserve():
             await self._sleep(wait)
         while pause := self.budget.paused():
@@ -167,89 +260,77 @@ class QuayClient:
         began = self._clock()
         outcome, received = "error", 0
         try:
-            response = await self._send(operation, f"{API}{path}", params, export)
+            response = await self._send(ask)
             received = len(response.content)
-            reply = self._read(operation, response, self._clock() - began)
+            reply = self._read(ask, response, self._clock() - began)
             found = decode(reply)
             outcome = "ok"
         except QuayError as error:
             outcome = _OUTCOMES.get(type(error), "error")
-            if isinstance(error, (Throttled, ServerFailure, TimedOut)) and _may_pass(error, server_errors):
+            if isinstance(error, (Throttled, ServerFailure, TimedOut)) and _may_pass(ask, error):
                 self.budget.bad()
             raise
         finally:
-            self.meter.note(operation, purpose, outcome, self._clock() - began, received)
+            self.meter.note(ask.operation, ask.purpose, outcome, self._clock() - began, received)
         self.budget.good(reply.seconds)
         return found
 
-    async def _send(
-        self, operation: str, path: str, params: Mapping[str, str | int], export: dict[str, str] | None
-    ) -> httpx.Response:
-        """The whole reply to a GET, or to an export request, or the error that says why there is none."""
+    async def _send(self, ask: _Ask) -> httpx.Response:
+        """The whole reply, or the error that says why there is none."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                if export is not None:
-                    return await self._http.post(path, params=dict(params), json=export)
-                return await self._follow(operation, path, params)
+                if ask.body is not None:
+                    return await self._http.post(ask.path, params=ask.params, json=ask.body, auth=ask.auth)
+                return await self._follow(ask)
         except (TimeoutError, httpx.TimeoutException):
-            raise TimedOut(self.source_id, operation, f"no whole reply within {self._timeout_s:g} s") from None
+            raise TimedOut(self.source_id, ask.operation, f"no whole reply within {self._timeout_s:g} s") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
-            raise self._transport_error(operation, error) from None
+            raise self._transport_error(ask.operation, error) from None
         except httpx.InvalidURL as error:
-            raise NotAQuay(self.source_id, operation, f"the address cannot be used: {self._clean(error)}") from None
+            says = f"the address cannot be used: {self._clean(error)}"
+            raise NotAQuay(self.source_id, ask.operation, says) from None
 
-    async def _follow(self, operation: str, path: str, params: Mapping[str, str | int]) -> httpx.Response:
+    async def _follow(self, ask: _Ask) -> httpx.Response:
         """GET, following Quay's redirects for a slash; the token goes to the source's own host and nowhere else."""
-        response = await self._http.get(path, params=dict(params))
+        response = await self._http.get(ask.path, params=ask.params, auth=ask.auth)
         own = httpx.URL(self.base_url)
         for _ in range(_MOST_REDIRECTS):
             if response.status_code not in (301, 302, 307, 308):
                 break
             target = response.url.join(response.headers.get("location", ""))
             if (target.scheme, target.host, target.port) != (own.scheme, own.host, own.port):
-                raise NotAQuay(
-                    self.source_id,
-                    operation,
-                    f"it redirects to {target.scheme}://{target.host}, where the token is not sent",
-                    status=response.status_code,
-                )
+                says = f"it redirects to {target.scheme}://{target.host}, where the token is not sent"
+                raise NotAQuay(self.source_id, ask.operation, says, status=response.status_code)
             # A proxy's redirect may leave the query out; without the dates Quay would answer for days of its own choice.
-            response = await self._http.get(target if target.query else target.copy_merge_params(dict(params)))
+            address = target if target.query else target.copy_merge_params(ask.params)
+            response = await self._http.get(address, auth=ask.auth)
         return response
 
-    def _read(self, operation: str, response: httpx.Response, seconds: float) -> Reply:
-        if response.status_code != 200:
+    def _read(self, ask: _Ask, response: httpx.Response, seconds: float) -> Reply:
+        status, operation = response.status_code, ask.operation
+        if status not in ask.good:
             raise self._refusal(operation, response)
         kind = response.headers.get("content-type", "")
         if "json" not in kind:
-            raise NotAQuay(
-                self.source_id, operation, f"it answers 200 with {kind or 'no content type'}, not JSON", status=200
-            )
+            says = f"it answers {status} with {kind or 'no content type'}, not JSON"
+            raise NotAQuay(self.source_id, operation, says, status=status)
         if len(response.content) > _MOST_BYTES:
-            raise BrokenReply(self.source_id, operation, f"a reply of {len(response.content):,} bytes", status=200)
+            raise BrokenReply(self.source_id, operation, f"a reply of {len(response.content):,} bytes", status=status)
         try:
-            body = redaction.redact(response.content)
+            body = response.content if ask.is_secret else redaction.redact(response.content)
         except RecursionError:
-            raise BrokenReply(self.source_id, operation, "the JSON is nested too deeply", status=200) from None
-        return Reply(200, body, _served_at(response), seconds)
+            raise BrokenReply(self.source_id, operation, "the JSON is nested too deeply", status=status) from None
+        return Reply(status, body, refusals.served_at(response), seconds)
 
     def _refusal(self, operation: str, response: httpx.Response) -> QuayError:
-        status, says = response.status_code, self._clean(_says(response))
-        if status == 429 or "retry-after" in response.headers:
-            self.budget.pause(_retry_after(response))
-        if status == 429:
-            return Throttled(self.source_id, operation, says, status=status)
-        if status >= 500:
-            return ServerFailure(self.source_id, operation, says, status=status)
-        html = "json" not in response.headers.get("content-type", "")
-        if html and (status < 400 or status == 404):
-            return NotAQuay(self.source_id, operation, f"it answers with {says}", status=status)
-        kinds: dict[int, type[QuayError]] = {401: Unauthenticated, 403: Forbidden, 404: NotFound}
-        return kinds.get(status, BadRequest)(self.source_id, operation, says, status=status)
+        if response.status_code == 429 or "retry-after" in response.headers:
+            self.budget.pause(refusals.retry_after(response))
+        says = self._clean(refusals.said(response))
+        return refusals.kind_of(response)(self.source_id, operation, says, status=response.status_code)
 
     def _transport_error(self, operation: str, error: httpx.RequestError) -> QuayError:
         text = self._clean(error) or type(error).__name__
-        if isinstance(error, httpx.ConnectError) and _is_tls(error):
+        if isinstance(error, httpx.ConnectError) and is_tls(error):
             return TlsFailure(self.source_id, operation, text)
         if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
             return NotAQuay(self.source_id, operation, text)
@@ -258,15 +339,18 @@ class QuayClient:
         return Unreachable(self.source_id, operation, text)
 
     def _clean(self, text: object) -> str:
-        """Foreign text without the token, should somebody have echoed it."""
-        return str(text).replace(self._token.get_secret_value(), redaction.MARK)
+        """Foreign text without any of the tokens, should somebody have echoed one."""
+        clean = str(text)
+        for secret in (self._token, credentials(self._token), *self._registry.tokens()):
+            clean = clean.replace(secret.get_secret_value(), redaction.MARK)
+        return clean
 
 
 def decoded(client: QuayClient, operation: str, body: bytes, decode: Callable[[bytes], _T]) -> _T:
     """A body as its wire struct. Raises NotAQuay for JSON of another shape, BrokenReply for what is cut or no JSON."""
     try:
         return decode(body)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         if isinstance(error, msgspec.ValidationError) and (holds := _holds(body)) is not None:
             says = f"the JSON is not what Quay answers: {error}; it holds {holds}"
             raise NotAQuay(client.source_id, operation, says, status=200) from None
@@ -277,127 +361,20 @@ def _holds(body: bytes) -> str | None:
     """What a person may know another server's JSON by; None where it is no whole JSON."""
     try:
         found = msgspec.json.decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     if isinstance(found, dict):
         return ", ".join(repr(key[:30]) for key in list(found)[:5]) or "nothing"
     return f"a {type(found).__name__}"
 
 
-class _Error(msgspec.Struct):
-    detail: Any = None
-    error_message: Any = None
-    message: Any = None
-    error_type: Any = None
-
-
-def _says(response: httpx.Response) -> str:
-    """What the API itself says of the error: its detail, with its type; an HTML page is only named."""
-    kind = response.headers.get("content-type", "no content type").partition(";")[0]
-    if "json" not in kind:
-        return _page(kind, response)
-    try:
-        error = msgspec.json.decode(response.content, type=_Error)
-    except _UNREADABLE:
-        return "JSON that is no error of Quay's"
-    said = error.detail or error.error_message or error.message
-    if isinstance(said, dict):
-        said = "; ".join(f"{key}: {text}" for key, text in said.items())
-    told = redaction.redact_text(str(said)) if said else "no reason given"
-    return f"{told} [{error.error_type}]" if error.error_type else told
-
-
-def _page(kind: str, response: httpx.Response) -> str:
-    title = _TITLE.search(response.content[:4096])
-    named = " ".join(title[1].decode("utf-8", "replace").split()) if title else ""
-    return f"a page of {kind}" + (f", titled {named[:80]!r}" if named else "")
-
-
-def _may_pass(error: BaseException, server_errors: bool) -> bool:
+def _may_pass(ask: _Ask, error: BaseException) -> bool:
     """Whether asking again may help."""
     if isinstance(error, ServerFailure) and error.status == 500:
-        return server_errors
+        return not ask.takes_500
     return isinstance(error, _RETRIED)
 
 
-def _usable(token: SecretStr, source: SourceSettings) -> SecretStr:
-    """The token, where a header can carry it: what cannot would be told in clear by the error of the library below."""
-    text = token.get_secret_value()
-    if text.isascii() and text.isprintable() and " " not in text:
-        return token
-    raise SettingsError(
-        f"the token of {source.url} holds a space, a line break or a character that no token has: set it anew"
-    )
-
-
-def _http(source: SourceSettings, bearer: _Bearer, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
-    trusted = trust(source)
-    try:
-        return httpx.AsyncClient(
-            auth=bearer,
-            base_url=source.url,
-            headers={"Accept": "application/json", "User-Agent": "quayledger"},
-            timeout=source.timeout_seconds,
-            transport=transport,
-            verify=trusted,
-            proxy=source.proxy,
-            follow_redirects=False,
-        )
-    except (ValueError, ImportError, httpx.InvalidURL):
-        raise SettingsError(
-            f"the proxy for {source.url} cannot be used: check `proxy`, or HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; "
-            "it must be an http:// or https:// address"
-        ) from None
-
-
-def trust(source: SourceSettings) -> ssl.SSLContext | bool:
-    """What certificates a connection on a source's behalf accepts. Raises SettingsError."""
-    if not source.verify_tls:
-        return False
-    if source.ca_file is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=str(source.ca_file))
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"ca_file {source.ca_file} of {source.url} cannot be used ({error}): name a PEM file with certificates"
-        ) from None
-
-
-def moment(text: str) -> datetime:
-    """A time of RFC 2822 as aware UTC; "-0000" is UTC too. Raises ValueError."""
-    try:
-        parsed = parsedate_to_datetime(text)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    except (TypeError, IndexError, OverflowError):
-        raise ValueError(f"{text!r} is no time of RFC 2822") from None
-
-
-def _served_at(response: httpx.Response) -> datetime | None:
-    try:
-        return moment(response.headers["date"])
-    except (KeyError, ValueError):
-        return None
-
-
-def _retry_after(response: httpx.Response) -> float:
-    text = response.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), _LONGEST_PAUSE_S)
-    try:
-        until = moment(text)
-    except ValueError:
-        return 1.0
-    begin = _served_at(response) or datetime.now(UTC)
-    return min(max((until - begin).total_seconds(), 0.0), _LONGEST_PAUSE_S)
-
-
-def _is_tls(error: BaseException | None) -> bool:
-    """Whether TLS was spoken and refused; a connection that just ends is none of its faults."""
-    while error is not None:
-        if "EOF" in str(error):
-            return False
-        if isinstance(error, ssl.SSLError) or "SSL" in str(error) or "CERTIFICATE" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+def _is_retried(ask: _Ask, error: BaseException) -> bool:
+    """What is no read is asked a second time only where the first was turned away."""
+    return _may_pass(ask, error) if ask.body is None else isinstance(error, Throttled)

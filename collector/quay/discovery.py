@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 
-from collector.quay.client import QuayClient, Reply, decoded
+from collector.quay.client import QuayClient
+from collector.quay.listing import read_one
+from collector.quay.rows import translated
 
 
 class Discovery(msgspec.Struct, frozen=True):
-    """The operations of the public reference, by their ids (`listOrgLogs`, …). Internal ones are not among them."""
+    """The operations that the registry's own reference lists, by their ids (`listOrgLogs`, …)."""
 
     version: str
     operations: frozenset[str]
@@ -22,21 +24,21 @@ class _Swagger(msgspec.Struct):
     info: dict[str, Any] = {}
 
 
-_decode = msgspec.json.Decoder(_Swagger).decode
+def _told(wire: _Swagger) -> Discovery:
+    operations = frozenset(
+        method["operationId"]
+        for path in wire.paths.values()
+        for method in path.values()
+        if isinstance(method, dict) and isinstance(method.get("operationId"), str)
+    )
+    return Discovery(str(wire.info.get("version", "")), operations)
 
 
-async def get_discovery(client: QuayClient, *, purpose: str = "probe") -> Discovery:
-    """`GET /discovery`; anonymous, about 220 kB. Raises QuayError."""
-    operation = "discovery.get_discovery"
+_discovery = translated(_Swagger, _told)
 
-    def decode(reply: Reply) -> Discovery:
-        found = decoded(client, operation, reply.body, _decode)
-        operations = frozenset(
-            method["operationId"]
-            for path in found.paths.values()
-            for method in path.values()
-            if isinstance(method, dict) and isinstance(method.get("operationId"), str)
-        )
-        return Discovery(str(found.info.get("version", "")), operations)
 
-    return await client.get(operation, "/discovery", {}, decode, purpose=purpose)
+async def get_discovery(client: QuayClient, *, internal: bool = False, purpose: str = "probe") -> Discovery:
+    """`internal`: with those operations too that answer though the public reference leaves them out. `GET /discovery`
+    (discovery, 4.1); anonymous, about 220 kB. Raises QuayError."""
+    params = {"internal": "true"} if internal else {}
+    return await read_one(client, "discovery.get_discovery", "/discovery", _discovery, params, purpose=purpose)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 TEXT_LIMIT = 300
 _SECRET_LIKE = re.compile(r"(?i)(bearer\s+|token=|://[^/@\s]+:)[^\s&@\"']+")
@@ -47,6 +49,15 @@ class NotAQuay(QuayError):
     next_step = "Check the address: it is the one that people open in the browser, without a path"
 
 
+class NotOffered(NotAQuay):
+    """404 as a page of HTML: the operation has no route here, as the feature is off or the version does not know it."""
+
+    next_step = (
+        "The feature is off there, or its version does not know the operation. Check the address where no other operation "
+        "answers either"
+    )
+
+
 class Unauthenticated(QuayError):
     """401. Unknown and expired tokens look the same to Quay."""
 
@@ -60,7 +71,7 @@ class Forbidden(QuayError):
 
 
 class NotFound(QuayError):
-    """404. What was asked for does not exist, or not any more."""
+    """404, or what Quay answers in its place. What was asked for does not exist, or not any more."""
 
 
 class BadRequest(QuayError):
@@ -97,6 +108,17 @@ class BrokenReply(QuayError):
     """A reply that is cut, or is not what the reference says, on every try."""
 
     next_step = "A proxy between may cut replies; the next run tries again"
+
+
+@contextmanager
+def absent_where_it_says(words: str) -> Iterator[None]:
+    """For operations that answer 400 where others answer 404: NotFound in place of a BadRequest that says these words."""
+    try:
+        yield
+    except BadRequest as error:
+        if words not in error.says:
+            raise
+        raise NotFound(error.source_id, error.operation, error.says, status=error.status) from None
 
 
 def safe(text: str) -> str:

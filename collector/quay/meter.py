@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 import msgspec
 
@@ -18,6 +22,27 @@ class Attempted(msgspec.Struct, frozen=True):
     received_bytes: int
 
 
+@dataclass
+class Counted:
+    """Attempts of one task, however many others ask at the same time."""
+
+    requests: int = 0
+
+
+_counting: ContextVar[Counted | None] = ContextVar("counting", default=None)
+
+
+@contextmanager
+def counting() -> Iterator[Counted]:
+    """Counts the attempts that this task makes within the block."""
+    counted = Counted()
+    token = _counting.set(counted)
+    try:
+        yield counted
+    finally:
+        _counting.reset(token)
+
+
 class Meter:
     """Counts every attempt, repeated ones too: all of them cost the server."""
 
@@ -28,6 +53,8 @@ class Meter:
 
     def note(self, operation: str, purpose: str, outcome: str, seconds: float, received_bytes: int) -> None:
         """One attempt ended."""
+        if (counted := _counting.get()) is not None:
+            counted.requests += 1
         cell = self._cells[operation, purpose, outcome]
         cell[0] += 1
         cell[1] += seconds

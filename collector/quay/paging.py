@@ -1,50 +1,136 @@
-"""Paging: reads a list to its end, page by page, and notices a server that gives the same page again and again."""
+"""Paging: reads a list to its end, page by page, and notices a server that gives the same page again and again.
+
+Pure but for `ask`, which gives the page for the parameters that choose one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 
 import msgspec
 
-from collector.quay.client import QuayClient, Reply, decoded
 from collector.quay.errors import BrokenReply
 
-
-class Page(Protocol):
-    """A wire struct with the token of the page after it; None or '' on the last one."""
-
-    @property
-    def next_page(self) -> str | None:
-        """Opaque; an unknown or expired one is answered with the first page, without a word."""
-
-
-_Page = TypeVar("_Page", bound=Page)
+PAGE_ROWS = 100  # the most that one call gives where `limit` is obeyed
+_MOST_PAGES = 20_000
+_MOST_ROWS = 2_000_000
+_MOST_EMPTY = 50
+_MOST_STUCK = 6
+_READINGS = 3
 
 
-async def read_all(
-    client: QuayClient,
-    operation: str,
-    path: str,
-    params: dict[str, str | int],
-    decode_body: Callable[[bytes], _Page],
-    *,
-    purpose: str,
-) -> list[_Page]:
-    """All pages of a list whose rows are distinct. Raises QuayError; BrokenReply where a page comes a second time."""
+class Marks(msgspec.Struct, frozen=True):
+    """What a page says of itself and of more to come, in either style; `next_page` is opaque, and an unknown or expired one
+    is answered with the first page, without a word."""
 
-    def decode(reply: Reply) -> _Page:
-        return decoded(client, operation, reply.body, decode_body)
+    next_page: str | None = None
+    page: int | None = None
+    has_additional: bool = False
 
-    pages: list[_Page] = []
-    seen: set[bytes] = set()
-    while True:
-        page = await client.get(operation, path, params, decode, purpose=purpose)
-        rows = msgspec.json.encode(msgspec.structs.replace(page, next_page=None))  # type: ignore[type-var]
-        if rows in seen:
-            raise BrokenReply(client.source_id, operation, f"page {len(pages) + 1} is one that came before", status=200)
-        seen.add(rows)
-        pages.append(page)
-        if not page.next_page:
-            return pages
-        params = {**params, "next_page": page.next_page}
+
+class Page(msgspec.Struct, frozen=True):
+    """One page: its rows, undecoded, and its marks."""
+
+    rows: tuple[msgspec.Raw, ...]
+    marks: Marks
+
+
+Ask = Callable[[dict[str, str | int]], Awaitable[Page]]
+Same = Callable[[msgspec.Raw], Hashable]
+decode_marks = msgspec.json.Decoder(Marks).decode
+
+
+async def read_all(source_id: str, operation: str, ask: Ask) -> list[msgspec.Raw]:
+    """All rows of a list that goes on by `next_page`. Raises QuayError; BrokenReply where a page comes a second time, or
+    where they do not end."""
+    rows: list[msgspec.Raw] = []
+    seen: set[tuple[bytes, ...]] = set()
+    empty, params = 0, dict[str, str | int]()
+    while len(seen) < _MOST_PAGES and empty < _MOST_EMPTY:
+        page = await ask(params)
+        content = tuple(bytes(row) for row in page.rows)
+        if content in seen:
+            raise BrokenReply(source_id, operation, f"page {len(seen) + 1} is one that came before", status=200)
+        if content:
+            seen.add(content)
+        empty = 0 if content else empty + 1
+        rows.extend(page.rows)
+        if not page.marks.next_page:
+            return rows
+        params = {"next_page": page.marks.next_page}
+    raise BrokenReply(source_id, operation, f"the pages do not end, {len(rows):,} rows came", status=200)
+
+
+async def read_numbered(source_id: str, operation: str, ask: Ask, most_pages: int) -> list[msgspec.Raw]:
+    """All rows of a list that goes on by `page`, at most `most_pages` of them; rows that come again are taken once. Quay
+    answers for its last page where it is asked for one beyond. Raises QuayError; BrokenReply where a page brings nothing
+    new and calls itself another."""
+    rows: dict[bytes, msgspec.Raw] = {}
+    for number in range(1, most_pages + 1):
+        page = await ask({"page": number})
+        if page.marks.page not in (None, number):
+            break
+        before = len(rows)
+        rows.update((bytes(row), row) for row in page.rows)
+        if not page.marks.has_additional:
+            break
+        if len(rows) == before:
+            raise BrokenReply(source_id, operation, f"page {number} is one that came before", status=200)
+    return list(rows.values())
+
+
+async def read_overlapping(source_id: str, operation: str, ask: Ask, same: Same) -> list[msgspec.Raw]:
+    """All rows of a list that goes on by `page` and obeys `limit`, newest first, while rows come and go; `same` gives what
+    tells a row from others.
+
+    Every page after the first has a size with which it begins at the last row that is known, or before: where a known row
+    is met, nothing was passed over, and what follows it is new. Where none is, rows went, and an earlier page is asked for.
+    Raises QuayError; BrokenReply where the pages bring nothing new, though there is to be more."""
+    for _ in range(_READINGS):
+        if (rows := await _read_once(ask, same)) is not None:
+            return rows
+    raise BrokenReply(source_id, operation, "its pages do not join, or come again: rows may be missing", status=200)
+
+
+async def _read_once(ask: Ask, same: Same) -> list[msgspec.Raw] | None:
+    """None where the pages do not join. `reach`: where the server's list, as it is now, goes on after what is known."""
+    rows: list[msgspec.Raw] = []
+    reach, stuck, most = 0, 0, PAGE_ROWS
+    while stuck < _MOST_STUCK and len(rows) < _MOST_ROWS:
+        number, limit = _window(reach, most)
+        page = await ask({"page": number, "limit": limit})
+        start = (number - 1) * limit
+        met, behind = _met(rows, page.rows, same, reach - start)
+        if rows and not met:
+            reach, stuck = max(0, reach - most // 2), stuck + 1
+            continue
+        fresh = page.rows[met:]
+        rows.extend(fresh)
+        if not page.marks.has_additional:
+            return rows
+        reach, stuck = (start + len(page.rows), 0) if fresh else (start + met + behind, stuck + 1)
+        if len(page.rows) < limit:
+            most = max(2, len(page.rows))
+    return None
+
+
+def _window(reach: int, most: int) -> tuple[int, int]:
+    """The number and the size of the page that begins at the row before `reach`, or earlier, and brings the most rows after
+    it: at least six of ten where pages of a hundred rows are given."""
+    if reach < 2:
+        return 1, most
+    last = reach - 1
+    limit = max(range(1, most + 1), key=lambda size: (size - last % size, size))
+    return last // limit + 1, limit
+
+
+def _met(known: Sequence[msgspec.Raw], page: Sequence[msgspec.Raw], same: Same, expected: int) -> tuple[int, int]:
+    """How many rows of a page are over with the last known row that is met there, 0 where none is; and how many known ones come
+    after that one. Of equal rows it is the one nearest to where it was expected."""
+    names = [same(row) for row in page]
+    for behind, row in enumerate(reversed(known[-2 * PAGE_ROWS :])):
+        name = same(row)
+        if name in names:
+            places = [place for place, other in enumerate(names, 1) if other == name]
+            return min(places, key=lambda place: abs(place + behind - expected)), behind
+    return 0, 0

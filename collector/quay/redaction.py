@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 MARK = "[secret-removed]"
 
 
@@ -27,7 +27,8 @@ RULES = (
     Rule(
         "secret-keys",
         "the value of any field called token, token_code, access_token, refresh_token, auth_token, webhook_token, secret, "
-        "client_secret, password, passwd, external_registry_password, private_key or api_key",
+        "client_secret, password, passwd, external_registry_password, private_key or api_key; of an app token, which is itself "
+        "called token, its token_code only",
         "robot lists, applications and app tokens return usable secrets; `login_failure` holds the beginning of an expired "
         "token; the configuration of a build trigger holds its webhook token",
     ),
@@ -157,7 +158,7 @@ def _walk(value: Any) -> Any:
 
 def _cut(key: str, value: Any) -> Any:
     if key in _KEYS and value not in (None, "", MARK, _STARS) and not isinstance(value, bool):
-        return MARK
+        return _walk(value) if type(value) is dict and "token_code" in value else MARK
     if key in _PROXIES and type(value) is str and "@" in value:
         scheme, apart, rest = value.rpartition("://")
         clean = f"{scheme}{apart}{MARK}@{rest.rpartition('@')[2]}"

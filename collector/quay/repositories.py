@@ -1,33 +1,159 @@
-"""Repositories: what a namespace holds (`/repository`). Chapter 16 of the API reference."""
+"""Repositories: what a namespace holds, and one repository with its tags and its days (`/repository`). Chapter 16 of the API
+reference.
+"""
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 
+from collector.quay import paths
 from collector.quay.client import QuayClient
-from collector.quay.paging import read_all
+from collector.quay.listing import Params, read_one, read_pages
+from collector.quay.quotas import QuotaReport
+from collector.quay.rows import Items, Rows, read_rows, reader, translated, values
+from collector.quay.times import Moment
 
 
 class Repository(msgspec.Struct, frozen=True):
-    """One repository as the list tells of it; `last_modified`: seconds since 1970, None where nothing was pushed."""
+    """One repository as the list tells of it. `state`: NORMAL | READ_ONLY | MIRROR | MARKED_FOR_DELETION | …; `kind`: image |
+    application; `last_modified`: None where nothing was pushed, or it was not asked for; `popularity`: actions of the last
+    time, None where it was not asked for; `quota_report`: None where Quay counts no sizes."""
 
     namespace: str
     name: str
-    is_public: bool = False
+    is_public: bool | None = None
     state: str | None = None
-    last_modified: int | None = None
+    kind: str | None = None
+    description: str | None = None
+    last_modified: Moment | None = None
+    popularity: float | None = None
+    is_starred: bool | None = None
+    quota_report: QuotaReport | None = None
 
 
-class _List(msgspec.Struct):
-    repositories: tuple[Repository, ...]
-    next_page: str | None = None
+class RepositoryTag(msgspec.Struct, frozen=True):
+    """A tag that stands for something now."""
+
+    name: str
+    manifest_digest: str | None = None
+    size_bytes: int | None = msgspec.field(default=None, name="size")
+    last_modified: Moment | None = None
 
 
-_decode = msgspec.json.Decoder(_List).decode
+class DayCount(msgspec.Struct, frozen=True):
+    """How many actions Quay counted on a UTC day."""
+
+    day: date = msgspec.field(name="date")
+    count: int
 
 
-async def list_repositories(client: QuayClient, namespace: str, *, purpose: str = "probe") -> list[Repository]:
-    """All repositories of a namespace that the token sees. `GET /repository?namespace=`; scope `repo:read`. Raises QuayError."""
-    operation, params = "repository.list_repositories", {"namespace": namespace}
-    pages = await read_all(client, operation, "/repository", {**params}, _decode, purpose=purpose)
-    return [repository for page in pages for repository in page.repositories]
+class RepositoryDetails(msgspec.Struct, frozen=True):
+    """One repository, without the token of its badge. `tags`: at most 500; `stats`: about three months; None where they were
+    not asked for."""
+
+    namespace: str
+    name: str
+    kind: str | None = None
+    description: str | None = None
+    is_public: bool | None = None
+    state: str | None = None
+    trust_enabled: bool | None = None
+    tag_expiration_s: int | None = None
+    tags: Rows[RepositoryTag] | None = None
+    stats: Rows[DayCount] | None = None
+
+
+class _Details(msgspec.Struct):
+    namespace: str
+    name: str
+    kind: str | None = None
+    description: str | None = None
+    is_public: bool | None = None
+    state: str | None = None
+    trust_enabled: bool | None = None
+    tag_expiration_s: int | None = None
+    tags: dict[str, msgspec.Raw] | None = None
+    stats: tuple[msgspec.Raw, ...] | None = None
+
+
+_tag = reader(RepositoryTag)
+_day = reader(DayCount)
+_repository = reader(Repository)
+
+
+def _told(wire: _Details) -> RepositoryDetails:
+    tags: Items | None = None if wire.tags is None else values(wire.tags)
+    return RepositoryDetails(
+        namespace=wire.namespace,
+        name=wire.name,
+        kind=wire.kind,
+        description=wire.description,
+        is_public=wire.is_public,
+        state=wire.state,
+        trust_enabled=wire.trust_enabled,
+        tag_expiration_s=wire.tag_expiration_s,
+        tags=None if tags is None else read_rows("tags", tags, _tag),
+        stats=None if wire.stats is None else read_rows("stats", wire.stats, _day),
+    )
+
+
+_details = translated(_Details, _told)
+
+
+async def list_repositories(
+    client: QuayClient,
+    namespace: str,
+    *,
+    activity: bool = False,
+    repo_kind: str | None = None,
+    purpose: str = "probe",
+) -> Rows[Repository]:
+    """All repositories of a namespace that the token sees; none for an unknown namespace. `activity`: with `last_modified` and
+    `popularity`; `repo_kind`: image, which Quay takes where it is None, or application. `GET /repository?namespace=`
+    (listRepos, 16.2); scope `repo:read`. Raises QuayError."""
+    params: dict[str, str | int] = {"namespace": namespace, **_activity(activity)}
+    if repo_kind is not None:
+        params["repo_kind"] = repo_kind
+    return await _list(client, "repository.list_repositories", params, purpose)
+
+
+async def list_visible_repositories(
+    client: QuayClient, *, activity: bool = False, purpose: str = "inventory"
+) -> Rows[Repository]:
+    """All repositories that the token sees: all there are for superusers with full access. `activity`: with `last_modified` and
+    `popularity`. `GET /repository?public=true` (listRepos, 16.2); scope `repo:read`. Raises QuayError."""
+    params: dict[str, str | int] = {"public": "true", **_activity(activity)}
+    return await _list(client, "repository.list_visible_repositories", params, purpose)
+
+
+async def list_starred_repositories(
+    client: QuayClient, *, activity: bool = False, purpose: str = "inventory"
+) -> Rows[Repository]:
+    """All repositories that the own user starred. `activity`: with `last_modified` and `popularity`. `GET
+    /repository?starred=true` (listRepos, 16.2); scope `repo:read`. Raises QuayError."""
+    params: dict[str, str | int] = {"starred": "true", **_activity(activity)}
+    return await _list(client, "repository.list_starred_repositories", params, purpose)
+
+
+async def get_repository(
+    client: QuayClient, repository: str, *, tags: bool = False, stats: bool = True, purpose: str = "inventory"
+) -> RepositoryDetails:
+    """One repository. `tags`, `stats`: with them. `GET /repository/{repository}` (getRepo, 16.5); scope `repo:read`. Raises
+    QuayError; NotFound."""
+    params = {"includeTags": _flag(tags), "includeStats": _flag(stats)}
+    operation, path = "repository.get_repository", paths.repository(repository)
+    return await read_one(client, operation, path, _details, params, purpose=purpose)
+
+
+async def _list(client: QuayClient, operation: str, params: Params, purpose: str) -> Rows[Repository]:
+    return await read_pages(client, operation, "/repository", "repositories", _repository, params, purpose=purpose)
+
+
+def _activity(activity: bool) -> Params:
+    return {"last_modified": "true", "popularity": "true"} if activity else {}
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

@@ -1,37 +1,98 @@
-"""Users: who the token's own user is (`/user/`). Chapter 25 of the API reference."""
+"""Users: who the token's own user is (`/user/`), what it starred, and whether a user exists. Chapter 25 of the API reference."""
 
 from __future__ import annotations
 
 import msgspec
 
-from collector.quay.client import QuayClient, Reply, decoded
+from collector.quay import paths
+from collector.quay.client import QuayClient
+from collector.quay.listing import read_one, read_pages
+from collector.quay.quotas import Quota, QuotaReport
+from collector.quay.rows import Rows, read_rows, reader, translated
 
 
 class Membership(msgspec.Struct, frozen=True):
     """An organisation that the user belongs to."""
 
     name: str
-    is_org_admin: bool = False
-    public: bool = False
+    is_org_admin: bool | None = None
+    public: bool | None = None
 
 
 class User(msgspec.Struct, frozen=True):
-    """The token's own user, and the organisations that it belongs to."""
+    """The token's own user, and the organisations that it belongs to. With the scope `user:read` alone, the rest is None."""
 
     username: str
-    organizations: tuple[Membership, ...] = ()
-    super_user: bool = False
-    verified: bool = False
+    organizations: Rows[Membership] = Rows()
+    super_user: bool | None = None
+    verified: bool | None = None
+    email: str | None = None
+    tag_expiration_s: int | None = None
+    quotas: tuple[Quota, ...] | None = None
+    quota_report: QuotaReport | None = None
 
 
-_decode = msgspec.json.Decoder(User).decode
+class UserInformation(msgspec.Struct, frozen=True):
+    """What anybody may know of a user: that there is one; `super_user`: told to superusers only."""
+
+    username: str
+    super_user: bool | None = None
+
+
+class StarredRepository(msgspec.Struct, frozen=True):
+    """A repository that the own user starred."""
+
+    namespace: str
+    name: str
+    description: str | None = None
+    is_public: bool | None = None
+
+
+class _User(msgspec.Struct):
+    username: str
+    organizations: tuple[msgspec.Raw, ...] = ()
+    super_user: bool | None = None
+    verified: bool | None = None
+    email: str | None = None
+    tag_expiration_s: int | None = None
+    quotas: tuple[Quota, ...] | None = None
+    quota_report: QuotaReport | None = None
+
+
+_membership = reader(Membership)
+
+
+def _told(wire: _User) -> User:
+    return User(
+        username=wire.username,
+        organizations=read_rows("organizations", wire.organizations, _membership),
+        super_user=wire.super_user,
+        verified=wire.verified,
+        email=wire.email,
+        tag_expiration_s=wire.tag_expiration_s,
+        quotas=wire.quotas,
+        quota_report=wire.quota_report,
+    )
+
+
+_user = translated(_User, _told)
+_information = reader(UserInformation)
+_starred = reader(StarredRepository)
 
 
 async def get_logged_in_user(client: QuayClient, *, purpose: str = "probe") -> User:
-    """`GET /user/`; scope `user:read` (without it the answer is 401). Raises QuayError."""
-    operation = "user.get_logged_in_user"
+    """`GET /user/` (getLoggedInUser, 25.3); scope `user:read` (without it the answer is 401), `user:admin` for all of it. Raises
+    QuayError."""
+    return await read_one(client, "user.get_logged_in_user", "/user/", _user, purpose=purpose)
 
-    def decode(reply: Reply) -> User:
-        return decoded(client, operation, reply.body, _decode)
 
-    return await client.get(operation, "/user/", {}, decode, purpose=purpose)
+async def get_user_information(client: QuayClient, username: str, *, purpose: str = "inventory") -> UserInformation:
+    """`GET /users/{username}` (getUserInformation, 25.5); anonymous. Disabled users are told as others. Raises QuayError;
+    NotFound, for organisations and robots too."""
+    path = f"/users/{paths.segment(username)}"
+    return await read_one(client, "user.get_user_information", path, _information, purpose=purpose)
+
+
+async def list_starred(client: QuayClient, *, purpose: str = "inventory") -> Rows[StarredRepository]:
+    """`GET /user/starred` (listStarredRepos, 25.2); scope `user:admin`. Raises QuayError."""
+    return await read_pages(client, "user.list_starred", "/user/starred", "repositories", _starred, purpose=purpose)

@@ -81,7 +81,7 @@ async def test_every_recorded_count_is_read_whole(name: str) -> None:
         ("140_iso_dates_silently_ignored", errors.WrongWindow, "asked for 2026-11-18"),
         ("142_err_range_too_long_agg_superuser_500", errors.ServerFailure, "text/html"),
         ("144_err_page_not_int", errors.BadRequest, "page: The page number"),
-        ("146_err_404_unknown_path", errors.NotAQuay, "text/html"),
+        ("146_err_404_unknown_path", errors.NotOffered, "text/html"),
         ("147_err_405", errors.BadRequest, "not allowed"),
         ("splunk_0_superuser_logs", errors.SearchUnavailable, "search_token"),
     ],

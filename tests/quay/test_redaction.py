@@ -79,6 +79,12 @@ def test_what_is_harmless_stays_byte_for_byte() -> None:
     assert redact(body) is body
 
 
+def test_an_app_token_loses_its_code_and_any_other_object_of_that_name_is_cut_whole() -> None:
+    body = {"token": {"uuid": "1", "title": "laptop", "token_code": SECRET}}
+    assert json.loads(redact(json.dumps(body).encode())) == {"token": {**body["token"], "token_code": MARK}}
+    assert json.loads(redact(json.dumps({"token": {"uuid": SECRET}}).encode())) == {"token": MARK}
+
+
 def test_numbers_survive_the_walk() -> None:
     body = b'{"token": "x", "a": 123456789012345678901234567890, "b": 1.5e300, "c": [0.1, -7]}'
     assert json.loads(redact(body)) == {**json.loads(body), "token": MARK}

@@ -1,0 +1,102 @@
+"""Connecting: what a source's connection is made of: certificates, proxy, and the headers that carry a token."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import Generator
+
+import httpx
+from pydantic import SecretStr
+
+from settings import SettingsError, SourceSettings
+
+REGISTRY_USER = "$oauthtoken"  # who an API token is, where the registry asks for a user and a password
+
+
+class Bearer(httpx.Auth):
+    """Puts a token on a request at the last moment, so that no other value holds it in clear."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """The request with the token."""
+        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        yield request
+
+
+class Basic(httpx.Auth):
+    """The same for an API token as the password of `$oauthtoken`."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._credentials = credentials(token)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """The request with user and password."""
+        request.headers["Authorization"] = f"Basic {self._credentials.get_secret_value()}"
+        yield request
+
+
+def credentials(token: SecretStr) -> SecretStr:
+    """User and password in the form that a header of basic authentication holds."""
+    return SecretStr(base64.b64encode(f"{REGISTRY_USER}:{token.get_secret_value()}".encode()).decode())
+
+
+def can_be_sent(token: str) -> bool:
+    """Whether a header can carry it: what cannot would be told in clear by the error of the library below."""
+    return bool(token) and token.isascii() and token.isprintable() and " " not in token
+
+
+def usable(token: SecretStr, source: SourceSettings) -> SecretStr:
+    """The token of the settings. Raises SettingsError where no header can carry it."""
+    if can_be_sent(token.get_secret_value()):
+        return token
+    raise SettingsError(
+        f"the token of {source.url} holds a space, a line break or a character that no token has: set it anew"
+    )
+
+
+def connection(source: SourceSettings, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    """What speaks to a source. Raises SettingsError where the CA file or the proxy cannot be used."""
+    trusted = trust(source)
+    try:
+        return httpx.AsyncClient(
+            base_url=source.url,
+            headers={"Accept": "application/json", "User-Agent": "quayledger"},
+            timeout=source.timeout_seconds,
+            transport=transport,
+            verify=trusted,
+            proxy=source.proxy,
+            follow_redirects=False,
+        )
+    except (ValueError, ImportError, httpx.InvalidURL):
+        raise SettingsError(
+            f"the proxy for {source.url} cannot be used: check `proxy`, or HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; "
+            "it must be an http:// or https:// address"
+        ) from None
+
+
+def trust(source: SourceSettings) -> ssl.SSLContext | bool:
+    """What certificates a connection on a source's behalf accepts. Raises SettingsError."""
+    if not source.verify_tls:
+        return False
+    if source.ca_file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=str(source.ca_file))
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"ca_file {source.ca_file} of {source.url} cannot be used ({error}): name a PEM file with certificates"
+        ) from None
+
+
+def is_tls(error: BaseException | None) -> bool:
+    """Whether TLS was spoken and refused; a connection that just ends is none of its faults."""
+    while error is not None:
+        if "EOF" in str(error):
+            return False
+        if isinstance(error, ssl.SSLError) or "SSL" in str(error) or "CERTIFICATE" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,27 @@
+"""Error descriptions: what Quay itself says of a type of its errors (`/error/{type}`). Chapter 5 of the API reference."""
+
+from __future__ import annotations
+
+import msgspec
+
+from collector.quay import paths
+from collector.quay.client import QuayClient
+from collector.quay.listing import read_one
+from collector.quay.rows import reader
+
+
+class ErrorDescription(msgspec.Struct, frozen=True):
+    """A type of error; `type` is the address of this description."""
+
+    title: str
+    description: str | None = None
+    type: str | None = None
+
+
+_description = reader(ErrorDescription)
+
+
+async def get_error_description(client: QuayClient, error_type: str, *, purpose: str = "inventory") -> ErrorDescription:
+    """`GET /error/{error_type}` (getErrorDescription, 5.1); anonymous. Raises QuayError; NotFound for an unknown type."""
+    path = f"/error/{paths.segment(error_type)}"
+    return await read_one(client, "error.get_error_description", path, _description, purpose=purpose)

@@ -1,0 +1,110 @@
+"""Listing: one object, or a list row by row, from one call or from all its pages. I/O: asks the client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from collector.quay import paging
+from collector.quay.client import QuayClient, Reply, decoded
+from collector.quay.rows import Reader, Rows, items, read_rows
+
+Params = Mapping[str, str | int]
+NO_PARAMS: Params = {}
+_T = TypeVar("_T")
+
+
+async def read_one(
+    client: QuayClient,
+    operation: str,
+    path: str,
+    read: Reader[_T],
+    params: Params = NO_PARAMS,
+    *,
+    purpose: str,
+    most_failures: int | None = None,
+) -> _T:
+    """One object. Raises QuayError; NotAQuay where it has another shape."""
+
+    def decode(reply: Reply) -> _T:
+        return decoded(client, operation, reply.body, read)
+
+    return await client.get(operation, path, params, decode, purpose=purpose, most_failures=most_failures)
+
+
+async def read_list(
+    client: QuayClient,
+    operation: str,
+    path: str,
+    key: str | None,
+    read: Reader[_T],
+    params: Params = NO_PARAMS,
+    *,
+    purpose: str,
+) -> Rows[_T]:
+    """A list that comes whole: below `key`, or bare. Raises QuayError; NotAQuay where there is no list."""
+    found = await read_one(client, operation, path, items(key), params, purpose=purpose)
+    return read_rows(key or operation, found, read)
+
+
+async def read_pages(
+    client: QuayClient,
+    operation: str,
+    path: str,
+    key: str,
+    read: Reader[_T],
+    params: Params = NO_PARAMS,
+    *,
+    purpose: str,
+) -> Rows[_T]:
+    """A list that goes on by `next_page`, to its end. Raises QuayError; BrokenReply where a page comes a second time."""
+    ask = _asker(client, operation, path, key, params, purpose)
+    return read_rows(key, await paging.read_all(client.source_id, operation, ask), read)
+
+
+async def read_numbered(
+    client: QuayClient,
+    operation: str,
+    path: str,
+    key: str,
+    read: Reader[_T],
+    params: Params = NO_PARAMS,
+    *,
+    most_pages: int,
+    purpose: str,
+) -> Rows[_T]:
+    """A list that goes on by `page` with a page size of Quay's own. Raises QuayError as `paging.read_numbered`."""
+    ask = _asker(client, operation, path, key, params, purpose)
+    return read_rows(key, await paging.read_numbered(client.source_id, operation, ask, most_pages), read)
+
+
+async def read_overlapping(
+    client: QuayClient,
+    operation: str,
+    path: str,
+    key: str,
+    read: Reader[_T],
+    params: Params = NO_PARAMS,
+    *,
+    same: Callable[[msgspec.Raw], Hashable],
+    purpose: str,
+) -> Rows[_T]:
+    """A list that goes on by `page` and obeys `limit`, without loss while rows come and go; `same` tells one row from
+    another. Raises QuayError as `paging.read_overlapping`."""
+    ask = _asker(client, operation, path, key, params, purpose)
+    return read_rows(key, await paging.read_overlapping(client.source_id, operation, ask, same), read)
+
+
+def _asker(client: QuayClient, operation: str, path: str, key: str, params: Params, purpose: str) -> paging.Ask:
+    """Asks for the page that some parameters choose."""
+    rows = items(key)
+
+    def read(body: bytes) -> paging.Page:
+        return paging.Page(rows(body), paging.decode_marks(body))
+
+    async def ask(chosen: dict[str, str | int]) -> paging.Page:
+        return await read_one(client, operation, path, read, {**params, **chosen}, purpose=purpose)
+
+    return ask

@@ -1,0 +1,133 @@
+"""Search: repositories, names and everything else by a word (`/find/*`, `/entities/{prefix}`). Chapter 19 of the API
+reference. All three answer without a token too; a superuser finds no more than anybody.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from collector.quay import paths
+from collector.quay.client import QuayClient
+from collector.quay.listing import read_list, read_numbered
+from collector.quay.rows import Named, Rows, reader, translated
+from collector.quay.times import Moment
+
+_MOST_PAGES = 10  # Quay shows no more
+
+
+class FoundRepository(msgspec.Struct, frozen=True):
+    """A repository that matches; `kind`: repository | application. The last three are None unless they were asked for."""
+
+    namespace: str
+    name: str
+    kind: str | None = None
+    description: str | None = None
+    is_public: bool | None = None
+    last_modified: Moment | None = None
+    stars: int | None = None
+    popularity: float | None = None
+
+
+class FoundThing(msgspec.Struct, frozen=True):
+    """Something that matches; `kind`: repository | application | organization | user | team | robot; `namespace`: of a
+    repository, or the organisation of a team."""
+
+    kind: str
+    name: str
+    namespace: str | None = None
+    score: float | None = None
+
+
+class Entity(msgspec.Struct, frozen=True):
+    """Somebody by that name; `kind`: user | team | org | external; `is_org_member`: None where no organisation was named."""
+
+    name: str
+    kind: str
+    is_robot: bool | None = None
+    is_org_member: bool | None = None
+
+
+class _Repository(msgspec.Struct):
+    namespace: Named
+    name: str
+    kind: str | None = None
+    description: str | None = None
+    is_public: bool | None = None
+    last_modified: Moment | None = None
+    stars: int | None = None
+    popularity: float | None = None
+
+
+class _Thing(msgspec.Struct):
+    kind: str
+    name: str
+    namespace: Named | None = None
+    organization: Named | None = None
+    score: float | None = None
+
+
+def _told_repository(wire: _Repository) -> FoundRepository:
+    return FoundRepository(
+        namespace=wire.namespace.name,
+        name=wire.name,
+        kind=wire.kind,
+        description=wire.description,
+        is_public=wire.is_public,
+        last_modified=wire.last_modified,
+        stars=wire.stars,
+        popularity=wire.popularity,
+    )
+
+
+def _told_thing(wire: _Thing) -> FoundThing:
+    within = wire.namespace or wire.organization
+    return FoundThing(wire.kind, wire.name, within.name if within else None, wire.score)
+
+
+_repository = translated(_Repository, _told_repository)
+_thing = translated(_Thing, _told_thing)
+_entity = reader(Entity)
+
+
+async def find_repositories(
+    client: QuayClient, query: str = "", *, include_usage: bool = False, purpose: str = "inventory"
+) -> Rows[FoundRepository]:
+    """All pages that Quay shows, 100 rows at most; `include_usage`: with stars, popularity and the newest change. `GET
+    /find/repositories` (conductRepoSearch, 19.1); anonymous. Raises QuayError; BrokenReply where a page comes again."""
+    params = {"query": query} if query else {}
+    if include_usage:
+        params["includeUsage"] = "true"
+    operation, path = "search.find_repositories", "/find/repositories"
+    return await read_numbered(
+        client, operation, path, "results", _repository, params, most_pages=_MOST_PAGES, purpose=purpose
+    )
+
+
+async def find_all(client: QuayClient, query: str, *, purpose: str = "inventory") -> Rows[FoundThing]:
+    """The best matches of each kind, at most five. `GET /find/all` (conductSearch, 19.2); scope `repo:read`, or anonymous.
+    Raises QuayError."""
+    params = {"query": query}
+    return await read_list(client, "search.find_all", "/find/all", "results", _thing, params, purpose=purpose)
+
+
+async def list_entities(
+    client: QuayClient,
+    prefix: str,
+    *,
+    namespace: str | None = None,
+    include_teams: bool = False,
+    include_orgs: bool = False,
+    purpose: str = "inventory",
+) -> Rows[Entity]:
+    """Users whose names begin with `prefix`, disabled ones too, at most ten. `namespace`: its robots by their short name as
+    well, and on demand its teams and itself. `GET /entities/{prefix}` (getMatchingEntities, 19.3); anonymous. Raises
+    QuayError."""
+    params: dict[str, str | int] = {}
+    if namespace is not None:
+        params["namespace"] = namespace
+    if include_teams:
+        params["includeTeams"] = "true"
+    if include_orgs:
+        params["includeOrgs"] = "true"
+    operation, path = "search.list_entities", f"/entities/{paths.segment(prefix)}"
+    return await read_list(client, operation, path, "results", _entity, params, purpose=purpose)

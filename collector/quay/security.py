@@ -1,0 +1,85 @@
+"""Security: what the scanner found in a manifest (`/repository/{repository}/manifest/{digest}/security`). Chapter 20 of the
+API reference.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from collector.quay import paths
+from collector.quay.client import QuayClient
+from collector.quay.listing import read_one
+from collector.quay.rows import Rows, read_rows, translated
+
+
+class Vulnerability(msgspec.Struct, frozen=True, rename="pascal"):
+    """A vulnerability of a package. `severity`: Critical | High | Medium | Low | Negligible | Unknown; `fixed_by`: the version,
+    None where there is none; `link`: addresses, with spaces between."""
+
+    name: str
+    severity: str | None = None
+    fixed_by: str | None = None
+    link: str | None = None
+
+
+class Feature(msgspec.Struct, frozen=True):
+    """A package in the image, and what is known against it."""
+
+    name: str
+    version: str | None = None
+    vulnerabilities: tuple[Vulnerability, ...] = ()
+
+
+class ManifestSecurity(msgspec.Struct, frozen=True):
+    """`status`: scanned | queued | failed | unsupported | manifest_layer_too_large; `features` None unless it was scanned."""
+
+    status: str
+    features: Rows[Feature] | None = None
+
+
+class _Feature(msgspec.Struct, rename="pascal"):
+    name: str
+    version: str | None = None
+    vulnerabilities: tuple[Vulnerability, ...] | None = None
+
+
+class _Layer(msgspec.Struct, rename="pascal"):
+    features: tuple[msgspec.Raw, ...] | None = None
+
+
+class _Data(msgspec.Struct, rename="pascal"):
+    layer: _Layer | None = None
+
+
+class _Security(msgspec.Struct):
+    status: str
+    data: _Data | None = None
+
+
+def _told_feature(wire: _Feature) -> Feature:
+    found = tuple(
+        one if one.fixed_by else msgspec.structs.replace(one, fixed_by=None) for one in wire.vulnerabilities or ()
+    )
+    return Feature(wire.name, wire.version, found)
+
+
+def _told(wire: _Security) -> ManifestSecurity:
+    layer = wire.data.layer if wire.data else None
+    if layer is None:
+        return ManifestSecurity(wire.status)
+    return ManifestSecurity(wire.status, read_rows("Features", layer.features or (), _feature))
+
+
+_feature = translated(_Feature, _told_feature)
+_security = translated(_Security, _told)
+
+
+async def get_manifest_security(
+    client: QuayClient, repository: str, digest: str, *, purpose: str = "inventory"
+) -> ManifestSecurity:
+    """`GET /repository/{repository}/manifest/{manifestref}/security` (getRepoManifestSecurity, 20.1); scope `repo:read`. Raises
+    QuayError; NotFound; ServerFailure (520) where the scanner does not answer, after a second try at most."""
+    path = f"{paths.repository(repository)}/manifest/{paths.segment(digest)}/security"
+    params = {"vulnerabilities": "true"}
+    operation = "security.get_manifest_security"
+    return await read_one(client, operation, path, _security, params, purpose=purpose, most_failures=2)

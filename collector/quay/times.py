@@ -1,0 +1,49 @@
+"""Times: the forms that Quay writes them in, and the one that everything behind this client sees: aware UTC."""
+
+from __future__ import annotations
+
+from abc import ABCMeta
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Moment = datetime
+else:
+
+    class Moment(metaclass=ABCMeta):  # noqa: B024 - only datetimes are of this type
+        """The type of a field that is a datetime; on the wire it may have any form that `instant` reads."""
+
+    Moment.register(datetime)
+
+
+def moment(text: str) -> datetime:
+    """A time of RFC 2822 as aware UTC; "-0000" is UTC too. Raises ValueError."""
+    try:
+        parsed = parsedate_to_datetime(text)
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (TypeError, IndexError, OverflowError):
+        raise ValueError(f"{text!r} is no time of RFC 2822") from None
+
+
+def instant(value: object) -> datetime:
+    """RFC 2822 (lists, service keys), ISO 8601 (mirrors; without a zone it is UTC) or seconds since 1970 (tags, repositories)
+    as aware UTC. Raises ValueError, which tells nothing of the value."""
+    try:
+        if isinstance(value, str):
+            return _iso(value) if value[4:5] == "-" else moment(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise ValueError("it is no time in a form of Quay's")
+
+
+def from_milliseconds(value: float | None) -> datetime | None:
+    """Milliseconds since 1970 (the registry's size) as aware UTC. Raises ValueError."""
+    return None if value is None else instant(value / 1000)
+
+
+def _iso(text: str) -> datetime:
+    parsed = datetime.fromisoformat(text)
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)

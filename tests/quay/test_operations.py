@@ -1,0 +1,111 @@
+"""What this client can ask is the whole reference, and nothing that changes a registry."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from collections.abc import Callable
+from operator import attrgetter
+from pathlib import Path
+
+import httpx
+import pytest
+
+from collector.quay import errors, superuser
+from collector.quay.client import QuayClient
+from collector.quay.operations import OPERATIONS, SENT
+from tests.quay.calls import reference
+from tests.quay.wire import client, recording, replay
+
+HOME = Path(inspect.getfile(QuayClient)).parent
+
+
+def test_every_operation_of_the_reference_is_there_and_can_be_called() -> None:
+    held = {(one.chapter, one.operation_id, one.method, one.path) for one in OPERATIONS}
+    assert {(row["chapter"], row["operation"], row["method"], row["path"]) for row in reference()} <= held
+    assert len({one.operation_id for one in OPERATIONS}) == len(OPERATIONS)
+    for one in OPERATIONS:
+        module = importlib.import_module(f"collector.quay.{one.module}")
+        assert inspect.iscoroutinefunction(attrgetter(one.function)(module)), one
+
+
+def test_every_public_function_of_a_family_is_an_operation() -> None:
+    known = {(one.module, one.function) for one in OPERATIONS}
+    known |= {("repositories", f"list_{kind}_repositories") for kind in ("visible", "starred")}  # three forms of one
+    families = {one.module for one in OPERATIONS} - {"client"}
+    for family in families:
+        module = importlib.import_module(f"collector.quay.{family}")
+        made_here = {
+            name
+            for name, value in vars(module).items()
+            if inspect.iscoroutinefunction(value) and value.__module__ == module.__name__ and name[0] != "_"
+        }
+        assert {(family, name) for name in made_here} <= known
+
+
+def test_nothing_is_sent_but_exports_and_the_sum_of_the_registry() -> None:
+    assert {one.operation_id for one in OPERATIONS if one.method != "GET"} == SENT
+    assert {one.method for one in OPERATIONS} == {"GET", "POST"}
+
+
+def test_the_client_has_no_other_way_to_send() -> None:
+    public = {name for name, value in vars(QuayClient).items() if inspect.isfunction(value) and name[0] != "_"}
+    assert public == {"get", "get_v2", "ask_export", "queue_registry_size_calculation"}
+    used = {
+        node.attr
+        for path in HOME.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "_http"
+    }
+    assert used == {"get", "post", "__aenter__", "__aexit__"}
+
+
+NO_EXPORTS = ["/user/starred", "/organization/acme/exportlogs/x", "/exportlogs", "/repository/web/exportlogs", "/superuser/exportlogs"]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", NO_EXPORTS)
+async def test_a_post_to_anything_else_cannot_be_asked(path: str) -> None:
+    async with client(lambda _: pytest.fail("nothing may be sent")) as quay:
+        with pytest.raises(ValueError, match="nothing"):
+            await quay.ask_export("x", path, {}, {}, lambda reply: reply)
+        for other in (path, "/superuser/registrysize", "/superuser/registrysize//", "/superuser/registrysize/?x"):
+            with pytest.raises(ValueError, match="nothing"):
+                await quay.queue_registry_size_calculation("x", other)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_queued"), [("299_registrysize_post", True), ("300_registrysize_post_again", False)]
+)
+async def test_a_sum_is_queued_once(name: str, is_queued: bool) -> None:
+    asked: list[tuple[str, str, bytes]] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append((request.method, request.url.path, request.content))
+        return replay(recording(name))
+
+    async with client(handler) as quay:
+        assert await superuser.queue_registry_size_calculation(quay) is is_queued
+    assert asked == [("POST", "/api/v1/superuser/registrysize/", b"{}")]
+
+
+def _refuse(status: int) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda _: httpx.Response(status, json={})
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "asked"),
+    [
+        (403, errors.Forbidden, 1),
+        (500, errors.ServerFailure, 1),
+        (502, errors.ServerFailure, 1),
+        (429, errors.Throttled, 4),
+    ],
+)
+async def test_what_is_no_read_is_sent_again_only_where_it_was_turned_away(
+    status: int, kind: type[errors.QuayError], asked: int
+) -> None:
+    async with client(_refuse(status), retries=3) as quay:
+        with pytest.raises(kind):
+            await superuser.queue_registry_size_calculation(quay)
+    assert quay.meter.requests == asked
