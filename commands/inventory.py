@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,8 +19,11 @@ from collector.inventory import ondemand
 from collector.inventory.estimating import Inventoried, InventoryPlan, plan_inventory, read_inventoried
 from collector.inventory.sync import InventoryRequest
 from collector.sync import choose_sources
-from commands.console import AsJson, Home, Sources, err, out, print_json
+from commands.console import AsJson, Home, Output, Sources, as_day, err, out, print_json
 from commands.syncing import end_of_inventory, inventory_here, inventory_there
+from commands.writing import CsvTable, Form, ReportForm, Top, write_report
+from reports.inventory import changes as changes_report
+from reports.inventory import show as show_report
 from warehouse.errors import LedgerBusy, NotPublished
 from warehouse.ledger import Ledger
 from warehouse.snapshot import Snapshot
@@ -48,6 +51,68 @@ def sync(
             raise
         answers = inventory_there(home, request, busy)
     end_of_inventory(answers, as_json)
+
+
+@app.command()
+def show(
+    kind: Annotated[str, typer.Argument(help="user, robot, team, repository, organisation or tag.", metavar="KIND")],
+    name: Annotated[
+        str, typer.Argument(help="alice, acme+ci, acme/developers, acme/web, acme or acme/web:latest.", metavar="NAME")
+    ],
+    as_of: Annotated[
+        date | None, typer.Option("--as-of", parser=as_day, metavar="DAY", help="As it was at the end of this UTC day.")
+    ] = None,
+    home: Home = settings_room.DEFAULT_HOME,
+    source: Sources = None,
+    top: Top = 50,
+    form: Form = ReportForm.TERMINAL,
+    table: CsvTable = "",
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """One object: what it is, who may do what with it, where it was used last, how it came to be so; and what is unknown."""
+    with Snapshot.open(home) as snapshot, err.status("reading"):
+        built = show_report.build(
+            snapshot, kind, name, as_of=as_of, source_ids=tuple(source or ()), top=0 if as_json else top
+        )
+    write_report(built, ReportForm.JSON if as_json else form, table, output)
+
+
+@app.command()
+def diff(
+    first: Annotated[
+        date, typer.Option("--from", parser=as_day, metavar="DAY", help="What was when this UTC day began, against …")
+    ],
+    last: Annotated[
+        date | None, typer.Option("--to", parser=as_day, metavar="DAY", help="… what was when this one ended; today.")
+    ] = None,
+    family: Annotated[list[str] | None, typer.Option(help="Only this family or area; may be repeated.")] = None,
+    every_step: Annotated[
+        bool, typer.Option("--every-step", help="Also what came and went in between, step by step.")
+    ] = False,
+    home: Home = settings_room.DEFAULT_HOME,
+    source: Sources = None,
+    top: Top = 50,
+    form: Form = ReportForm.TERMINAL,
+    table: CsvTable = "",
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """What changed between two days: access, accounts, robots, content, policies, sizes, scans."""
+    until = last or utc_now().date()
+    if first > until:
+        raise typer.BadParameter(f"--from {first} lies after --to {until}")
+    with Snapshot.open(home) as snapshot, err.status("comparing"):
+        built = changes_report.build(
+            snapshot,
+            first,
+            until,
+            families=tuple(family or ()),
+            source_ids=tuple(source or ()),
+            every_step=every_step,
+            top=0 if as_json else top,
+        )
+    write_report(built, ReportForm.JSON if as_json else form, table, output)
 
 
 @app.command()

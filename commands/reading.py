@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.markup import escape
 from rich.table import Table
@@ -26,16 +26,16 @@ from commands.console import (
     print_json,
     write_out,
 )
+from commands.writing import CsvTable, Form, ReportForm, Top, write_report
 from reports import events as event_files
 from reports import registry
+from reports.inventory import coverage
 from reports.model import Report
 from reports.period import DEFAULT_PRESET, parse
-from reports.render import csv as csv_form
-from reports.render import html as html_form
-from reports.render import json as json_form
 from reports.render import terminal as terminal_form
 from reports.text import visible
 from warehouse import reader
+from warehouse.inventory import reader as inventory_reader
 from warehouse.ledger import holder
 from warehouse.snapshot import Snapshot
 
@@ -60,27 +60,20 @@ _FILES: dict[EventForm, event_files.ExportForm] = {
 }
 
 
-class ReportForm(StrEnum):
-    """How a report is written."""
-
-    TERMINAL = "terminal"
-    HTML = "html"
-    CSV = "csv"
-    JSON = "json"
-
-
 @app.command()
 def status(home: Home = settings_room.DEFAULT_HOME, as_json: AsJson = False) -> None:
     """What is held, how complete it is, and what was spent."""
     with Snapshot.open(home) as snapshot:
         rows = reader.status(snapshot).to_dicts()
         states = reader.days_by_state(snapshot).to_dicts()
+        registry_known = coverage.build(snapshot)
+        parts = inventory_reader.coverage(snapshot).to_dicts()
         published_at = snapshot.published.published_at
     for row in rows:
         row["days_by_state"] = {item["state"]: item["days"] for item in states if item["source_id"] == row["source_id"]}
     held_by = holder(home)
     if as_json:
-        print_json({"as_of": published_at, "held_by": held_by, "sources": rows})
+        print_json({"as_of": published_at, "held_by": held_by, "sources": rows, "inventory": parts})
         return
     table = Table("source", "days", "by state", "events", "last event (UTC)", "requests", "last run")
     for row in rows:
@@ -96,10 +89,20 @@ def status(home: Home = settings_room.DEFAULT_HOME, as_json: AsJson = False) -> 
             row["last_run_outcome"] or "–",
         )
     out.print(table)
+    if parts:
+        _show_table(registry_known, "coverage")
+        _show_table(registry_known, "reasons")
+    else:
+        err.print("nothing has been read of the registry itself yet: run `quayledger inventory sync`")
     err.print(
         f"as of {published_at:%Y-%m-%d %H:%M:%S} UTC; "
         + (f"held by {held_by.command}, process {held_by.pid}" if held_by else "nobody is collecting now")
     )
+
+
+def _show_table(report: Report, name: str) -> None:
+    chosen = msgspec.structs.replace(report, metrics=(), charts=(), notes=(), tables=(report.table(name),))
+    out.print(terminal_form.render(chosen, width=out.width, colour=out.is_terminal), markup=False)
 
 
 @app.command()
@@ -164,9 +167,6 @@ Period = Annotated[
 ]
 Zone = Annotated[str, typer.Option(help="IANA name of the zone whose days count.")]
 Namespace = Annotated[str | None, typer.Option(help="Only this organisation or user.")]
-Form = Annotated[ReportForm, typer.Option("--format", help="How it is written.")]
-CsvTable = Annotated[str, typer.Option("--table", help="csv: which table; the first where it is not given.")]
-Top = Annotated[int, typer.Option(min=0, max=10_000, help="Rows a table shows at most; 0: all.")]
 
 
 @report_app.command()
@@ -187,7 +187,7 @@ def usage(
         built = registry.find("usage").build(
             snapshot, asked, namespace=namespace, source_ids=tuple(source or ()), top=top
         )
-    _write_report(built, form, table, output)
+    write_report(built, form, table, output)
 
 
 @report_app.command()
@@ -204,17 +204,4 @@ def completeness(
     asked = parse(period, "UTC", utc_now())
     with Snapshot.open(home) as snapshot, err.status("reading"):
         built = registry.find("completeness").build(snapshot, asked, source_ids=tuple(source or ()), top=top)
-    _write_report(built, form, table, output)
-
-
-def _write_report(built: Report, form: ReportForm, table: str, output: Path | None) -> None:
-    match form:
-        case ReportForm.TERMINAL:
-            text = terminal_form.render(built, width=out.width, colour=out.is_terminal and output is None)
-        case ReportForm.HTML:
-            text = html_form.render(built)
-        case ReportForm.CSV:
-            text = csv_form.render(built, table)
-        case ReportForm.JSON:
-            text = json_form.render(built)
-    write_out(iter([text.encode()]), output)
+    write_report(built, form, table, output)
