@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from collector.inventory.due import Known
-from collector.inventory.effects import EFFECTS, Asked, Cause, asked_by, narrow_tags, rename_of
-from collector.inventory.looks import LOOK
+from collector.inventory.effects import EFFECTS, TOLD_BY, Asked, Cause, asked_by, narrow_tags, rename_of
+from collector.inventory.looks import LOOK, repository_of
 from collector.inventory.run import InventoryRun
 from collector.inventory.universe import Universe
 from warehouse.inventory import store
@@ -59,7 +58,13 @@ def note_causes(run: InventoryRun, universe: Universe) -> int:
     frame, newest = causes_since(
         run.ledger, run.source_id, begun, tuple(EFFECTS), run.now() - max(2 * run.period, _LONGEST_LOOK_BACK)
     )
-    causes = [(_cause(row), row["occurred_at"], row["events"]) for row in frame.iter_rows(named=True)]
+    # What happened before the first look is seen by whatever look comes first.
+    since = _first_look(run)
+    causes = [
+        (_cause(row), row["occurred_at"], row["events"])
+        for row in frame.iter_rows(named=True)
+        if since is None or row["occurred_at"] >= since
+    ]
     _note_renames(run, causes)
     wanted = _wanted(run, causes, universe)
     store.want_looks(run.ledger, run.source_id, wanted, newest, run.now())
@@ -94,7 +99,7 @@ def _wanted(run: InventoryRun, causes: list[tuple[Cause, datetime, int]], univer
     newest_tag: dict[str, _Newest] = defaultdict(_Newest)
     for cause, at, events in causes:
         for asked in asked_by(cause, current, builds):
-            if not _applies(run, asked.look) or _is_told(run.known.get((asked.look, asked.target)), at):
+            if not _applies(run, asked.look) or _is_told(run, asked, at):
                 continue
             if asked.look == "tags":
                 tags[asked.target].add(cause.tag)
@@ -113,9 +118,18 @@ def _applies(run: InventoryRun, look: str) -> bool:
     return reachable and look not in run.settings.leave_out
 
 
-def _is_told(known: Known | None, at: datetime) -> bool:
-    """Whether a look since the event has seen what it changed."""
-    return known is not None and known.ok_at is not None and known.ok_at > at
+def _is_told(run: InventoryRun, asked: Asked, at: datetime) -> bool:
+    """Whether a look since the event has seen what it changed: the same one, or a wider one."""
+    wider = [(look, repository_of(asked.target) if part else "") for look, part in TOLD_BY.get(asked.look, ())]
+    known = (run.known.get(place) for place in ((asked.look, asked.target), *wider))
+    return any(one is not None and one.ok_at is not None and one.ok_at > at for one in known)
+
+
+def _first_look(run: InventoryRun) -> datetime | None:
+    rows = run.ledger.rows(
+        "SELECT min(first_ok_at) FROM looks WHERE source_id = ? AND first_ok_at IS NOT NULL", [run.source_id]
+    )
+    return rows[0][0] if rows else None
 
 
 def _current_names(run: InventoryRun) -> dict[str, str]:

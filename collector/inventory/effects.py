@@ -173,6 +173,13 @@ PATIENCE: dict[str, timedelta] = {
     "repo_mirror_sync_failed": timedelta(days=1),
     "org_mirror_sync_success": timedelta(days=1),
 }
+# The wider look that tells the same of a target, with the part of the target that it is about.
+TOLD_BY: dict[str, tuple[tuple[str, str], ...]] = {
+    "user": (("users", ""),),
+    "quota": (("organizations", ""), ("users", "")),
+    "namespace_repositories": (("repositories", ""),),
+    "tag": (("tags", "repository"),),
+}
 OWNERS = "owners"
 _USER_KINDS = ("user_change_email", "user_change_name", "user_create", "user_delete", "user_disable", "user_enable")
 
