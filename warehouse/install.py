@@ -1,7 +1,7 @@
 """The warehouse's installer: brings a ledger's tables up to date, its views and seeds to what this version ships. I/O.
 
 Tables change only by the files in `migrations/`, forward, each in one transaction with its record. Views hold no data and
-are made anew at each open, from the files in `views/`.
+are made anew at each open, from the files in `views/` and, for the inventory, from its declared schemas.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import duckdb
 import msgspec
 
 from warehouse.errors import LedgerTooNew
+from warehouse.inventory.views import inventory_views
 
 _HERE = Path(__file__).parent
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
@@ -33,6 +34,7 @@ VIEWS = (
     "mart_spent",
     "mart_runs",
     "mart_sources",
+    "mart_inventory_coverage",
 )
 MONTHS_VIEW = "stg_month_events"
 
@@ -130,9 +132,10 @@ def install_views(cursor: duckdb.DuckDBPyConnection, home: Path) -> None:
     """Makes all views, for the months that are final now. Month files are named by absolute path, so that the views work
     in a copy of the ledger and in any DuckDB client. To be called in a transaction."""
     install_months_view(cursor, home)
-    for name in VIEWS:
-        cursor.execute(f"CREATE OR REPLACE VIEW {name} AS {view_sql(name)}")
-    wanted = {MONTHS_VIEW, *VIEWS}
+    texts = inventory_views() | {name: view_sql(name) for name in VIEWS}
+    for name, text in texts.items():
+        cursor.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")
+    wanted = {MONTHS_VIEW, *texts}
     listed = cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_type = 'VIEW'").fetchall()
     for (name,) in listed:
         if name not in wanted and name.startswith(("stg_", "mart_")):

@@ -12,9 +12,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.warehouse.looking import at, brought, everything, look
 from tests.warehouse.sample import DAY, NOW, SCOPE, SOURCE, begin, busy_day, event, seal, store
+from tests.warehouse.test_inventory_schema import declared, made
 from warehouse import install, reader
 from warehouse.errors import Holder
+from warehouse.inventory import store as inventory
+from warehouse.inventory.families import FAMILIES, FAMILY, SERIES
+from warehouse.inventory.store import Recorded, Wanted, record_looks
 from warehouse.ledger import CONFIG, Cursor, Ledger
 from warehouse.runs import Spent, finish_run, start_run
 from warehouse.slices import latest_counts, record_counts, slices
@@ -38,16 +43,19 @@ class Lake(Ledger):
         return cursor
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Iterator[Ledger]:
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    tmp_path = tmp_path_factory.mktemp("lake")
     with contextlib.closing(duckdb.connect(config=dict(CONFIG))) as connection:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         connection.execute(f"LOAD '{extension()}'")
         connection.execute(f"ATTACH 'ducklake:{tmp_path}/lake.duckdb' AS lake (DATA_PATH '{tmp_path}/data')")
         connection.execute("USE lake")
         install.migrate(connection, tmp_path)
+        connection.execute("BEGIN")
         install.install_seeds(connection)
         install.install_views(connection, tmp_path)
+        connection.execute("COMMIT")
         lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
         opened = Lake(tmp_path, lock, Holder(os.getpid(), "here", "test", NOW), connection)
         yield opened
@@ -71,3 +79,26 @@ def test_a_whole_cycle_runs_on_a_lake(lake: Ledger) -> None:
     assert set(shown.columns) == set(reader.EVENT_COLUMNS)
     assert shown["event_id"].n_unique() == 41
     assert lake.rows("SELECT events, requests FROM mart_sources") == [(41, 3)]
+
+
+def test_the_inventorys_tables_are_what_the_families_declare(lake: Ledger) -> None:
+    assert made(lake) == declared()
+
+
+def test_looks_are_kept_on_a_lake_as_in_a_file(lake: Ledger) -> None:
+    inventory.want_looks(lake, SOURCE, [Wanted("list", "", "org_create", at(0), 1)], 1, NOW)
+    inventory.want_looks(lake, SOURCE, [Wanted("list", "", "org_create", at(0.5), 1)], 2, NOW)
+    first, second = everything(0, "a"), everything(1, "b")
+    assert record_looks(lake, 1, [first]) == Recorded(len(FAMILIES), 0, 0, len(SERIES))
+    assert len(inventory.wanted_looks(lake, SOURCE)) == 1
+    assert record_looks(lake, 2, [second, first, second]) == Recorded(len(FAMILIES), 0, len(FAMILIES), len(SERIES))
+    assert inventory.wanted_looks(lake, SOURCE) == []
+    changed = brought("teams", {}, [("b", "b", "admin")])
+    assert record_looks(lake, 3, [look(2, changed, state="partial")]) == Recorded(0, 1, 0, 0)
+    assert inventory.held(lake, "teams", SOURCE).select("team", "role").rows() == [("b", "admin")]
+    assert inventory.newest_points(lake, "sizes", SOURCE)["namespace"].to_list() == ["a", "b"]
+    assert lake.rows("SELECT state, from_at FROM looks_history ORDER BY from_at") == [("ok", at(0)), ("partial", at(2))]
+    for name in FAMILY:
+        assert lake.rows(f"SELECT count(*), count(to_at) FROM {name}_history") == [
+            (3 if name == "teams" else 2, 1 + (name == "teams"))
+        ]

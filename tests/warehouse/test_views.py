@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.warehouse.looking import everything
 from tests.warehouse.sample import NOW, SCOPE, begin, busy_day, event, fill, seal, store
 from warehouse import install
+from warehouse.inventory.store import record_looks
+from warehouse.inventory.views import grains, inventory_views
 from warehouse.ledger import Ledger
 from warehouse.months import finalise
 from warehouse.reader import EVENT_COLUMNS
@@ -31,13 +34,15 @@ _GRAINS = {
     "mart_spent": "run_id, source_id",
     "mart_runs": "run_id",
     "mart_sources": "source_id",
-}
+    "mart_inventory_coverage": "source_id, look",
+} | {name: ", ".join(columns) for name, columns in grains().items()}
 _FOLDER = Path(install.__file__).parent
 
 
 @pytest.fixture(scope="module")
 def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    """Two sources, two scopes on one day, a final month with a late row, counts of nothing, runs without requests."""
+    """Two sources, two scopes on one day, a final month with a late row, counts of nothing, runs without requests,
+    and looks that brought something of every family and series, changed and gone since."""
     home = tmp_path_factory.mktemp("views")
     fill(home, (_SEPTEMBER, _OCTOBER))
     with Ledger.open(home, command="test") as ledger:
@@ -53,6 +58,10 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
         finish_run(ledger, run_id, NOW, "done", "", spent)
         start_run(ledger, "sync", "unfinished", NOW)
         begin(ledger, "empty")
+        for hours in (0, 1, 30):
+            record_looks(
+                ledger, run_id, [everything(hours, str(hours)), everything(hours, "always", source_id="other")]
+            )
         yield ledger
 
 
@@ -60,12 +69,29 @@ def test_every_file_is_a_view_and_every_view_has_a_grain(rich: Ledger) -> None:
     files = {path.stem for path in (_FOLDER / "views").glob("*.sql")}
     assert files == set(install.VIEWS)
     made = rich.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal")
-    assert {name for (name,) in made} == {*install.VIEWS, install.MONTHS_VIEW} == set(_GRAINS)
+    assert {name for (name,) in made} == {*install.VIEWS, install.MONTHS_VIEW, *inventory_views()} == set(_GRAINS)
 
 
 @pytest.mark.parametrize("name", install.VIEWS)
 def test_the_first_line_says_the_grain(name: str) -> None:
     assert install.view_sql(name).startswith("-- One row per ")
+
+
+def test_the_inventorys_views_say_their_grain_and_show_what_holds_now(rich: Ledger) -> None:
+    assert all(text.startswith("-- One row per ") for text in inventory_views().values())
+    assert rich.rows("SELECT source_id, team FROM teams ORDER BY ALL") == [("main", "30"), ("other", "always")]
+    assert rich.rows("SELECT count(*) FROM teams_history") == [(4,)]
+    assert rich.rows("SELECT source_id, targets, ok FROM mart_inventory_coverage ORDER BY ALL") == [
+        ("main", 1, 1),
+        ("other", 1, 1),
+    ]
+    newest = rich.rows("SELECT source_id, namespace, measured_at FROM sizes_now ORDER BY ALL")
+    assert [(source, name, moment.hour) for source, name, moment in newest] == [
+        ("main", "0", 9),
+        ("main", "1", 10),
+        ("main", "30", 15),
+        ("other", "always", 15),
+    ]
 
 
 @pytest.mark.parametrize(("name", "grain"), _GRAINS.items(), ids=_GRAINS.keys())

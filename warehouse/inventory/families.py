@@ -18,13 +18,16 @@ _TEXT, _FLAG, _WHOLE, _REAL, _TIME = pl.String, pl.Boolean, pl.Int64, pl.Float64
 
 # What every interval carries. `from_at`: when it began, as near as is known: the time of the event that told of it, else
 # of the look that first saw it; `after_at`: the last look before, which saw it otherwise or not at all (null: there was
-# none, so it may be much older); `to_at` null: it holds still; `ended`: changed | gone.
+# none, so it may be much older); `first_seen_at`: the look that saw it begun. `to_at` null: it holds still; else when it
+# ended, as near as is known: after `to_after_at`, and by `to_seen_at`, the look that told so. `ended`: changed | gone.
 INTERVAL_COLUMNS: dict[str, Type] = {
     "from_at": _TIME,
     "after_at": _TIME,
     "first_seen_at": _TIME,
     "from_run": _WHOLE,
     "to_at": _TIME,
+    "to_after_at": _TIME,
+    "to_seen_at": _TIME,
     "to_run": _WHOLE,
     "ended": _TEXT,
 }
@@ -53,7 +56,7 @@ class Family(msgspec.Struct, frozen=True):
 
 class Series(msgspec.Struct, frozen=True):
     """One kind of measurement. A point is added where a value of `values` differs from the newest of its `key`, or the
-    newest is of another UTC day; `measured_at` and `run_id` come with every point."""
+    newest is of another UTC day (not where a day is part of the key); `measured_at` and `run_id` come with every point."""
 
     name: str
     title: str
@@ -65,6 +68,11 @@ class Series(msgspec.Struct, frozen=True):
     def schema(self) -> dict[str, Type]:
         """Columns of what a look brings: key and values, without source, time and run."""
         return {**self.key, **self.values}
+
+    @property
+    def has_day(self) -> bool:
+        """Whether a point is of a day by its key, whenever it was measured."""
+        return "day" in self.key
 
 
 _ORG: dict[str, Type] = {"organization": _TEXT}
@@ -178,16 +186,16 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "quotas",
         "Quotas",
-        "One row per quota of a namespace.",
+        "One row per quota of a namespace; `namespace_kind`: user | organization.",
         {"namespace": _TEXT, "quota_id": _WHOLE},
-        {"limit_bytes": _WHOLE},
+        {"namespace_kind": _TEXT, "limit_bytes": _WHOLE},
     ),
     Family(
         "quota_limits",
         "Quota limits",
         "One row per threshold of a quota; `limit_type`: Warning | Reject.",
         {"namespace": _TEXT, "quota_id": _WHOLE, "limit_id": _WHOLE},
-        {"limit_type": _TEXT, "limit_percent": _WHOLE},
+        {"namespace_kind": _TEXT, "limit_type": _TEXT, "limit_percent": _WHOLE},
     ),
     Family(
         "repositories",
@@ -389,3 +397,17 @@ SERIES: tuple[Series, ...] = (
 
 FAMILY = {family.name: family for family in FAMILIES}
 SERIES_BY_NAME = {series.name: series for series in SERIES}
+
+
+def family_of(name: str) -> Family:
+    """The family of that name. Raises ValueError where there is none."""
+    if (found := FAMILY.get(name)) is None:
+        raise ValueError(f"there is no family {name!r}: the families are {', '.join(FAMILY)}")
+    return found
+
+
+def series_of(name: str) -> Series:
+    """The series of that name. Raises ValueError where there is none."""
+    if (found := SERIES_BY_NAME.get(name)) is None:
+        raise ValueError(f"there is no series {name!r}: the series are {', '.join(SERIES_BY_NAME)}")
+    return found

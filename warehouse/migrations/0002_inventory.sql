@@ -14,6 +14,8 @@ CREATE TABLE users_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -28,6 +30,8 @@ CREATE TABLE organizations_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -44,6 +48,8 @@ CREATE TABLE organization_settings_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -59,6 +65,8 @@ CREATE TABLE organization_members_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -76,6 +84,8 @@ CREATE TABLE teams_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -93,6 +103,8 @@ CREATE TABLE team_members_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -109,6 +121,8 @@ CREATE TABLE robots_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -124,6 +138,8 @@ CREATE TABLE robot_federations_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -140,6 +156,8 @@ CREATE TABLE direct_access_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -157,6 +175,8 @@ CREATE TABLE repository_permissions_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -175,6 +195,8 @@ CREATE TABLE default_permissions_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -193,6 +215,8 @@ CREATE TABLE applications_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -210,6 +234,8 @@ CREATE TABLE app_tokens_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -231,21 +257,26 @@ CREATE TABLE service_keys_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
 
--- One row per quota of a namespace.
+-- One row per quota of a namespace; `namespace_kind`: user | organization.
 CREATE TABLE quotas_history (
     source_id VARCHAR NOT NULL,
     namespace VARCHAR NOT NULL,
     quota_id BIGINT NOT NULL,
+    namespace_kind VARCHAR,
     limit_bytes BIGINT,
     from_at TIMESTAMPTZ NOT NULL,
     after_at TIMESTAMPTZ,
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -256,6 +287,7 @@ CREATE TABLE quota_limits_history (
     namespace VARCHAR NOT NULL,
     quota_id BIGINT NOT NULL,
     limit_id BIGINT NOT NULL,
+    namespace_kind VARCHAR,
     limit_type VARCHAR,
     limit_percent BIGINT,
     from_at TIMESTAMPTZ NOT NULL,
@@ -263,6 +295,8 @@ CREATE TABLE quota_limits_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -281,6 +315,8 @@ CREATE TABLE repositories_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -297,6 +333,8 @@ CREATE TABLE repository_settings_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -320,6 +358,8 @@ CREATE TABLE tags_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -341,6 +381,8 @@ CREATE TABLE manifests_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -361,6 +403,8 @@ CREATE TABLE manifest_labels_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -380,6 +424,8 @@ CREATE TABLE referrers_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -399,6 +445,8 @@ CREATE TABLE vulnerabilities_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -422,6 +470,8 @@ CREATE TABLE mirrors_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -442,6 +492,8 @@ CREATE TABLE notifications_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -464,6 +516,8 @@ CREATE TABLE triggers_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -484,6 +538,8 @@ CREATE TABLE builds_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -503,6 +559,8 @@ CREATE TABLE autoprune_policies_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -519,6 +577,8 @@ CREATE TABLE proxy_caches_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -535,6 +595,8 @@ CREATE TABLE messages_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -550,6 +612,8 @@ CREATE TABLE stars_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );
@@ -563,6 +627,8 @@ CREATE TABLE offered_operations_history (
     first_seen_at TIMESTAMPTZ NOT NULL,
     from_run BIGINT NOT NULL,
     to_at TIMESTAMPTZ,
+    to_after_at TIMESTAMPTZ,
+    to_seen_at TIMESTAMPTZ,
     to_run BIGINT,
     ended VARCHAR
 );

@@ -1,0 +1,84 @@
+"""What the tests of the inventory share: looks in few words, and copies to read them from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from tests.warehouse.sample import SOURCE
+from warehouse.inventory.families import FAMILIES, FAMILY, SERIES, SERIES_BY_NAME, Type
+from warehouse.inventory.store import Brought, Look, LookState, Measured
+from warehouse.ledger import Ledger
+from warehouse.publish import publish
+from warehouse.snapshot import Snapshot
+
+BEGIN = datetime(2026, 11, 1, 9, tzinfo=UTC)
+Row = tuple[Any, ...]
+
+
+def at(hours: float) -> datetime:
+    """So many hours after BEGIN."""
+    return BEGIN + timedelta(hours=hours)
+
+
+def brought(family: str, authority: Mapping[str, Any], rows: Iterable[Row], *, closes: bool = True) -> Brought:
+    """Rows in the order of the family's columns; what is left out at the end is null."""
+    schema = dict(FAMILY[family].schema)
+    full = [(*row, *(None,) * (len(schema) - len(row))) for row in rows]
+    return Brought(family, authority, pl.DataFrame(full, schema=schema, orient="row"), closes)
+
+
+def measured(series: str, rows: Iterable[Row]) -> Measured:
+    """Points in the order of the series' columns; what is left out at the end is null."""
+    schema = dict(SERIES_BY_NAME[series].schema)
+    full = [(*row, *(None,) * (len(schema) - len(row))) for row in rows]
+    return Measured(series, pl.DataFrame(full, schema=schema, orient="row"))
+
+
+def look(
+    hours: float,
+    *told: Brought | Measured,
+    name: str = "list",
+    target: str = "",
+    state: LookState = "ok",
+    caused: float | None = None,
+    source_id: str = SOURCE,
+) -> Look:
+    """A look so many hours after BEGIN."""
+    return Look(
+        source_id=source_id,
+        look=name,
+        target=target,
+        state=state,
+        reason="" if state == "ok" else f"it was {state}",
+        looked_at=at(hours),
+        requests=1,
+        rejected_rows=0,
+        caused_at=None if caused is None else at(caused),
+        brought=tuple(one for one in told if isinstance(one, Brought)),
+        measured=tuple(one for one in told if isinstance(one, Measured)),
+    )
+
+
+def everything(hours: float, text: str, *, source_id: str = SOURCE) -> Look:
+    """A look that brings one object of every family and one point of every series, whose texts are all `text`."""
+    values = {pl.String: text, pl.Boolean: True, pl.Int64: 7, pl.Float64: 0.5, pl.Date: BEGIN.date()}
+    return look(
+        hours,
+        *(brought(one.name, {}, [_made(one.schema, values)]) for one in FAMILIES),
+        *(measured(one.name, [_made(one.schema, values)]) for one in SERIES),
+        source_id=source_id,
+    )
+
+
+def _made(schema: Mapping[str, Type], values: Mapping[Any, Any]) -> Row:
+    return tuple(values.get(kind, BEGIN) for kind in schema.values())
+
+
+def published(ledger: Ledger, hours: float = 1000) -> Snapshot:
+    """A copy of the ledger as it is, published so many hours after BEGIN."""
+    publish(ledger, keep=2, now=at(hours))
+    return Snapshot.open(ledger.home)

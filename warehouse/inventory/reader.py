@@ -1,0 +1,172 @@
+"""The inventory's answers to readers: what held when, what was measured, and what is known at all. Takes a `Snapshot`.
+
+Every value is bound. Times are aware UTC, sizes bytes; a time that is asked for must be aware. `source_ids`: none are all.
+`where`: values of columns of the family or series, null where None. Errors: WarehouseError, NotPublished for a copy from
+before there was an inventory; ValueError for a family, series or column that there is not.
+"""
+
+# ruff: noqa: S608 - SQL is put together from declared names; every value is bound
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from warehouse.inventory.access import effective_access
+from warehouse.inventory.asking import ask
+from warehouse.inventory.conditions import OF_SOURCES, Where, of_sources, where_of
+from warehouse.inventory.differences import diff
+from warehouse.inventory.families import INTERVAL_COLUMNS, Type, family_of, series_of
+from warehouse.inventory.pushes import pushers
+from warehouse.inventory.uses import last_use
+from warehouse.schema import UTC_MICROSECONDS
+from warehouse.snapshot import Snapshot
+
+__all__ = [
+    "as_of",
+    "coverage",
+    "diff",
+    "effective_access",
+    "history",
+    "knowledge",
+    "last_use",
+    "pushers",
+    "series",
+    "unknown",
+]
+_OF_TIME = ("from_at", "after_at", "first_seen_at", "to_at")
+_NOT_UNKNOWN = ("ok", "partial", "gone")
+
+
+def as_of(
+    snap: Snapshot,
+    family: str,
+    at: datetime | None = None,
+    *,
+    source_ids: Sequence[str] = (),
+    where: Where | None = None,
+) -> pl.DataFrame:
+    """What held at a moment (None: now), from_at <= at < to_at: source_id, the family's key and values, from_at, after_at,
+    first_seen_at, to_at (null: it holds still); by source and key."""
+    chosen = family_of(family)
+    condition, values = where_of(chosen.schema, where)
+    moment = "to_at IS NULL" if at is None else "from_at <= $at AND (to_at IS NULL OR to_at > $at)"
+    schema: dict[str, Type] = {"source_id": pl.String, **chosen.schema, **dict.fromkeys(_OF_TIME, UTC_MICROSECONDS)}
+    return ask(
+        snap,
+        f"SELECT {', '.join(schema)} FROM {chosen.table} WHERE {moment} AND {OF_SOURCES} AND {condition} "
+        f"ORDER BY source_id, {', '.join(chosen.key)}",
+        values | of_sources(source_ids) | ({} if at is None else {"at": at}),
+        schema,
+    )
+
+
+def history(snap: Snapshot, family: str, *, source_ids: Sequence[str] = (), where: Where | None = None) -> pl.DataFrame:
+    """All intervals of a family, by source, key and time: source_id, key, values, and INTERVAL_COLUMNS."""
+    chosen = family_of(family)
+    condition, values = where_of(chosen.schema, where)
+    schema: dict[str, Type] = {"source_id": pl.String, **chosen.schema, **INTERVAL_COLUMNS}
+    return ask(
+        snap,
+        f"SELECT {', '.join(schema)} FROM {chosen.table} WHERE {OF_SOURCES} AND {condition} "
+        f"ORDER BY source_id, {', '.join(chosen.key)}, from_at",
+        values | of_sources(source_ids),
+        schema,
+    )
+
+
+def series(
+    snap: Snapshot,
+    name: str,
+    *,
+    source_ids: Sequence[str] = (),
+    where: Where | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pl.DataFrame:
+    """The points of a series that were measured in the half-open stretch, by source, key and time: source_id, key, values,
+    measured_at, run_id. Sizes whose `backfill` is neither complete nor '' are not whole."""
+    chosen = series_of(name)
+    condition, values = where_of(chosen.schema, where)
+    schema: dict[str, Type] = {
+        "source_id": pl.String,
+        **chosen.schema,
+        "measured_at": UTC_MICROSECONDS,
+        "run_id": pl.Int64,
+    }
+    return ask(
+        snap,
+        f"SELECT {', '.join(schema)} FROM {chosen.name} WHERE ($since IS NULL OR measured_at >= $since) "
+        f"AND ($until IS NULL OR measured_at < $until) AND {OF_SOURCES} AND {condition} "
+        f"ORDER BY source_id, {', '.join(chosen.key)}, measured_at",
+        values | of_sources(source_ids) | {"since": since, "until": until},
+        schema,
+    )
+
+
+_KNOWN: dict[str, Type] = {
+    "source_id": pl.String,
+    "look": pl.String,
+    "target": pl.String,
+    "state": pl.String,
+    "reason": pl.String,
+    "state_since": UTC_MICROSECONDS,
+    "ok_at": UTC_MICROSECONDS,
+}
+
+
+def knowledge(snap: Snapshot, at: datetime | None = None, source_ids: Sequence[str] = ()) -> pl.DataFrame:
+    """How the newest look at each target by a moment (None: now) had gone: source_id, look, target, state, reason,
+    state_since, ok_at. What was not looked at by then has no row.
+
+    `ok_at` is the last look that was ok or partial; for a moment in the past it is one by then that is known for sure,
+    and may be older than the last; `reason` may then be that of the first look with this state."""
+    return ask(
+        snap,
+        f"""WITH stretches AS (
+            SELECT source_id, look, target, state, reason, from_at, to_at FROM looks_history
+            WHERE {OF_SOURCES} AND ($at IS NULL OR from_at <= $at)
+        ),
+        read AS (
+            SELECT source_id, look, target, max(from_at) AS ok_at FROM stretches WHERE state IN ('ok', 'partial')
+            GROUP BY ALL
+        )
+        SELECT source_id, look, target, stretches.state, stretches.from_at AS state_since,
+            CASE WHEN $at IS NULL OR looks.tried_at <= $at THEN looks.reason ELSE stretches.reason END AS reason,
+            CASE WHEN $at IS NULL OR looks.ok_at <= $at THEN looks.ok_at ELSE read.ok_at END AS ok_at
+        FROM stretches
+        JOIN looks USING (source_id, look, target)
+        LEFT JOIN read USING (source_id, look, target)
+        WHERE stretches.to_at IS NULL OR ($at IS NOT NULL AND stretches.to_at > $at)
+        ORDER BY source_id, look, target""",
+        of_sources(source_ids) | {"at": at},
+        _KNOWN,
+    )
+
+
+def unknown(
+    snap: Snapshot, looks: Sequence[str] = (), at: datetime | None = None, *, source_ids: Sequence[str] = ()
+) -> pl.DataFrame:
+    """What is held of other targets only, or is old: the rows of `knowledge` whose look was refused, not offered, not asked
+    (others of its kind were refused), or failed. `looks`: kinds of looks, none are all; a target that ends in `*` speaks
+    for all of its namespace, or of the registry."""
+    known = knowledge(snap, at, source_ids)
+    wanted = pl.lit(True) if not looks else pl.col("look").is_in(list(looks))
+    return known.filter(wanted & ~pl.col("state").is_in(_NOT_UNKNOWN))
+
+
+def coverage(snap: Snapshot, source_ids: Sequence[str] = ()) -> pl.DataFrame:
+    """One row per source and kind of look: source_id, look, targets (those that are gone aside), ok, partial, refused,
+    not_offered, failed, not_asked, gone (how many targets each), oldest_ok_at, newest_ok_at, oldest_age_s, newest_age_s
+    (seconds from those to when the copy was published; null: never read)."""
+    return ask(
+        snap,
+        f"""SELECT source_id, look, targets - gone AS targets, ok, partial, refused, not_offered, failed, not_asked, gone,
+            oldest_ok_at, newest_ok_at,
+            date_diff('second', oldest_ok_at, greatest(oldest_ok_at, $now)) AS oldest_age_s,
+            date_diff('second', newest_ok_at, greatest(newest_ok_at, $now)) AS newest_age_s
+        FROM mart_inventory_coverage WHERE {OF_SOURCES} ORDER BY source_id, look""",
+        of_sources(source_ids) | {"now": snap.published.published_at},
+    )

@@ -1,0 +1,91 @@
+"""The inventory's arithmetic of intervals: what looks make, one after the other, of what is held of one object. Pure.
+
+An interval never ends before it begins, and two of one object never overlap: a look that is not newer than what it would
+change changes nothing. Times are aware UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Values = tuple[object, ...]
+Ended = Literal["changed", "gone"]
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """When a look was: `looked_at` its first request, `ok_before` the last look at the same target that was ok or partial,
+    `caused_at` the newest event that asked for it."""
+
+    looked_at: datetime
+    ok_before: datetime | None = None
+    caused_at: datetime | None = None
+
+    def moment(self, after_at: datetime | None) -> datetime:
+        """When what the look found changed, as near as is known: with its cause where that lies after `after_at`, the last
+        time it was seen otherwise; else with the look."""
+        cause = self.caused_at
+        if cause is None or cause > self.looked_at or (after_at is not None and cause <= after_at):
+            return self.looked_at
+        return cause
+
+
+class End(msgspec.Struct, frozen=True):
+    """How an interval ended: at `to_at`, after `to_after_at`, told by the look of `to_seen_at`."""
+
+    to_at: datetime
+    to_after_at: datetime | None
+    to_seen_at: datetime
+    ended: Ended
+
+
+class Interval(msgspec.Struct):
+    """A stretch in which an object was the same. `is_stored`: the ledger has it already."""
+
+    values: Values
+    from_at: datetime
+    after_at: datetime | None
+    first_seen_at: datetime
+    is_stored: bool = False
+    end: End | None = None
+
+
+class Track(msgspec.Struct):
+    """One object: `held`, the interval that is open, `gone_seen_at`, the last look that told that it was gone, and all
+    intervals that looks of this batch touched."""
+
+    held: Interval | None = None
+    gone_seen_at: datetime | None = None
+    touched: list[Interval] = []
+
+    def present(self, sight: Sight, values: Values) -> None:
+        """A look found the object, with these values."""
+        if self.held is None:
+            if self.gone_seen_at is None or sight.looked_at > self.gone_seen_at:
+                self._open(sight, _latest(sight.ok_before, self.gone_seen_at), values)
+        elif values != self.held.values and sight.looked_at > self.held.first_seen_at:
+            after_at = _latest(sight.ok_before, self.held.first_seen_at)
+            self._close(self.held, sight, after_at, "changed")
+            self._open(sight, after_at, values)
+
+    def absent(self, sight: Sight) -> None:
+        """A look that tells all did not find the object."""
+        if self.held is not None and sight.looked_at > self.held.first_seen_at:
+            self._close(self.held, sight, _latest(sight.ok_before, self.held.first_seen_at), "gone")
+            self.gone_seen_at = sight.looked_at
+
+    def _open(self, sight: Sight, after_at: datetime | None, values: Values) -> None:
+        self.held = Interval(values, sight.moment(after_at), after_at, sight.looked_at)
+        self.touched.append(self.held)
+
+    def _close(self, held: Interval, sight: Sight, after_at: datetime | None, ended: Ended) -> None:
+        held.end = End(sight.moment(after_at), after_at, sight.looked_at, ended)
+        if held.is_stored:
+            self.touched.append(held)
+        self.held = None
+
+
+def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(one, other) if one is not None and other is not None else one or other
