@@ -18,7 +18,7 @@ import msgspec
 from simulator import server
 from simulator.clock import Clock
 from simulator.faults import spread
-from simulator.quay import Quay
+from simulator.quay import FEATURES, Quay
 from simulator.scenarios import SCENARIOS, Wish, build
 
 
@@ -31,16 +31,20 @@ def main() -> int:
     wish = Wish(options.scenario, options.events, options.days, end, clock.now(), options.seed, options.precision)
     if options.events < 0 or options.days < 1:
         parser.error("--events counts from 0, --days from 1")
+    gc.disable()  # nothing of what is made is garbage
     try:
-        quay = Quay(build(wish), clock, seed=options.seed)
+        content = build(wish)
+        switched = dict.fromkeys(options.off, False) | {"scanner_state": options.scanner}
+        config = msgspec.structs.replace(content.config, **switched)
+        quay = Quay(msgspec.structs.replace(content, config=config), clock, seed=options.seed)
         rates = spread(options.fault_rate)
     except ValueError as error:
         parser.error(str(error))
     quay.faults.follow(msgspec.structs.replace(quay.faults.plan, rates=rates, latency_ms=options.latency_ms))
     if options.truth is not None:
         _write(options.truth, (line + b"\n" for line in quay.truth()))
-    gc.collect()
     gc.freeze()
+    gc.enable()
     with socket.create_server(("127.0.0.1", options.port)) as listener:
         described = {"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "tokens": quay.tokens}
         server.serve(
@@ -72,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     scenarios = "\n".join(f"  {name:<18} {text}" for name, text in SCENARIOS.items())
     parser = argparse.ArgumentParser(
         prog="python -m simulator",
-        description="A stand-in Quay on 127.0.0.1: its log API, with its habits and faults.",
+        description="A stand-in Quay on 127.0.0.1: all that can be read of one, with its habits and faults.",
         epilog=f"scenarios:\n{scenarios}\n\ncontrol calls for tests: POST JSON to /__simulator__/NAME",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -87,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--scenario", default="believable", help="what it holds, see below")
     add("--latency-ms", type=float, default=0.0, help="how long each answer is held back")
     add("--fault-rate", type=float, default=0.0, help="share of the answers that go wrong: 429, 5xx, cut, dropped")
+    add(
+        "--off", action="append", default=[], choices=FEATURES, help="a feature that this Quay has not; may be repeated"
+    )
+    add("--scanner", choices=("up", "down", "idle"), default="up", help="how the security scanner is (default: up)")
     add("--truth", type=Path, help="file for every event it holds: JSON lines as the superuser's log shows them")
     add("--ready-file", type=Path, help='file for {"url", "tokens"} once it listens (default: standard output)')
     add("--with-parent", action="store_true", help="end when the process that started this one ends")

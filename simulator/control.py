@@ -12,10 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from simulator.acts import Act
 from simulator.api.replies import json_bytes, quay_of, reply
+from simulator.changes.table import act_of, play
 from simulator.clock import to_us
+from simulator.collection import collect
 from simulator.faults import CONTROL_PATH, Plan
-from simulator.quay import Quay, settings_of
+from simulator.quay import FEATURES, Config, Quay, settings_of
+from simulator.secret_values import all_secrets
 from simulator.table import Row
 
 
@@ -80,8 +84,50 @@ def _delete(quay: Quay, wish: dict[str, Any]) -> Any:
     return {"name": quay.registry.delete_namespace(wish["name"])}
 
 
+def _act(quay: Quay, wish: dict[str, Any]) -> Any:
+    """`kind`, `namespace`, and at will `performer`, `repository`, `metadata`, `more`, `ip`, `datetime` (ISO; now): one
+    change with its row; gives the `event` and the `changes` that it made."""
+    at = _moment(quay, wish.pop("datetime", None))
+    act = msgspec.convert(wish, Act)
+    return act_of(quay, act, at)
+
+
+def _changes(quay: Quay, wish: dict[str, Any]) -> Any:
+    """`since`, `until` (ISO; now), `count`: the planted changes, one list entry for each difference that they make."""
+    until_us = _moment(quay, wish.get("until"))
+    since_us = _moment(quay, wish["since"]) if wish.get("since") else until_us
+    if since_us > until_us:
+        raise _ControlFault("since lies after until")
+    return play(quay, since_us, until_us, wish.get("count"))
+
+
+def _moment(quay: Quay, text: str | None) -> int:
+    return quay.clock.now_us() if text is None else to_us(datetime.fromisoformat(text))
+
+
+def _secrets(quay: Quay, _: dict[str, Any]) -> Any:
+    """All secret values that answers and events hold."""
+    return sorted({*all_secrets(quay.registry), *quay.registry_tokens})
+
+
+def _features(quay: Quay, wish: dict[str, Any]) -> Any:
+    """Switches by name (`builds`: false, …), `scanner_state`: up | down | idle, `full_access`; gives how all of them are."""
+    if "full_access" in wish:
+        quay.registry.full_access = bool(wish.pop("full_access"))
+    unknown = set(wish) - {*FEATURES, "scanner_state"}
+    if unknown:
+        raise _ControlFault(f"no such feature: {', '.join(sorted(unknown))}; there are {', '.join(FEATURES)}")
+    quay.config = msgspec.convert(msgspec.to_builtins(quay.config) | wish, Config)
+    return settings_of(quay)["features"] | {"scanner_state": quay.config.scanner_state}
+
+
+def _collect(quay: Quay, _: dict[str, Any]) -> Any:
+    """The garbage is collected: what is marked for deletion, tags past their time, manifests without any."""
+    return collect(quay.registry, quay.clock.now_us())
+
+
 def _purge(quay: Quay, wish: dict[str, Any]) -> Any:
-    """`name`: an account goes for good."""
+    """`name`: an account goes for good, with all that is its."""
     quay.registry.purge(wish["name"])
     return {}
 
@@ -130,6 +176,11 @@ ACTIONS: dict[str, Callable[[Quay, dict[str, Any]], Any]] = {
     "stats": _stats,
     "reset": _reset,
     "settings": _settings,
+    "act": _act,
+    "changes": _changes,
+    "secrets": _secrets,
+    "features": _features,
+    "collect": _collect,
 }
 
 
@@ -143,7 +194,7 @@ async def _control(request: Request) -> Response:
         return reply({"error": f"no such control call; there are {', '.join((*ACTIONS, 'truth'))}"}, 404)
     try:
         return reply(ACTIONS[name](quay, json.loads(body or b"{}")))
-    except (_ControlFault, KeyError, TypeError, ValueError) as error:
+    except (_ControlFault, LookupError, TypeError, ValueError) as error:
         return reply({"error": f"{type(error).__name__}: {error}"}, 400)
 
 

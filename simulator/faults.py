@@ -13,6 +13,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simulator.clock import Clock, http_date
+from simulator.field_faults import FieldFault, spoilt
 
 # What can go wrong; `--fault-rate` spreads over those of the first tuple.
 USUAL = ("throttle", "throttle_retry_after", "error", "bad_gateway", "unavailable", "gateway_timeout", "drop", "cut")
@@ -39,7 +40,8 @@ Samples = deque[float]
 
 class Plan(msgspec.Struct, frozen=True):
     """The faults in force. `rates`: probability by kind. `only`: a part of the paths that are struck. `times`: how many
-    faults at most. `lanes`: how many requests the imposed latency lets through side by side (0: all)."""
+    faults at most. `lanes`: how many requests the imposed latency lets through side by side (0: all). `fields`: what is
+    wrong within the answers of single operations, in all of them."""
 
     rates: dict[str, float] = {}
     only: str = "/api/"
@@ -47,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True):
     retry_after_seconds: int = 1
     latency_ms: float = 0.0
     lanes: int = 0
+    fields: tuple[FieldFault, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = set(self.rates) - set(KINDS)
@@ -93,22 +96,24 @@ class Faults:
 
 
 class Stats:
-    """Requests by path family and status, faults, and the quantiles of how long they took."""
+    """Requests by path family, operation and status, faults, and the quantiles of how long they took."""
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()
+        self.operations: Counter[tuple[str, int]] = Counter()
         self.faults: Counter[str] = Counter()
         self._service: Samples = deque(maxlen=20_000)
         self._imposed: Samples = deque(maxlen=20_000)
 
     def clear(self) -> None:
         """Forgets everything."""
-        for held in (self.requests, self.faults, self._service, self._imposed):
+        for held in (self.requests, self.operations, self.faults, self._service, self._imposed):
             held.clear()
 
-    def note(self, family: str, status: int, service_seconds: float, imposed_seconds: float) -> None:
-        """One answered request; status 0: the connection was dropped."""
+    def note(self, family: str, operation: str, status: int, service_seconds: float, imposed_seconds: float) -> None:
+        """One answered request; status 0: the connection was dropped; `operation` '': it was not looked at."""
         self.requests[family, status] += 1
+        self.operations[operation, status] += 1
         self._service.append(service_seconds)
         self._imposed.append(imposed_seconds)
 
@@ -116,6 +121,7 @@ class Stats:
         """As the control call gives it; times in milliseconds."""
         return {
             "requests": [{"family": f, "status": s, "count": n} for (f, s), n in sorted(self.requests.items())],
+            "operations": [{"operation": o, "status": s, "count": n} for (o, s), n in sorted(self.operations.items())],
             "total": sum(self.requests.values()),
             "faults": dict(self.faults),
             "service_ms": _quantiles(self._service),
@@ -151,7 +157,8 @@ class Wire:
             self._stats.faults[fault] += 1
         work_began = time.perf_counter()
         status = await self._answer(fault, scope, receive, send)
-        self._stats.note(family(scope["path"]), status, time.perf_counter() - work_began, imposed)
+        operation = scope.get("operation", "")
+        self._stats.note(family(scope["path"]), operation, status, time.perf_counter() - work_began, imposed)
 
     async def _answer(self, fault: str | None, scope: Scope, receive: Receive, send: Send) -> int:
         if fault == "drop":
@@ -160,9 +167,13 @@ class Wire:
         if fault in _STATUS:
             status, headers, body = self._refusal(fault)
         else:
+            asked = scope
             if fault == "first_page_again":
-                scope = {**scope, "query_string": _without_token(scope["query_string"])}
-            status, headers, body = await _collect(self._app, scope, receive)
+                asked = {**scope, "query_string": _without_token(scope["query_string"])}
+            status, headers, body = await _collect(self._app, asked, receive)
+            scope["operation"] = asked.get("operation", "")
+            if self._faults.plan.fields and status == 200:
+                body = spoilt(body, scope["operation"], self._faults.plan.fields)
         if fault == "html_200":
             headers, body = [(b"content-type", b"text/html")], b"<html><body>maintenance</body></html>"
         elif fault == "wrong_json":
@@ -213,7 +224,7 @@ async def _hang_up(send: Send) -> None:
 
 
 def _without_token(query: bytes) -> bytes:
-    return b"&".join(part for part in query.split(b"&") if not part.startswith(b"next_page="))
+    return b"&".join(part for part in query.split(b"&") if not part.startswith((b"next_page=", b"page=")))
 
 
 def _quantiles(samples: Samples) -> dict[str, float]:

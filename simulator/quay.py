@@ -19,12 +19,27 @@ from simulator.table import Row, Table
 Backend = Literal["database", "elasticsearch", "splunk"]
 
 
-class Config(msgspec.Struct, frozen=True):
-    """How this Quay is set up. `max_page`: ACTION_LOG_MAX_PAGE."""
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How this Quay is set up. `max_page`: ACTION_LOG_MAX_PAGE. The flags are features: what is off has no operations.
+    `scanner_state`: down answers 520, idle never comes to a manifest."""
 
     backend: Backend = "database"
     max_page: int | None = None
     service_log_account_id: int = 1
+    app_tokens: bool = True
+    auto_prune: bool = True
+    builds: bool = True
+    capabilities: bool = False
+    immutable_tags: bool = True
+    mirroring: bool = True
+    proxy_cache: bool = True
+    pull_statistics: bool = True
+    quota_management: bool = True
+    security_scanner: bool = True
+    scanner_state: Literal["up", "down", "idle"] = "up"
+
+
+FEATURES = tuple(name for name in Config.__struct_fields__ if isinstance(getattr(Config(), name), bool))
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -50,6 +65,8 @@ class Quay:
         self.faults = Faults(seed)
         self.stats = Stats()
         self.exports = Exports(seed)
+        self.played = 0  # how often planted changes were done
+        self.registry_tokens: dict[str, tuple[frozenset[str], int]] = {}  # what each may pull, and until when
 
     def write(self, row: Row) -> None:
         """A new row in the newest table."""
@@ -74,6 +91,8 @@ def settings_of(quay: Quay) -> dict[str, Any]:
         "now": quay.clock.now().isoformat(),
         "backend": quay.config.backend,
         "max_page": quay.config.max_page,
+        "features": {name: getattr(quay.config, name) for name in FEATURES},
+        "full_access": quay.registry.full_access,
         "events": [len(table) for table in quay.logs.tables],
         "tokens": quay.tokens,
     }

@@ -11,10 +11,13 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from simulator.clock import DAY_US, SECOND_US, to_us
+from simulator.effects.replay import replay
+from simulator.entities.accounts import Team
+from simulator.generate import furnish, large, names
 from simulator.generate.believable import believable
 from simulator.generate.odd import odd
 from simulator.quay import Config, Content
-from simulator.registry import Registry, Team
+from simulator.registry import Registry
 from simulator.table import Row
 
 SCENARIOS = {
@@ -30,6 +33,8 @@ SCENARIOS = {
     "org-admin-only": "believable; nobody may use the superuser's panel, as on quay.io",
     "unknown-kinds": "believable; with kinds and fields nobody knows, odd types, and rows that cannot be read",
     "empty": "accounts and repositories, but not one event",
+    "registry:N": "N repositories in organisations of about 40, for benches; the events are those of the last day",
+    "odd-names": "names with every character that Quay allows, texts of all sorts, a repository of 2,500 tags",
 }
 
 
@@ -66,6 +71,10 @@ def build(wish: Wish) -> Content:
     return maker(wish, argument)
 
 
+_LONG_AGO_US = to_us(datetime(2026, 1, 5, 8, tzinfo=UTC))
+_ROBOTS = (("ci", "write"), ("deploy", "read"))
+
+
 def plain_registry(seed: int) -> tuple[Registry, dict[str, str]]:
     """Two organisations, a few people and robots, and the four usual tokens."""
     registry = Registry()
@@ -75,10 +84,11 @@ def plain_registry(seed: int) -> tuple[Registry, dict[str, str]]:
         org = registry.add_account(name, "org", email=f"{name}@example.com")
         org.teams.append(Team("owners", "admin", "", {3}))
         org.teams.append(Team("developers", "member", "Developers", {3, 4, 5}))
-        for repository in ("web", "api", "base"):
-            registry.add_repository(org.id, repository, public=repository == "base")
-        registry.add_account(f"{name}+ci", "robot", owner_id=org.id)
-        registry.add_account(f"{name}+deploy", "robot", owner_id=org.id)
+        made = [registry.add_repository(org.id, word, public=word == "base") for word in ("web", "api", "base")]
+        robots = {registry.add_robot(org, word, created_us=_LONG_AGO_US).id: role for word, role in _ROBOTS}
+        for repository in made:
+            repository.permissions = {3: "admin", **robots}
+            repository.team_permissions["developers"] = "write"
     return registry, add_tokens(registry, seed, admin="admin", auditor="auditor", org_admin="orgadmin", user="alice")
 
 
@@ -125,6 +135,9 @@ def _burst(wish: Wish, argument: str) -> Content:
     return _plain(wish, [wish.start_us + n // size * gap_us for n in range(wish.events)])
 
 
+_REMEMBERED = 20_000  # rows whose pushes have left something: what older ones left was collected as garbage
+
+
 def _plain(wish: Wish, stamps: list[int]) -> Content:
     registry, tokens = plain_registry(wish.seed)
     rng = random.Random(wish.seed + 1)
@@ -148,6 +161,37 @@ def _plain(wish: Wish, stamps: list[int]) -> Content:
                 json.dumps(metadata).encode(),
             )
         )
+    replay(registry, rows[-_REMEMBERED:])
+    return Content(registry, (rows,), Config(), tokens)
+
+
+def _large(wish: Wish, argument: str) -> Content:
+    if not argument.isdigit() or not 1 <= int(argument) <= 100_000:
+        raise ValueError(f"registry:N is a number of repositories from 1 to 100000, not {argument!r}")
+    registry, owned = large.make(int(argument), wish.seed, wish.end_us)
+    start_us = max(wish.start_us, wish.end_us - DAY_US)
+    rows = large.day(owned, wish.events, start_us, wish.end_us, cut_us(wish.precision), wish.seed)
+    replay(registry, rows)
+    furnish.settle(registry, wish.end_us)
+    owner = owned[0].people[0].name
+    tokens = add_tokens(registry, wish.seed, admin="admin", auditor="auditor", org_admin=owner, user="user00001")
+    return Content(registry, (rows,), Config(), tokens)
+
+
+def _odd_names(wish: Wish, _: str) -> Content:
+    registry = names.make(wish.end_us)
+    rng, repositories = random.Random(wish.seed), list(registry.repositories.values())
+    stamps = sorted(rng.randrange(wish.start_us, wish.end_us) for _ in range(wish.events))
+    rows = []
+    for stamp_us in stamps:
+        found = rng.choice(repositories)
+        account = registry.accounts[found.account_id]
+        metadata = {"repo": found.name, "namespace": account.name, "tag": rng.choice(names.TAGS)}
+        row = Row(stamp_us // cut_us(wish.precision) * cut_us(wish.precision), "pull_repo", account.id, 4, found.id)
+        rows.append(msgspec.structs.replace(row, ip="10.0.0.9", metadata=json.dumps(metadata).encode()))
+    replay(registry, rows)
+    furnish.settle(registry, wish.end_us)
+    tokens = add_tokens(registry, wish.seed, admin="admin", auditor="auditor", org_admin="orgadmin", user="alice")
     return Content(registry, (rows,), Config(), tokens)
 
 
@@ -226,4 +270,6 @@ _MAKERS: dict[str, Callable[[Wish, str], Content]] = {
     "org-admin-only": _org_admin_only,
     "unknown-kinds": _unknown_kinds,
     "empty": _empty,
+    "registry": _large,
+    "odd-names": _odd_names,
 }

@@ -18,29 +18,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from simulator import control
 from simulator import exports as worker
-from simulator.api import accounts, exports, logs, repositories, superuser, system
+from simulator.api import referrers, system, table
+from simulator.api.operations import PREFIX, routes, to_slash
 from simulator.api.replies import Refusal, message, reply
 from simulator.faults import Wire
 from simulator.quay import Quay
-
-_REDIRECT = """<!doctype html>
-<html lang=en>
-<title>Redirecting...</title>
-<h1>Redirecting...</h1>
-<p>You should be redirected automatically to the target URL: <a href="{0}">{0}</a>. If not, click the link.
-"""
 
 
 def application(quay: Quay) -> ASGIApp:
     """The ASGI application of one stand-in."""
     inner = Starlette(
         routes=[
-            *logs.ROUTES,
-            *exports.ROUTES,
+            *routes(table.OPERATIONS),
             *worker.ROUTES,
-            *superuser.ROUTES,
-            *accounts.ROUTES,
-            *repositories.ROUTES,
+            *referrers.ROUTES,
             *system.ROUTES,
             *control.ROUTES,
         ],
@@ -58,10 +49,8 @@ async def _elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _no_operation(request: Request) -> Response:
     """Paths without an operation: the slash is added first; with it, the page of the web front that says 404."""
-    if request.url.path.startswith("/api/") and not request.url.path.endswith("/"):
-        target = str(request.url.replace(path=request.url.path + "/"))
-        headers = {"location": target, "content-type": "text/html; charset=utf-8"}
-        return Response(_REDIRECT.format(target), 308, headers)
+    if request.url.path.startswith(PREFIX) and not request.url.path.endswith("/"):
+        return to_slash(request)
     headers = {
         "cache-control": "no-cache, no-store, must-revalidate",
         "content-type": "text/html; charset=utf-8",

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from simulator.api import scopes
 from simulator.api.logs import window
+from simulator.api.operations import Operation
 from simulator.api.replies import Refusal, caller, invalid, message, quay_of, reply, server_error
 from simulator.api.scopes import LogScope
 from simulator.exports import Job
@@ -103,16 +103,16 @@ def _of_repository(request: Request) -> LogScope:
     return scopes.of_repository(request, writing=True)
 
 
-def _route(path: str, opened: Callable[[Request], LogScope]) -> Route:
+def _operation(name: str, path: str, opened: Callable[[Request], LogScope], scope: str) -> Operation:
     async def answer(request: Request) -> Response:
         wishes = await _wishes(request)
         return _export(request, opened(request), wishes)
 
-    return Route(f"/api/v1{path}/exportlogs", answer, methods=["POST"])
+    return Operation(name, f"{path}/exportlogs", answer, scope, ("starttime", "endtime"), "POST")
 
 
-ROUTES = [
-    _route("/organization/{orgname}", _of_organization),
-    _route("/user", scopes.of_user),
-    _route("/repository/{repository:path}", _of_repository),
-]
+OPERATIONS = (
+    _operation("exportOrgLogs", "/organization/{orgname}", _of_organization, "org:admin"),
+    _operation("exportUserLogs", "/user", scopes.of_user, "user:admin"),
+    _operation("exportRepoLogs", "/repository/{repository}", _of_repository, "repo:admin"),
+)

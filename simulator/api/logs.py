@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from simulator.api import scopes
+from simulator.api.operations import Operation
 from simulator.api.replies import NOT_UNDERSTOOD, json_bytes, message, quay_of, reply, server_error
 from simulator.api.scopes import LogScope
 from simulator.clock import from_us, rfc_822, to_us
@@ -117,21 +117,27 @@ def _is_number(text: str | None) -> bool:
     return True
 
 
-def _route(path: str, handle: Callable[[Request, LogScope], Response], opened: Opened) -> Route:
-    async def answer(request: Request) -> Response:
+def _operation(
+    name: str, path: str, handle: Callable[[Request, LogScope], Response], opened: Opened, scope: str
+) -> Operation:
+    def answer(request: Request) -> Response:
         return handle(request, opened(request))
 
-    return Route(f"/api/v1{path}", answer, methods=["GET"])
+    performer = ("performer",) if path.startswith(("/user", "/organization")) else ()
+    parameters = (*_DATES, *performer, *(("page", "next_page") if handle is _list else ()))
+    return Operation(name, path, answer, scope, parameters, internal=name == "listAllAggregateLogs")
 
 
-_SCOPES: tuple[tuple[str, Opened], ...] = (
-    ("/superuser", scopes.of_superuser),
-    ("/organization/{orgname}", scopes.of_organization),
-    ("/user", scopes.of_user),
-    ("/repository/{repository:path}", scopes.of_repository),
+_DATES = ("starttime", "endtime")
+# the path, how its two operations are called, the scope that they need
+_SCOPES: tuple[tuple[str, str, str, str, Opened], ...] = (
+    ("/superuser", "listAllLogs", "listAllAggregateLogs", "super:user", scopes.of_superuser),
+    ("/organization/{orgname}", "listOrgLogs", "getAggregateOrgLogs", "org:admin", scopes.of_organization),
+    ("/user", "listUserLogs", "getAggregateUserLogs", "user:admin", scopes.of_user),
+    ("/repository/{repository}", "listRepoLogs", "getAggregateRepoLogs", "repo:admin", scopes.of_repository),
 )
-ROUTES = [
-    _route(f"{base}/{word}", handle, opened)
-    for base, opened in _SCOPES
-    for word, handle in (("logs", _list), ("aggregatelogs", _count))
-]
+OPERATIONS = tuple(
+    _operation(name, f"{base}/{word}", handle, opened, scope)
+    for base, listed, counted, scope, opened in _SCOPES
+    for name, word, handle in ((listed, "logs", _list), (counted, "aggregatelogs", _count))
+)

@@ -8,8 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from simulator.entities.accounts import AccessToken, Account
 from simulator.quay import Quay
-from simulator.registry import AccessToken, Account
 
 SERVER_ERROR = (
     "<html>\n  <head>\n    <title>Internal Server Error</title>\n  </head>\n"
@@ -84,12 +84,14 @@ class Caller:
     """Who calls, and what that token may do."""
 
     def __init__(self, quay: Quay, token: AccessToken) -> None:
+        self.quay = quay
         self.token = token
         self.user = quay.registry.accounts[token.user_id]
         reaching = "super:user" in token.scopes
         self.is_superuser = reaching and self.user.id in quay.registry.superusers
         self.is_readonly_superuser = reaching and self.user.id in quay.registry.readonly_superusers
-        self.sees_all = self.is_readonly_superuser or (self.is_superuser and quay.registry.full_access)
+        self.rules_all = self.is_superuser and quay.registry.full_access
+        self.sees_all = self.is_readonly_superuser or self.rules_all
 
     def administers(self, account: Account | None) -> bool:
         """Whether this user, not as a superuser, is the namespace's admin."""

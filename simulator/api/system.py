@@ -1,54 +1,52 @@
-"""The simulator's operations about the installation: discovery and health."""
+"""The simulator's operations about the installation: messages, errors in words, capabilities and health."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simulator.api.replies import reply
+from simulator.api.operations import Operation
+from simulator.api.replies import not_found, quay_of, reply
 
-_DATES = ("starttime", "endtime")
-# path, method, operation, scope, query parameters; the superuser's counts and listings are internal to Quay
-_OPERATIONS = (
-    ("/superuser/logs", "get", "listAllLogs", "super:user", (*_DATES, "page", "next_page")),
-    ("/superuser/aggregatelogs", "get", "listAllAggregateLogs", "super:user", _DATES),
-    ("/superuser/organizations/", "get", "listAllOrganizations", "super:user", ("limit", "next_page")),
-    ("/superuser/users/", "get", "listAllUsers", "super:user", ("limit", "next_page")),
-    ("/superuser/users/{username}", "get", "getInstallUser", "super:user", ()),
-    ("/organization/{orgname}", "get", "getOrganization", "", ()),
-    ("/organization/{orgname}/logs", "get", "listOrgLogs", "org:admin", (*_DATES, "performer", "next_page")),
-    ("/organization/{orgname}/aggregatelogs", "get", "getAggregateOrgLogs", "org:admin", (*_DATES, "performer")),
-    ("/organization/{orgname}/exportlogs", "post", "exportOrgLogs", "org:admin", _DATES),
-    ("/user/", "get", "getLoggedInUser", "user:read", ()),
-    ("/user/logs", "get", "listUserLogs", "user:admin", (*_DATES, "performer", "next_page")),
-    ("/user/aggregatelogs", "get", "getAggregateUserLogs", "user:admin", (*_DATES, "performer")),
-    ("/user/exportlogs", "post", "exportUserLogs", "user:admin", _DATES),
-    ("/repository", "get", "listRepos", "repo:read", ("namespace", "public", "last_modified", "next_page")),
-    ("/repository/{repository}/logs", "get", "listRepoLogs", "repo:admin", (*_DATES, "next_page")),
-    ("/repository/{repository}/aggregatelogs", "get", "getAggregateRepoLogs", "repo:admin", _DATES),
-    ("/repository/{repository}/exportlogs", "post", "exportRepoLogs", "repo:admin", _DATES),
-    ("/discovery", "get", "discovery", "", ("internal",)),
-)
-_INTERNAL = ("/superuser/aggregatelogs", "/superuser/organizations/")
+_ERRORS = {
+    "downstream_issue": "An error occurred in a downstream service.",
+    "exceeds_license": "The action was refused because the current license does not allow it.",
+    "expired_token": "The access token provided has expired.",
+    "external_service_timeout": "An external service timed out. Retrying the request may resolve the issue.",
+    "fresh_login_required": "The action requires a fresh login to succeed.",
+    "insufficient_scope": "The access token did not have sufficient scope to access the requested resource.",
+    "invalid_request": "The request was invalid. It may have contained invalid values or was improperly formatted.",
+    "invalid_response": "The response was invalid.",
+    "invalid_token": "The access token provided was invalid.",
+    "not_found": "The resource was not found.",
+}
 
 
-async def _discovery(request: Request) -> Response:
-    """A short Swagger 2 document; anyone may ask."""
-    internal = request.query_params.get("internal") == "true"
-    paths: dict[str, Any] = {}
-    for path, method, operation, scope, parameters in _OPERATIONS:
-        if path in _INTERNAL and not internal:
-            continue
-        names = [{"name": p, "in": "query", "required": False, "type": "string"} for p in parameters]
-        described: dict[str, Any] = {"operationId": operation, "parameters": names}
-        if scope:
-            described["security"] = [{"oauth2_implicit": [scope]}]
-        paths[f"/api/v1{path}"] = {method: described}
-    info = {"version": "v1", "title": "Quay Frontend", "description": "A stand-in for a Quay."}
-    return reply({"swagger": "2.0", "host": request.url.netloc, "basePath": "/", "info": info, "paths": paths})
+def _messages(request: Request) -> Response:
+    """Anyone may ask."""
+    messages = quay_of(request).registry.messages
+    return reply(
+        {
+            "messages": [
+                {"uuid": m.uuid, "content": m.content, "severity": m.severity, "media_type": m.media_type}
+                for m in messages
+            ]
+        }
+    )
+
+
+def _error(request: Request) -> Response:
+    """Anyone may ask."""
+    name = request.path_params["error_type"]
+    if name not in _ERRORS:
+        raise not_found(request)
+    return reply({"type": f"{request.base_url}api/v1/error/{name}", "title": name, "description": _ERRORS[name]})
+
+
+def _capabilities(_: Request) -> Response:
+    """Anyone may ask."""
+    return reply({"sparse_manifests": {"supported": False}})
 
 
 async def _health(_: Request) -> Response:
@@ -58,7 +56,17 @@ async def _health(_: Request) -> Response:
     return reply({"data": {"services": services}, "status_code": 200})
 
 
+async def _end_to_end(_: Request) -> Response:
+    services = dict.fromkeys(("auth", "database", "redis", "storage"), True)
+    return reply({"data": {"services": services}, "status_code": 200})
+
+
+OPERATIONS = (
+    Operation("getGlobalMessages", "/messages", _messages),
+    Operation("getErrorDescription", "/error/{error_type}", _error),
+    Operation("getRegistryCapabilities", "/registry/capabilities", _capabilities, feature="capabilities"),
+)
 ROUTES = [
-    Route("/api/v1/discovery", _discovery, methods=["GET"]),
     Route("/health/instance", _health, methods=["GET"]),
+    Route("/health/endtoend", _end_to_end, methods=["GET"]),
 ]

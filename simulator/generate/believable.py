@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import random
 
+from simulator.effects.replay import replay
+from simulator.entities.accounts import Account
 from simulator.generate import life, traffic, world
-from simulator.generate.incidents import INCIDENTS
+from simulator.generate.furnish import furnish, settle
+from simulator.generate.incidents import INCIDENTS, SPOKEN
 from simulator.generate.stage import Stage
 from simulator.registry import Registry
 from simulator.table import Row
@@ -28,9 +31,20 @@ def believable(seed: int, events: int, start_us: int, end_us: int, unit_us: int)
     life.housekeeping(stage, round(events * HOUSEKEEPING_SHARE))
     del stage.rows[round(events * (STORY_SHARE + 0.1)) :]
     traffic.play(stage, events)
-    made.registry.delete_namespace(world.DELETED_ORGANISATION)
-    for organisation in made.organisations:
-        if organisation.old_ci is not None:
-            made.registry.purge(organisation.old_ci.name)
     stage.rows.sort(key=lambda row: row.stamp_us)
+    furnish(made, stage.rows, seed, start_us)
+    made.registry.logged_secrets += SPOKEN
+    closed = made.organisation(world.DELETED_ORGANISATION).account
+    replay(made.registry, stage.rows)
+    _end(made, closed)
+    settle(made.registry, end_us)
     return made.registry, stage.rows
+
+
+def _end(made: world.World, closed: Account) -> None:
+    """What is gone at the end, also where the rows had no room to tell of it."""
+    if not closed.deleted:
+        made.registry.delete_namespace(closed.name)
+    for organisation in made.organisations:
+        if organisation.old_ci is not None and organisation.old_ci.id in made.registry.accounts:
+            made.registry.purge(organisation.old_ci.name)

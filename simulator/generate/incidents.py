@@ -13,6 +13,10 @@ ATTACKER = "203.0.113.66"
 SPRAYER = "198.51.100.23"
 STUFFER = "192.0.2.145"
 WRONG = "Invalid Username or Password"
+# what the rows tell that nobody should keep
+PASSWORD, TOKEN = "c0rrect-Horse!battery7Staple", "qXb7Zr0LwPq4VtY2nKd8"
+HOOK_TOKEN, PROXY_PASSWORD = "9f3kQz7LmW2xVb8TtRy5", "s3cr3t-Pr0xy"
+SPOKEN = (PASSWORD, TOKEN, HOOK_TOKEN, PROXY_PASSWORD)
 Incident = Callable[[Stage, int], None]
 
 
@@ -90,8 +94,8 @@ def stuffing(stage: Stage, at_us: int) -> None:
 def slips(stage: Stage, at_us: int) -> None:
     """A password typed as a username, an access token that has expired, a robot whose secret was rotated."""
     who = stage.world.people[5]
-    _failure(stage, at_us, "c0rrect-Horse!battery7Staple", who.ip, useragent=BROWSER)
-    expired = {"kind": "oauth", "token": "qXb7Zr0LwPq4VtY2nKd8", "application_name": "audit-pipeline"}
+    _failure(stage, at_us, PASSWORD, who.ip, useragent=BROWSER)
+    expired = {"kind": "oauth", "token": TOKEN, "application_name": "audit-pipeline"}
     robot = stage.world.organisations[1].ci
     for n in range(9):
         moment = at_us + n * 20 * MINUTE_US
@@ -202,7 +206,7 @@ def ways_out(stage: Stage, at_us: int) -> None:
     who = organisation.owner or stage.world.people[3]
     repo = {"repo": place.repository.name, "namespace": account.name}
     trigger = uuid_of(stage.rng)
-    hook = f"http://$token:9f3kQz7LmW2xVb8TtRy5@quay.example/webhooks/push/trigger/{trigger}"
+    hook = f"http://$token:{HOOK_TOKEN}@quay.example/webhooks/push/trigger/{trigger}"
     credentials = [
         {"name": "SSH Public Key", "value": "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQ"},
         {"name": "Webhook Endpoint URL", "value": hook},
@@ -215,7 +219,7 @@ def ways_out(stage: Stage, at_us: int) -> None:
     }
     set_up = {**repo, "trigger_id": trigger, "service": "custom-git", "pull_robot": None, "config": config}
     stage.act(at_us, "setup_repo_trigger", who, account, set_up, place=place)
-    proxy = "http://mirror:s3cr3t-Pr0xy@proxy.internal.example:3128"
+    proxy = f"http://mirror:{PROXY_PASSWORD}@proxy.internal.example:3128"
     for n, changed in enumerate(("http_proxy", "https_proxy", "external_reference")):
         value = proxy if "proxy" in changed else "registry.elsewhere.example/copies/etl"
         metadata = {**repo, "user-agent": BROWSER, "changed": changed, "to": value, "username": who.account.name}

@@ -18,6 +18,7 @@ from simulator.generate.world import (
     Organisation,
     Person,
     Place,
+    trigger_id,
 )
 
 
@@ -107,8 +108,15 @@ def _build(c: Cast) -> dict[str, Any]:
     commit = {"commit": f"{c.rng.getrandbits(160):040x}", "ref": "refs/heads/main", "default_branch": "main"}
     commit["git_url"] = f"https://git.example.com/{c.namespace}/{c.place.repository.name}.git"
     kind = c.rng.choice(("custom-git", "github", "gitlab"))
-    trigger = {"trigger_id": uuid_of(c.rng), "trigger_kind": kind, "trigger_metadata": commit}
+    trigger = {"trigger_id": trigger_id(c.place.repository, kind), "trigger_kind": kind, "trigger_metadata": commit}
+    uuid_of(c.rng)  # one number is drawn for it all the same: rows of a seed stay as they were
     return body | trigger | {"trigger_manual": False}
+
+
+def _toggled(c: Cast) -> dict[str, Any]:
+    uuid_of(c.rng)  # as above
+    uuid = trigger_id(c.place.repository, "custom-git")
+    return {"repo": c.place.repository.name, "trigger_id": uuid, "service": "custom-git", "enabled": True}
 
 
 # kind, how often, whether on a repository, metadata; the performer is the organisation's owner
@@ -192,12 +200,7 @@ ACTS: tuple[tuple[str, int, bool, Metadata], ...] = (
         "toggle_repo_trigger",
         1,
         True,
-        lambda c: {
-            "repo": c.place.repository.name,
-            "trigger_id": uuid_of(c.rng),
-            "service": "custom-git",
-            "enabled": True,
-        },
+        _toggled,
     ),
     ("create_proxy_cache_config", 1, False, lambda _: {"upstream_registry": "docker.io/library"}),
     (

@@ -9,8 +9,8 @@ from array import array
 from typing import Any
 
 from simulator.clock import DAY_US, SECOND_US
+from simulator.entities.accounts import Account
 from simulator.generate.world import CONTINENTS, Person, Place, World
-from simulator.registry import Account
 from simulator.table import Row
 
 MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"

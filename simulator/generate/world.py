@@ -6,7 +6,10 @@ import random
 
 import msgspec
 
-from simulator.registry import Account, Registry, Repository, Team
+from simulator.entities.accounts import Account, Team
+from simulator.entities.content import Repository
+from simulator.images import uuid_of
+from simulator.registry import Registry
 
 DOCKER = (
     "docker/{0} go/go1.20.10 git-commit/311b9ff kernel/5.14.0 os/linux arch/amd64 "
@@ -161,6 +164,11 @@ def _place(registry: Registry, account: Account, name: str, rng: random.Random) 
 def version(place: Place) -> str:
     """The version tag of where a repository is."""
     return "v" + ".".join(map(str, place.version))
+
+
+def trigger_id(repository: Repository, service: str) -> str:
+    """The build trigger of a repository for one kind of sources, always the same."""
+    return uuid_of("trigger", repository.id, service)
 
 
 def _organisation(

@@ -8,20 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from simulator.clock import Clock, to_us
-from simulator.quay import Content, Quay
-from simulator.registry import Registry, Team
+from simulator.quay import Config, Content, Quay
+from simulator.registry import Registry
 from simulator.table import Row
+from tests.simulator import recorded_state
 
 AFTERWARDS = datetime(2026, 11, 23, 8, 53, 40, tzinfo=UTC)
-USERS = ("admin", "auditor", "orgadmin", "alice", "bob", "carol", "dave", "eve", "newbie")
-ORGANIZATIONS = ("acme", "globex", "initech", "umbrella", "newns")
-ADMINS = {"acme": "orgadmin", "globex": "alice", "initech": "bob", "umbrella": "admin", "newns": "bob"}
+# a moment of each of the three parts of the recorded calls
+BEFORE = datetime(2026, 11, 23, 8, 40, tzinfo=UTC)
+MIDWAY = datetime(2026, 11, 23, 9, 5, tzinfo=UTC)
+AT_LAST = datetime(2026, 11, 23, 9, 12, tzinfo=UTC)
 
 
 def load(recordings: Path) -> Quay:
     """A stand-in that holds what the recorded Quay held, a moment after its last recorded call."""
     lines = list(csv.DictReader((recordings / "ground_truth_logentry3.csv").read_text(encoding="utf-8").splitlines()))
-    registry = _names(lines)
+    registry = _names(lines, recordings)
     rows = [_row(registry, line) for line in lines]
     return Quay(Content(registry, (rows,)), Clock(AFTERWARDS))
 
@@ -35,15 +37,16 @@ def token_for(quay: Quay, user: str, scopes: str, *, expired: bool = False) -> s
     return value
 
 
-def _names(lines: list[dict[str, str]]) -> Registry:
-    registry = Registry()
-    for name in USERS:
-        registry.add_account(name, "user", email=f"{name}@example.com")
-    for name in ORGANIZATIONS:
-        admin = registry.account(ADMINS[name])
-        assert admin is not None
-        org = registry.add_account(name, "org", email=f"{name}@example.com")
-        org.teams.append(Team("owners", "admin", members={admin.id}))
+def at(recordings: Path, moment: datetime) -> Quay:
+    """A stand-in whose registry is as the recorded one was then; without its log."""
+    registry = recorded_state.build(recordings)
+    if moment > BEFORE:
+        recorded_state.go_on(registry, recordings, moment)
+    return Quay(Content(registry, ([],), Config(immutable_tags=False)), Clock(moment))
+
+
+def _names(lines: list[dict[str, str]], recordings: Path) -> Registry:
+    registry = recorded_state.build(recordings)
     for line in lines:
         if registry.account(line["account"]) is None:
             registry.add_account(line["account"], "org").deleted = True
@@ -53,10 +56,6 @@ def _names(lines: list[dict[str, str]]) -> Registry:
             account = registry.account(line["account"])
             assert account is not None
             registry.add_repository(account.id, line["repository"])
-    for name, held in (("admin", registry.superusers), ("auditor", registry.readonly_superusers)):
-        account = registry.account(name)
-        assert account is not None
-        held.add(account.id)
     return registry
 
 
