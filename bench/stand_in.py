@@ -33,11 +33,23 @@ class StandIn:
 
     def organization(self) -> str:
         """The name of an organisation that is there."""
-        headers = {"authorization": f"Bearer {self.tokens['superuser']}"}
-        request = Request(f"{self.url}/api/v1/superuser/organizations/", headers=headers)  # noqa: S310
-        with urlopen(request, timeout=60) as reply:  # noqa: S310 - loopback
-            name: str = json.load(reply)["organizations"][0]["name"]
+        name: str = self.listed("superuser/organizations/", "organizations")[0]["name"]
         return name
+
+    def listed(self, path: str, key: str) -> list[dict[str, Any]]:
+        """All rows of a list of the API, page by page."""
+        headers = {"authorization": f"Bearer {self.tokens['superuser']}"}
+        rows: list[dict[str, Any]] = []
+        following = ""
+        while True:
+            sign = "&" if "?" in path else "?"
+            asked = f"{self.url}/api/v1/{path}" + (f"{sign}next_page={following}" if following else "")
+            with urlopen(Request(asked, headers=headers), timeout=60) as reply:  # noqa: S310 - loopback
+                page = json.load(reply)
+            rows += page[key]
+            following = page.get("next_page", "")
+            if not following:
+                return rows
 
 
 @contextlib.contextmanager

@@ -13,9 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import cli  # noqa: E402
+from collector.inventory.effects import EFFECTS, NO_EFFECT, PATIENCE  # noqa: E402
+from collector.inventory.looks import LOOKS, ON_DEMAND, LookKind  # noqa: E402
+from collector.inventory.ondemand import QUESTIONS  # noqa: E402
 from collector.quay import redaction  # noqa: E402
+from collector.quay.operations import OPERATIONS, Operation  # noqa: E402
 from service.exits import MEANING, Exit  # noqa: E402
 from service.setup import settings_rows  # noqa: E402
+from warehouse.inventory.families import FAMILIES, SERIES  # noqa: E402
 
 _MADE = "<!-- Made by docs/generate.py; change the code, not this page. -->\n"
 _COMMANDS: tuple[tuple[str, ...], ...] = (
@@ -25,6 +30,10 @@ _COMMANDS: tuple[tuple[str, ...], ...] = (
     ("plan",),
     ("sync",),
     ("status",),
+    ("inventory", "sync"),
+    ("inventory", "show"),
+    ("inventory", "diff"),
+    ("inventory", "ask"),
     ("events",),
     ("export", "request"),
     ("import",),
@@ -94,10 +103,129 @@ def secrets_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def inventory_page() -> str:
+    """What is read of the registry besides its log: operations, looks, events that cause them, tables."""
+    return "\n".join((*_INVENTORY_HEAD, *_operations(), *_looks(), *_effects(), *_tables(), *_questions())) + "\n"
+
+
+_INVENTORY_HEAD = (
+    "# Inventory",
+    "",
+    _MADE,
+    "The inventory keeps what exists in a registry, who may do what in it and how big it is, over time. It reads by *looks*: one",
+    "question about one target. What events changed is looked at again at once, the rest in rounds of `inventory.period_days`.",
+    "`quayledger plan --inventory` says what that costs, `quayledger status` how old and how complete it is.",
+    "",
+)
+
+
+def _operations() -> list[str]:
+    lines = [
+        "## From operation to report",
+        "",
+        "Every read operation of Quay's API reference, what asks for it, and where its answer goes. Chapters are the reference's;",
+        "`-` is missing there. Reports are those of the catalogue (R2 who pushed what, R4 access review, R6 robots and tokens,",
+        "R7 dormant accounts, R9 quota, R10 storage, R11 stale content, R12 usage, R13 configuration drift, R15 vulnerabilities).",
+        "",
+        "| chapter | operation | method and path | look | tables | reports |",
+        "|---|---|---|---|---|---|",
+    ]
+    return [*lines, *(_operation(operation) for operation in OPERATIONS), ""]
+
+
+def _operation(operation: Operation) -> str:
+    name = operation.operation_id
+    kinds = [kind for kind in LOOKS if name in kind.operations]
+    look = ", ".join(f"`{kind.name}`" for kind in kinds)
+    tables = ", ".join(dict.fromkeys(table for kind in kinds for table in kind.writes))
+    reports = ", ".join(dict.fromkeys(report for kind in kinds for report in kind.reports))
+    if not kinds:
+        look, tables, reports = _outside(operation)
+    cells = (operation.chapter or "-", name, f"{operation.method} `{operation.path}`", look, tables, reports)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _outside(operation: Operation) -> tuple[str, str, str]:
+    """What is no look: the log's own operations, and what is asked on demand only."""
+    if operation.module in ("logs", "exports"):
+        return "the log: `quayledger sync`", "events, counts", "all"
+    if operation.operation_id == "postRegistrySize":
+        return "opt-in: `inventory.calculate_registry_size`", "sizes", "R10"
+    if operation.operation_id == "generate_registry_jwt":
+        return "`referrers`: the token for it, never kept", "–", "–"
+    return ON_DEMAND.get(operation.operation_id, "on demand"), "–", "–"
+
+
+def _looks() -> list[str]:
+    lines = [
+        "## Looks",
+        "",
+        "| look | what it reads | for each | how often | tables |",
+        "|---|---|---|---|---|",
+    ]
+    rows = [
+        f"| `{kind.name}` | {kind.says} | {kind.level} | {_rhythm(kind)} | {', '.join(kind.writes)} |" for kind in LOOKS
+    ]
+    return [*lines, *rows, ""]
+
+
+def _rhythm(kind: LookKind) -> str:
+    if kind.periods is None:
+        told = "when an event asks"
+    elif kind.once:
+        told = "once"
+    else:
+        told = "daily" if not kind.periods else "a period" if kind.periods == 1 else f"{kind.periods:g} periods"
+    access = {"superuser": "; superusers only", "other": "; without superuser rights"}.get(kind.access, "")
+    return told + access + ("; off unless `inventory.extra` names it" if kind.opt_in else "")
+
+
+def _effects() -> list[str]:
+    lines = [
+        "## Which events ask for which looks",
+        "",
+        "| kind of event | looks | else why not |",
+        "|---|---|---|",
+    ]
+    rows = [
+        f"| `{kind}` | {', '.join(f'`{look}`' for look in EFFECTS.get(kind, ()))}{_patience(kind)} | {NO_EFFECT.get(kind, '')} |"
+        for kind in sorted((*EFFECTS, *NO_EFFECT))
+    ]
+    return [*lines, *rows, ""]
+
+
+def _patience(kind: str) -> str:
+    return ", at most once a day" if kind in PATIENCE else ""
+
+
+def _tables() -> list[str]:
+    lines = [
+        "## Tables",
+        "",
+        "A family `x` has the view `x` of what holds now and the table `x_history` of all intervals; a series has a table of its",
+        "points and the view `x_now` of the newest. Every row carries its `source_id`.",
+        "",
+        "| table | one row | key | values |",
+        "|---|---|---|---|",
+    ]
+    rows = [
+        f"| `{one.name}` | {one.one_row} | {', '.join(one.key)} | {', '.join(one.values) or '–'} |".replace("\n", " ")
+        for one in (*FAMILIES, *SERIES)
+    ]
+    return [*lines, *rows, ""]
+
+
+def _questions() -> list[str]:
+    lines = ["## On demand", "", "`quayledger inventory ask QUESTION WORDS` asks the source and keeps nothing.", ""]
+    rows = [f"| `{one.name} {' '.join(one.words)}` | {one.says} |" for one in QUESTIONS]
+    return [*lines, "| question | what it tells |", "|---|---|", *rows]
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "cli.md": cli_page,
     "secrets.md": secrets_page,
+    "inventory.md": inventory_page,
 }
 
 

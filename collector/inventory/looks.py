@@ -6,6 +6,7 @@ few families within that target, so what it does not bring any more is gone.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 import msgspec
@@ -15,13 +16,16 @@ Access = Literal["any", "superuser", "other"]
 # The target of a note about all targets of a look; `acme/*`: about all of a namespace; `acme/web@*`: of a repository.
 EVERYWHERE = "*"
 ORPHANS = "orphans"
+_SCANNED_AFTER = timedelta(minutes=30)  # a scanner needs some time: asked at once, it only says that it has not begun
+_KEPT_AFTER = timedelta(days=1)
 
 
 class LookKind(msgspec.Struct, frozen=True):
     """One kind of look. `says`: what it reads, for people. `operations`: ids of the API reference, in the order of asking.
     `writes`: families and series. `reports`: which reports need it. `tier`: smaller ones are read first. `periods`: how
     many periods pass between two rounds; 0: daily; None: no round, only where an event asks. `access`: for which tokens.
-    `once`: never again after it was ok, unless an event asks. `opt_in`: only where the settings name it."""
+    `once`: never again after it was ok, unless an event asks. `opt_in`: only where the settings name it.
+    `settle`: how long a tag must have stood for a manifest before it is read: many are replaced within hours."""
 
     name: str
     level: Level
@@ -35,6 +39,7 @@ class LookKind(msgspec.Struct, frozen=True):
     once: bool = False
     opt_in: bool = False
     only_mirrors: bool = False
+    settle: timedelta = timedelta(0)
 
 
 LOOKS: tuple[LookKind, ...] = (
@@ -337,6 +342,7 @@ LOOKS: tuple[LookKind, ...] = (
         ("scans", "vulnerabilities"),
         ("R15",),
         7,
+        settle=_SCANNED_AFTER,
     ),
     LookKind(
         "repository",
@@ -376,8 +382,19 @@ LOOKS: tuple[LookKind, ...] = (
         ("R2",),
         9,
         once=True,
+        settle=_KEPT_AFTER,
     ),
-    LookKind("labels", "manifest", "labels", ("listManifestLabels",), ("manifest_labels",), ("R2",), 9, periods=4.0),
+    LookKind(
+        "labels",
+        "manifest",
+        "labels",
+        ("listManifestLabels",),
+        ("manifest_labels",),
+        ("R2",),
+        9,
+        periods=4.0,
+        settle=_KEPT_AFTER,
+    ),
     LookKind(
         "referrers",
         "manifest",
@@ -387,6 +404,7 @@ LOOKS: tuple[LookKind, ...] = (
         ("R2",),
         9,
         periods=2.0,
+        settle=_KEPT_AFTER,
     ),
     LookKind(
         "tag_pulls",

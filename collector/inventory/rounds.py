@@ -57,7 +57,10 @@ class Rounds:
             if self._everything and known is not None and known.tried_at < run.began_at:
                 yield Due(kind.name, target, "round", late=now - known.tried_at)
                 continue
-            due = round_due(kind, target, known, rhythm, now, universe.new_digests.get(target))
+            began = universe.new_digests.get(target)
+            if began is not None and known is None and now - began < kind.settle:
+                continue
+            due = round_due(kind, target, known, rhythm, now, began)
             if due is None and target.rpartition("@")[2] in again and known is not None:
                 due = _again(kind, target, now - (known.ok_at or known.tried_at))
             if due is not None:

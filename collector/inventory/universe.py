@@ -29,8 +29,8 @@ class Holder(Protocol):
 class Universe(msgspec.Struct, frozen=True):
     """What a source's inventory holds that can be looked at. Repositories are `namespace/name`, teams
     `organization/team`; `digests`: `namespace/repository@digest` of the manifests that a tag stands for now; `scans`: of
-    those, one repository a digest; `new_digests`: since when a tag stands for them, of those that came after the
-    repository's tags were first read; `tag_rows`: tags with their history, by repository."""
+    those, one repository a digest; `new_digests`: since when a tag stands for
+    them, of those that came after the repository's tags were first read; `tag_rows`: tags with their history, by repository."""
 
     access: str
     organizations: tuple[str, ...] = ()
