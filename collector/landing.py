@@ -138,8 +138,11 @@ def _slug(text: str) -> str:
 
 
 def _heading(file: IO[bytes]) -> Heading | None:
+    line = file.readline()
+    if not line.endswith(b"\n"):
+        return None  # what is written after it would stand on the same line
     try:
-        return msgspec.json.decode(file.readline(), type=Heading)
+        return msgspec.json.decode(line, type=Heading)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector.landing import ChainLog, Heading, PageMark, digest, left_behind
@@ -40,6 +40,7 @@ def test_pages_come_back_as_they_landed(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.binary(max_size=60), max_size=4), st.integers(0, 5000))
+@example([], len(msgspec.json.encode(HEADING)))
 def test_a_cut_file_gives_a_prefix_and_can_be_written_on(
     tmp_path_factory: pytest.TempPathFactory, bodies: list[bytes], cut: int
 ) -> None:
