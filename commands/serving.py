@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -15,13 +16,14 @@ import typer
 
 import settings as settings_room
 from collector.days import utc_now
+from collector.inventory.sync import InventoryRequest
 from collector.sync import SyncRequest, choose_sources
 from commands.console import (
     Home,
     err,
     out,
 )
-from commands.syncing import end_of_sync, sync_here
+from commands.syncing import end_of_inventory, end_of_sync, inventory_here, sync_here
 from pages import launch
 from reports import registry
 from reports.period import DEFAULT_PRESET, parse
@@ -31,6 +33,7 @@ from warehouse.ledger import Ledger
 from warehouse.snapshot import Snapshot
 
 app = typer.Typer()
+_AN_HOUR = timedelta(hours=1)
 
 
 @app.command(name="app")
@@ -100,11 +103,22 @@ def demo_command(
     with quay:
         err.print(f"a stand-in Quay listens at {standing.url}")
         with Ledger.open(home, command="demo") as ledger:
-            answers = sync_here(ledger, demo.demo_settings(standing, days), SyncRequest())
-        end_of_sync(answers, as_json=False)
+            _play(ledger, standing, days)
         with Snapshot.open(home) as snapshot:
             built = registry.find("usage").build(snapshot, parse(DEFAULT_PRESET, "UTC", utc_now()), top=5)
         out.print(terminal_form.render(built, width=out.width, colour=out.is_terminal), markup=False)
         if headless:
             return
     raise typer.Exit(_run_app(home, "127.0.0.1", port))
+
+
+def _play(ledger: Ledger, standing: demo.StandIn, days: int) -> None:
+    """Reads the log and the registry; then the registry changes for an hour, and what changed is read."""
+    chosen, begun = demo.demo_settings(standing, days), utc_now()
+    end_of_sync(sync_here(ledger, chosen, SyncRequest()), as_json=False)
+    earlier = inventory_here(ledger, chosen, InventoryRequest(), now=lambda: utc_now() - 2 * _AN_HOUR)
+    end_of_inventory(earlier, as_json=False)
+    demo.plant_changes(standing, begun - _AN_HOUR, begun)
+    err.print("an hour of changes in the registry: who may do what, what is where")
+    end_of_sync(sync_here(ledger, chosen, SyncRequest()), as_json=False)
+    end_of_inventory(inventory_here(ledger, chosen, InventoryRequest()), as_json=False)

@@ -10,7 +10,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import msgspec
 from pydantic import SecretStr
@@ -66,6 +68,18 @@ def stand_in(events: int, days: int, seed: int) -> Iterator[StandIn]:
             process.kill()
 
 
+def plant_changes(quay: StandIn, since: datetime, until: datetime) -> int:
+    """Lets the stand-in's registry change as people change one: accounts, permissions, tags, policies, spread over a stretch of
+    time; gives how many objects changed. Raises DemoError."""
+    wish = json.dumps({"since": since.isoformat(), "until": until.isoformat()}).encode()
+    asked = Request(f"{quay.url}/__simulator__/changes", wish, {"content-type": "application/json"})  # noqa: S310
+    try:
+        with urlopen(asked, timeout=_READY_WAIT_S) as reply:  # noqa: S310 - the stand-in on loopback
+            return len(json.load(reply))
+    except (OSError, ValueError) as error:
+        raise DemoError(f"the stand-in Quay cannot be changed: {error}") from None
+
+
 def demo_settings(quay: StandIn, days: int) -> Settings:
     """Settings for the stand-in: the superuser's whole log, with a budget that only a stand-in may be given."""
     source = SourceSettings(
@@ -79,7 +93,7 @@ def demo_settings(quay: StandIn, days: int) -> Settings:
         **{
             **dict(Settings.model_construct()),
             "sources": {"demo": source},
-            "collect": CollectSettings(backfill_days=days),
+            "collect": CollectSettings(backfill_days=days, settle_seconds=0),
         }
     )
 

@@ -17,7 +17,9 @@ from settings import CollectSettings, InventorySettings, Settings, SourceSetting
 from warehouse.ledger import Ledger
 
 
-def settings(quay: Any, token: str | None = None, *, inventory: InventorySettings | None = None, **more: Any) -> Settings:
+def settings(
+    quay: Any, token: str | None = None, *, inventory: InventorySettings | None = None, **more: Any
+) -> Settings:
     """Settings for a stand-in, with a budget that only a stand-in may be given."""
     values = {"requests_per_second": 1000, "chains": 4, "retries": 2, **more}
     source = SourceSettings(url=quay.url, token=SecretStr(token or quay.tokens["superuser"]), **values)
@@ -44,9 +46,7 @@ def take(
     """Takes the inventory, `later` than now."""
     with Ledger.open(home, command="test") as ledger:
         outcomes = asyncio.run(
-            inventory_and_publish(
-                ledger, chosen, request or InventoryRequest(), command="test", now=clock(later)
-            )
+            inventory_and_publish(ledger, chosen, request or InventoryRequest(), command="test", now=clock(later))
         )
     return outcomes[0]
 

@@ -112,15 +112,13 @@ def _is_told(one: Planted, told: Counter[tuple[str, ...]], points: dict[str, pl.
     after = one["after"]
     if held.schema[one["column"]] == pl.Datetime:
         newest = [at.replace(microsecond=0).isoformat() for at in newest]
-    return newest == [after]
+    return bool(newest == [after])
 
 
 def _asked_for(story: Story) -> list[Planted]:
     """The changes that a reader of the inventory can ask for."""
     return [
-        one
-        for one in story.planted
-        if one["family"] not in OF_MANIFESTS or one["object"]["digest"] in story.tagged
+        one for one in story.planted if one["family"] not in OF_MANIFESTS or one["object"]["digest"] in story.tagged
     ]
 
 

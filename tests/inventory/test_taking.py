@@ -175,8 +175,10 @@ def test_a_killed_run_goes_on_where_it_was(quay: Any, tmp_path: Path) -> None:
     # what was asked in the last seconds before the kill is asked again, and no more
     assert before + outcome.requests <= whole.requests + 300
     for family in ("repositories", "repository_permissions", "tags", "robots", "vulnerabilities"):
-        assert held(home, family).drop("from_at", "after_at", "first_seen_at", "to_at").equals(
-            held(tmp_path / "other", family).drop("from_at", "after_at", "first_seen_at", "to_at")
+        assert (
+            held(home, family)
+            .drop("from_at", "after_at", "first_seen_at", "to_at")
+            .equals(held(tmp_path / "other", family).drop("from_at", "after_at", "first_seen_at", "to_at"))
         )
 
 
