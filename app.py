@@ -7,7 +7,7 @@ import sys
 
 import streamlit as st
 
-from pages import data, links, overview, parts, pipeline, usage
+from pages import data, inventory, links, overview, parts, pipeline, usage
 from pages.state import BAR_PARAMS
 from warehouse.errors import NotPublished, WarehouseError
 
@@ -27,6 +27,7 @@ def main() -> None:
         st.Page(overview.page, title="Overview", icon=":material/space_dashboard:", default=True),
         st.Page(usage.page, title="Usage", icon=":material/bar_chart:", url_path="usage"),
         links.events_page(),
+        st.Page(inventory.page, title="Inventory", icon=":material/inventory_2:", url_path="inventory"),
         st.Page(pipeline.page, title="Pipeline", icon=":material/account_tree:", url_path="pipeline"),
     ]
     chosen = st.navigation(menu, position="hidden")

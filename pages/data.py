@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 import streamlit as st
 
+from pages.asking import Ask
 from pages.state import Bar, Query
 from reports import events, registry
 from reports.coverage import Coverage, measure
 from reports.events import EventsPage, ExportForm
+from reports.inventory import changes, show, subjects
+from reports.inventory import coverage as inventory_coverage
 from reports.model import Report
 from reports.period import Period
 from settings import DEFAULT_HOME
@@ -25,6 +28,8 @@ from warehouse.publish import Published, newest
 from warehouse.snapshot import Snapshot
 
 HOME_VARIABLE = "QUAYLEDGER_HOME"
+# More names than a choice is searched through; others can be typed.
+_MOST_NAMES = 20_000
 
 
 def home(arguments: list[str]) -> Path:
@@ -60,6 +65,27 @@ class Record:
         """The report of that id for the bar."""
         asked = (period.since, period.until, period.time_zone)
         return _report(self._at, report_id, asked, bar.namespace, bar.sources, bar.compare)
+
+    def names(self, kind: str, day: date | None, sources: tuple[str, ...]) -> list[str]:
+        """The names of the objects of a kind at the end of a UTC day (None: now), as many as a choice can hold."""
+        return _names(self._at, kind, day, sources)
+
+    def has_inventory(self) -> bool:
+        """Whether anything was ever looked at. Raises NotPublished where the copy is older than the inventory."""
+        return not _nothing_read(self._at)
+
+    def inventory_object(self, ask: Ask) -> Report:
+        """The object that is asked for. Raises UnknownObject."""
+        return _inventory_object(self._at, ask.kind, ask.name or "", ask.day, ask.sources)
+
+    def inventory_changes(self, ask: Ask) -> Report:
+        """What changed in the days that are asked for."""
+        span = ask.span(self.published.published_at.date())
+        return _inventory_changes(self._at, span, ask.what, ask.sources, ask.steps)
+
+    def inventory_coverage(self, sources: tuple[str, ...]) -> Report:
+        """How complete the inventory is."""
+        return _inventory_coverage(self._at, sources)
 
     def coverage(self, period: Period, sources: tuple[str, ...]) -> Coverage:
         """How complete the period is."""
@@ -118,3 +144,37 @@ def _report(
 def _coverage(at: tuple[str, int, str], asked: tuple[datetime, datetime, str], sources: tuple[str, ...]) -> Coverage:
     with _snapshot(at) as snapshot:
         return measure(snapshot, Period(*asked), datetime.fromisoformat(at[2]), sources)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _names(at: tuple[str, int, str], kind: str, day: date | None, sources: tuple[str, ...]) -> list[str]:
+    with _snapshot(at) as snapshot:
+        return show.names(snapshot, kind, as_of=day, source_ids=sources, limit=_MOST_NAMES)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _nothing_read(at: tuple[str, int, str]) -> bool:
+    with _snapshot(at) as snapshot:
+        return subjects.nothing_read(snapshot)
+
+
+@st.cache_data(max_entries=128, show_spinner="Reading the inventory …")
+def _inventory_object(
+    at: tuple[str, int, str], kind: str, name: str, day: date | None, sources: tuple[str, ...]
+) -> Report:
+    with _snapshot(at) as snapshot:
+        return show.build(snapshot, kind, name, as_of=day, source_ids=sources)
+
+
+@st.cache_data(max_entries=32, show_spinner="Comparing …")
+def _inventory_changes(
+    at: tuple[str, int, str], span: tuple[date, date], what: tuple[str, ...], sources: tuple[str, ...], steps: bool
+) -> Report:
+    with _snapshot(at) as snapshot:
+        return changes.build(snapshot, *span, families=what, source_ids=sources, every_step=steps)
+
+
+@st.cache_data(max_entries=16, show_spinner="Reading the inventory …")
+def _inventory_coverage(at: tuple[str, int, str], sources: tuple[str, ...]) -> Report:
+    with _snapshot(at) as snapshot:
+        return inventory_coverage.build(snapshot, source_ids=sources)

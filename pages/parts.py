@@ -8,10 +8,13 @@ from typing import Any, Literal
 
 import polars as pl
 import streamlit as st
+from msgspec import UNSET
 
 from reports import text
 from reports.coverage import STATE_MEANINGS, Coverage
+from reports.inventory.known import Knowledge
 from reports.model import Column, Metric, Note, Report, Table
+from reports.render import html, json
 
 _STYLE = """<style>
 .stMainBlockContainer { padding-top: 1.1rem; padding-bottom: 3rem; max-width: 1500px }
@@ -22,7 +25,7 @@ min-height:0 } .st-key-ql-menu { border-bottom:1px solid rgba(128,140,155,.3); p
 .ql-badge::before { content:""; width:.55rem; height:.55rem; border-radius:50%; background:currentColor }
 .ql-good { color:#2e8b57 } .ql-open { color:#4a86c5 } .ql-warning { color:#c77d0a } .ql-bad { color:#c0405c }
 .ql-dim { color:#7a8694; font-size:.84rem } .ql-line { display:flex; gap:.9rem; align-items:center; flex-wrap:wrap }
-.ql-compared { margin-top:.35rem }
+.ql-compared { margin-top:.35rem } .ql-note { color:#c77d0a; font-size:.86rem; line-height:1.5; max-width:110ch }
 .ql-notes { margin:0; padding-left:1.1rem; color:#7a8694; font-size:.86rem; line-height:1.55 } .ql-notes .warning {
 color:#c77d0a } .ql-states { font-size:.86rem; border-collapse:collapse } .ql-states td { padding:.1rem .8rem .1rem 0;
 vertical-align:top } .ql-ignored { border-left:3px solid #c77d0a; padding:.35rem .8rem; font-size:.88rem;
@@ -56,7 +59,7 @@ def ignored(faults: Iterable[str]) -> None:
         st.html(f'<div class="ql-ignored" role="status">{shown(fault)}</div>')
 
 
-def badge(coverage: Coverage, aside: str) -> None:
+def badge(coverage: Coverage | Knowledge, aside: str) -> None:
     """How complete the period is, in one line, and the moment of the record."""
     st.html(
         f'<div class="ql-line"><span class="ql-badge ql-{coverage.level}" data-testid="coverage-badge">'
@@ -92,6 +95,16 @@ def title(said: str) -> None:
     st.html(f'<h2 class="ql-h">{shown(said)}</h2>')
 
 
+def downloads(report: Report, name: str) -> None:
+    """The whole report as files."""
+    with st.container(horizontal=True):
+        for label, body, end, kind, icon in (
+            ("Report as HTML", html.render(report), "html", "text/html", "print"),
+            ("Report as JSON", json.render(report), "json", "application/json", "data_object"),
+        ):
+            st.download_button(label, body, f"{name}.{end}", kind, on_click="ignore", icon=f":material/{icon}:")
+
+
 def metrics(report: Report) -> None:
     """The report's figures side by side, each with its change and what it was before, and what they are compared
     with."""
@@ -112,8 +125,11 @@ def _figure(metric: Metric) -> str:
 
 
 def legible(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with its texts as people may see them: nothing in them is obeyed, hidden or reordered."""
-    return frame.with_columns(pl.col(pl.String).map_elements(text.visible, return_dtype=pl.String, skip_nulls=True))
+    """The frame with its texts as people may see them: nothing in them is obeyed, hidden or reordered; flags in words."""
+    texts = pl.col(pl.String).map_elements(text.visible, return_dtype=pl.String, skip_nulls=True)
+    return frame.with_columns(
+        texts, pl.col(pl.Boolean).replace_strict({True: "yes", False: "no"}, return_dtype=pl.String)
+    )
 
 
 def table(value: Table, key: str) -> str | None:
@@ -124,21 +140,32 @@ def table(value: Table, key: str) -> str | None:
 
 
 def picked(
-    value: Table, key: str, *, none: str = "Nothing in this period.", width: Width | None = None
+    value: Table,
+    key: str,
+    *,
+    none: str = "Nothing in this period.",
+    width: Width | None = None,
+    stretch: bool = True,
 ) -> dict[str, Any] | None:
-    """The table, or `none` said where it is empty; a click on any cell gives its row. `width`: of text; None: as it needs."""
+    """The table, or `none` said where it is empty and says nothing itself; a click on any cell gives its row. `width`: of
+    text; None: as it needs; `stretch`: across the page, else as wide as its columns."""
+    if value.note:
+        st.html(f'<div class="ql-note">{shown(value.note)}</div>')
     if not value.frame.height:
-        st.caption(none)
+        said = none if value.empty is UNSET else value.empty
+        if said:
+            st.caption(said)
         return None
     chosen = st.dataframe(
-        legible(value.frame),
+        _cells(value),
         hide_index=True,
         placeholder="–",
-        column_config={column.name: _column(column, width) for column in value.columns},
+        column_config={column.name: _column(value, column, width) for column in value.columns},
         key=key,
         on_select="rerun",
         selection_mode="single-cell",
         height=min(36 * value.frame.height + 40, 400),
+        width="stretch" if stretch else "content",
     )
     if value.frame.height < value.total_rows:
         st.caption(f"{value.frame.height:,} of {value.total_rows:,} rows, the busiest first.")
@@ -147,7 +174,23 @@ def picked(
     return None
 
 
-def _column(column: Column, width: Width | None) -> Any:
+def _cells(value: Table) -> pl.DataFrame:
+    """What the table's cells show; sizes in the unit of their column, so that they can be sorted."""
+    sizes = [pl.col(column.name) / _unit(value, column)[1] for column in value.columns if column.kind == "bytes"]
+    return legible(value.frame).with_columns(sizes)
+
+
+def _unit(value: Table, column: Column) -> tuple[str, int]:
+    """The unit in which a column's largest size is read best, and its bytes."""
+    largest = int(str(value.frame[column.name].max() or 0))
+    return next(((name, size) for name, size in text.UNITS if largest >= size), text.UNITS[-1])
+
+
+def _column(value: Table, column: Column, width: Width | None) -> Any:
+    if column.kind == "bytes":
+        unit = _unit(value, column)[0]
+        form = "localized" if unit == "B" else f"%.1f {unit}"
+        return st.column_config.NumberColumn(column.label, format=form, help=column.unit or None)
     if column.kind in _NUMBERS:
         return st.column_config.NumberColumn(column.label, format=_NUMBERS[column.kind], help=column.unit or None)
     if column.kind == "time":

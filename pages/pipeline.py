@@ -12,7 +12,7 @@ from pages.data import Record
 from pages.links import follow_chart, follow_day
 from reports.model import Report, Table
 from reports.pipeline import REPORT_ID
-from reports.render import csv, html, json
+from reports.render import csv
 from reports.schedule import schedule
 
 DEFAULT_RANGE = "last-90-days"
@@ -31,7 +31,7 @@ def page() -> None:
     _repairs(report, asked)
     _spent(report)
     _fresh(report, record)
-    _downloads(report)
+    parts.downloads(report, _name(report))
     parts.notes(report.notes)
 
 
@@ -90,22 +90,6 @@ def _csv(report: Report, table: Table, label: str) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-
-
-def _downloads(report: Report) -> None:
-    with st.container(horizontal=True):
-        page, data = html.render(report), json.render(report)
-        st.download_button(
-            "Report as HTML", page, f"{_name(report)}.html", "text/html", on_click="ignore", icon=":material/print:"
-        )
-        st.download_button(
-            "Report as JSON",
-            data,
-            f"{_name(report)}.json",
-            "application/json",
-            on_click="ignore",
-            icon=":material/data_object:",
-        )
 
 
 def _name(report: Report) -> str:

@@ -95,9 +95,9 @@ def read_bar(params: Mapping[str, str], now: datetime, default: str = DEFAULT_PR
     bar = Bar(
         span=default,
         compare=params.get("compare", "1") != "0",
-        namespace=_text(params, "namespace", faults),
-        sources=tuple(name for name in (_text(params, "source", faults) or "").split(",") if name),
-        time_zone=_choice(params, "tz", time_zones(), faults) or "UTC",
+        namespace=text_of(params, "namespace", faults),
+        sources=tuple(name for name in (text_of(params, "source", faults) or "").split(",") if name),
+        time_zone=choice(params, "tz", time_zones(), faults) or "UTC",
     )
     bar = _read_span(params, bar, faults)
     try:
@@ -110,7 +110,7 @@ def read_bar(params: Mapping[str, str], now: datetime, default: str = DEFAULT_PR
 
 def _read_span(params: Mapping[str, str], bar: Bar, faults: list[str]) -> Bar:
     if "from" not in params and "to" not in params:
-        return msgspec.structs.replace(bar, span=_choice(params, "range", _PRESET_NAMES, faults) or bar.span)
+        return msgspec.structs.replace(bar, span=choice(params, "range", _PRESET_NAMES, faults) or bar.span)
     try:
         first, last = (date.fromisoformat(params.get(name, "")) for name in ("from", "to"))
     except ValueError:
@@ -141,12 +141,12 @@ def write_bar(bar: Bar, default: str = DEFAULT_PRESET) -> dict[str, str]:
 def read_query(params: Mapping[str, str]) -> tuple[Query, tuple[str, ...]]:
     """What the address narrows events to, and a sentence for each part that could not be used."""
     faults: list[str] = []
-    texts = {name: _text(params, name, faults) for name, _ in TEXT_FILTERS}
+    texts = {name: text_of(params, name, faults) for name, _ in TEXT_FILTERS}
     weekday, hour = _number(params, "weekday", 1, 7, faults), _number(params, "hour", 0, 23, faults)
     together = weekday is not None and hour is not None
     query = Query(
         **texts,
-        actor_type=_choice(params, "actor_type", ACTOR_TYPES, faults),
+        actor_type=choice(params, "actor_type", ACTOR_TYPES, faults),
         weekday=weekday if together else None,
         hour=hour if together else None,
         page=_number(params, "page", 1, 10_000_000, faults) or 1,
@@ -164,7 +164,8 @@ BAR_PARAMS = ("range", "from", "to", "compare", "namespace", "source", "tz")
 QUERY_PARAMS = Query.__struct_fields__
 
 
-def _text(params: Mapping[str, str], name: str, faults: list[str]) -> str | None:
+def text_of(params: Mapping[str, str], name: str, faults: list[str]) -> str | None:
+    """The text that the address gives; None, and a fault, where it has what cannot be seen or is too long."""
     value = params.get(name, "").strip()
     if len(value) > MAX_LENGTH or visible(value) != value:
         faults.append(f"“{name}” was ignored: at most {MAX_LENGTH} visible characters.")
@@ -172,7 +173,8 @@ def _text(params: Mapping[str, str], name: str, faults: list[str]) -> str | None
     return value or None
 
 
-def _choice(params: Mapping[str, str], name: str, known: tuple[str, ...], faults: list[str]) -> str | None:
+def choice(params: Mapping[str, str], name: str, known: tuple[str, ...], faults: list[str]) -> str | None:
+    """What the address chooses of what there is; None, and a fault, where that is none of it."""
     value = params.get(name)
     if value is None or value in known:
         return value

@@ -8,7 +8,7 @@ from pages import bar, charts, parts
 from pages.data import Record
 from pages.links import follow_chart, follow_row
 from reports.model import Report, Table
-from reports.render import csv, html, json
+from reports.render import csv
 from reports.usage import REPORT_ID
 
 
@@ -22,7 +22,7 @@ def page() -> None:
         parts.title(chart.title)
         follow_chart(asked, chart, charts.draw(chart, f"usage-{chart.name}"))
     _tables(report, asked)
-    _downloads(report)
+    parts.downloads(report, f"usage-{report.period.first_day}-{report.period.last_day}")
     parts.notes(report.notes)
 
 
@@ -39,27 +39,6 @@ def _csv(report: Report, table: Table) -> None:
     st.download_button(
         "CSV", body, name, "text/csv", key=f"csv-{table.name}", icon=":material/download:", on_click="ignore"
     )
-
-
-def _downloads(report: Report) -> None:
-    name = f"usage-{report.period.first_day}-{report.period.last_day}"
-    with st.container(horizontal=True):
-        st.download_button(
-            "Report as HTML",
-            html.render(report),
-            f"{name}.html",
-            "text/html",
-            on_click="ignore",
-            icon=":material/print:",
-        )
-        st.download_button(
-            "Report as JSON",
-            json.render(report),
-            f"{name}.json",
-            "application/json",
-            on_click="ignore",
-            icon=":material/data_object:",
-        )
 
 
 if __name__ == "__main__":

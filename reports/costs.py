@@ -12,6 +12,7 @@ FLOOR_SAID = (
     "The floor is a page for each 20 new events, one count a run of each source it asked, and one count a day that it "
     "closed."
 )
+INVENTORY = "inventory"
 _SUMS = ("requests", "floor", "new_events", "closed_days", "received_bytes")
 
 
@@ -19,7 +20,14 @@ def with_floor(costs: pl.DataFrame) -> pl.DataFrame:
     """`warehouse.pipeline.run_costs` with the column `floor`; null where it is not known what was asked, 0 where nothing
     was."""
     pages = (pl.col("new_events") + PAGE_EVENTS - 1) // PAGE_EVENTS
-    needed = pl.when(pl.col("requests") > 0).then(pages + 1 + pl.col("closed_days")).otherwise(0)
+    # What reading the registry costs has no floor: it depends on what is in it.
+    needed = (
+        pl.when(pl.col("kind") == INVENTORY)
+        .then(None)
+        .when(pl.col("requests") > 0)
+        .then(pages + 1 + pl.col("closed_days"))
+        .otherwise(0)
+    )
     known = pl.when(pl.col("requests").is_not_null()).then(needed)
     return costs.with_columns(known.cast(pl.Int64).alias("floor"))
 
@@ -54,8 +62,12 @@ def by_run(costs: pl.DataFrame) -> pl.DataFrame:
 
 def by_day(costs: pl.DataFrame) -> pl.DataFrame:
     """One row per UTC day on which a run began and source that it asked, newest first: day, source_id, requests, floor,
-    ratio, new_events, closed_days, received_bytes. Runs of which it is not known what they asked are left out."""
-    asked = costs.drop_nulls(["source_id", "requests"]).with_columns(pl.col("started_at").dt.date().alias("day"))
+    ratio, new_events, closed_days, received_bytes. Runs over the registry, and those of which it is not known what they asked, are left out."""
+    asked = (
+        costs.filter(pl.col("kind") != INVENTORY)
+        .drop_nulls(["source_id", "requests"])
+        .with_columns(pl.col("started_at").dt.date().alias("day"))
+    )
     days = asked.group_by("day", "source_id").agg(*(_sum(name) for name in _SUMS))
     names = ("day", "source_id", "requests", "floor", "ratio", *_SUMS[2:])
     return _with_ratio(days).select(names).sort("day", "source_id", descending=[True, False])

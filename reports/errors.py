@@ -17,3 +17,11 @@ class UnknownReport(ReportError):
 
 class UnknownTable(ReportError):
     """The report has no table of that name."""
+
+
+class UnknownObject(ReportError):
+    """Nothing of that name was ever seen, in the inventory or in the log; the text has the nearest names."""
+
+
+class UnknownFamily(ReportError):
+    """The inventory keeps nothing under that name."""

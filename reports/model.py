@@ -10,9 +10,10 @@ import polars as pl
 
 from reports.coverage import Coverage
 from reports.errors import UnknownTable
+from reports.inventory.known import Knowledge
 from reports.period import Period
 
-ColumnKind = Literal["text", "count", "ratio", "share", "change", "time", "day"]
+ColumnKind = Literal["text", "count", "ratio", "share", "change", "bytes", "flag", "time", "day"]
 ChartKind = Literal["line", "bar", "heat", "strip", "calendar"]
 NoteLevel = Literal["info", "warning"]
 
@@ -33,7 +34,7 @@ class Metric(msgspec.Struct, frozen=True):
 
 class Column(msgspec.Struct, frozen=True):
     """One column of a table: `name` as in the frame, `label` for people. `kind` says how a value is written: share and
-    change are fractions of one, time is aware UTC."""
+    change are fractions of one, flag is true or false, time is aware UTC."""
 
     name: str
     label: str
@@ -44,7 +45,8 @@ class Column(msgspec.Struct, frozen=True):
 class Table(msgspec.Struct, frozen=True):
     """Rows under declared columns. `frame` has exactly these columns. `total_rows` counts those that were there before
     the top was cut off. `drill`: the event filter's field that a row's first column narrows ('' where it narrows
-    none)."""
+    none). `note`: what to know before the rows are read, such as why they are unknown. `empty`: what is said where there
+    are no rows ('': the note says it all). Both are left out of JSON where nothing sets them."""
 
     name: str
     title: str
@@ -52,6 +54,8 @@ class Table(msgspec.Struct, frozen=True):
     frame: pl.DataFrame
     total_rows: int
     drill: str = ""
+    note: str | msgspec.UnsetType = msgspec.UNSET
+    empty: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Encodings(msgspec.Struct, frozen=True):
@@ -94,7 +98,8 @@ class Parameter(msgspec.Struct, frozen=True):
 
 class Report(msgspec.Struct, frozen=True):
     """A whole report. `generated_at`, `as_of` (when the copy of the record that was read was published): aware UTC.
-    `compared_with`: the period that changes refer to; None where none was asked for."""
+    `compared_with`: the period that changes refer to; None where none was asked for. `coverage`: how complete it is, by days
+    of the log or by parts of the inventory, whichever it is made of."""
 
     id: str
     title: str
@@ -103,7 +108,7 @@ class Report(msgspec.Struct, frozen=True):
     period: Period
     compared_with: Period | None
     parameters: tuple[Parameter, ...]
-    coverage: Coverage
+    coverage: Coverage | Knowledge
     metrics: tuple[Metric, ...]
     tables: tuple[Table, ...]
     charts: tuple[Chart, ...]

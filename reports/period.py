@@ -90,6 +90,40 @@ class Period(msgspec.Struct, frozen=True):
         begins, ends = (moment.astimezone(zone(self.time_zone)) for moment in (self.since, self.until))
         return f"{day_label(begins.date())} {begins:%H:%M} – {day_label(ends.date())} {ends:%H:%M} ({self.time_zone})"
 
+    @property
+    def bounds(self) -> str:
+        """Its exact bounds, for the small print."""
+        since, until = (f"{moment:%Y-%m-%d %H:%M:%S} UTC" for moment in (self.since, self.until))
+        return f"From {since}, up to but not including {until}"
+
+
+class AsOf(Period, frozen=True):
+    """A state at one moment: `until`. `since` begins its UTC day."""
+
+    @property
+    def label(self) -> str:
+        """What people call it: `as of 21 Nov 2026 15:00 UTC`, `at the end of 5 Nov 2026 UTC`."""
+        if self.until - self.since == timedelta(days=1):
+            return f"at the end of {day_label(self.since.date())} UTC"
+        return f"as of {day_label(self.until.date())} {self.until:%H:%M} UTC"
+
+    @property
+    def bounds(self) -> str:
+        """The moment, for the small print."""
+        return f"The state {self.label}"
+
+    @classmethod
+    def end_of(cls, day: date) -> AsOf:
+        """The state at the end of a UTC day. Raises BadPeriod for a day outside the calendar."""
+        whole = whole_days(day, day, "UTC")
+        return cls(whole.since, whole.until)
+
+    @classmethod
+    def at(cls, moment: datetime) -> AsOf:
+        """The state at a moment (aware)."""
+        moment = moment.astimezone(UTC)
+        return cls(moment.replace(hour=0, minute=0, second=0, microsecond=0), moment)
+
 
 def day_label(day: date) -> str:
     """`1 Nov 2026`: no leading zero, the month in words, so that nobody reads a day as a month."""

@@ -319,6 +319,9 @@ def _notes(namespace: str | None) -> list[Note]:
             "closed yet are not listed; a count after their end decides.",
         ),
         Note("info", "Repairs are readings beyond the first whole one after a day was over."),
+        Note(
+            "info", "Requests by day and their ratio are of the log; runs over the registry are listed among the runs."
+        ),
         Note("info", f"{costs.FLOOR_SAID} A backfill can stay below it, as one count may tell of many days."),
         Note("info", "Runs and requests are those of runs begun in the period, whatever days they were about."),
     ]

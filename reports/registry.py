@@ -8,27 +8,35 @@ import msgspec
 
 from reports import overview, pipeline, usage
 from reports.errors import UnknownReport
+from reports.inventory import changes, coverage, show
 from reports.model import Report
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One report: its id as written in a command or an address, its title, and what builds it from (snapshot,
-    period)."""
+    """One report: its id as written in a command or an address, its title, and what builds it."""
 
     id: str
     title: str
     build: Callable[..., Report]
 
 
+# Of what happened in a period: each is built from (snapshot, period).
 REPORTS: tuple[Entry, ...] = (
     Entry(overview.REPORT_ID, overview.TITLE, overview.build),
     Entry(usage.REPORT_ID, usage.TITLE, usage.build),
     Entry(pipeline.REPORT_ID, pipeline.TITLE, pipeline.build),
 )
 
+# Of what there is: each is built from a snapshot and a question of its own.
+INVENTORY_REPORTS: tuple[Entry, ...] = (
+    Entry(show.REPORT_ID, show.TITLE, show.build),
+    Entry(changes.REPORT_ID, changes.TITLE, changes.build),
+    Entry(coverage.REPORT_ID, coverage.TITLE, coverage.build),
+)
+
 
 def find(report_id: str) -> Entry:
-    """The report of that id. Raises UnknownReport."""
+    """The report of that id, of those of a period. Raises UnknownReport."""
     for entry in REPORTS:
         if entry.id == report_id:
             return entry

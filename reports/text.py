@@ -4,12 +4,18 @@ here."""
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from datetime import UTC, date, datetime
 from typing import Any
 
 NONE = "–"
 NARROW_SPACE = "\u202f"
+# Units of sizes and their bytes, the largest first.
+UNITS = tuple(
+    (name, 1024**power) for power, name in reversed(tuple(enumerate(("B", "KiB", "MiB", "GiB", "TiB", "PiB"))))
+)
+_DIGEST = re.compile(r"\b(sha(?:256|384|512):[0-9a-f]{12})[0-9a-f]{52,}")
 # Control, format (bidirectional overrides, zero-width), surrogate, private use, unassigned, line and paragraph
 # separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -55,6 +61,14 @@ def change(value: float | None) -> str:
     return f"±0{NARROW_SPACE}%" if not percent else f"{percent:+.1f}{NARROW_SPACE}%".replace("-", "−")
 
 
+def size(value: float | None) -> str:
+    """Bytes as `1.4 GiB`; below a KiB as they are."""
+    if value is None or math.isnan(value):
+        return NONE
+    unit, size_of = next(((name, number) for name, number in UNITS if abs(value) >= number), UNITS[-1])
+    return f"{value / size_of:,.{0 if unit == 'B' else 1}f}{NARROW_SPACE}{unit}"
+
+
 def moment(value: datetime | None) -> str:
     """`2026-11-21 13:05:09 UTC`."""
     return NONE if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -64,14 +78,21 @@ def cell(value: Any, kind: str) -> str:
     """One value as its column's kind is written, for people."""
     if value is None:
         return NONE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if kind == "text":
         return visible(str(value))
     if isinstance(value, datetime):
         return moment(value) if value.tzinfo else f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, date):
         return value.isoformat()
-    writers = {"count": count, "ratio": ratio, "share": share, "change": change}
+    writers = {"count": count, "ratio": ratio, "share": share, "change": change, "bytes": size}
     return writers[kind](value) if kind in writers else visible(str(value))
+
+
+def short_digests(said: str) -> str:
+    """The text with its digests as container tools write them: `sha256:0123456789ab`."""
+    return _DIGEST.sub(r"\1", said)
 
 
 def plural(number: int, noun: str) -> str:

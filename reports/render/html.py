@@ -12,6 +12,8 @@ from reports.coverage import GROUP_LABELS, STATE_COLOURS, STATE_MEANINGS
 from reports.model import Chart, Metric, Report
 from reports.render import svg
 
+_CLASSES = {"text": "text", "flag": "when", "day": "when", "time": "when time"}
+
 
 def render(report: Report) -> str:
     """The report as a whole HTML document in UTF-8."""
@@ -58,7 +60,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(visible=text.visible, moment=text.moment, tone=_tone, draw=svg.draw, legend=_legend)
-    environment.globals.update(cell=text.cell, classes={"text": "text", "day": "when", "time": "when time"})
+    environment.globals.update(cell=text.cell, classes=_CLASSES, textual=tuple(_CLASSES))
     return environment
 
 

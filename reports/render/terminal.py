@@ -10,6 +10,7 @@ from datetime import timedelta
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, JustifyMethod, RenderableType
+from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -33,7 +34,10 @@ _STATES = {
     "excluded": "x",
     "not collected": "·",
 }
-_TEXTUAL = ("text", "time", "day")
+_TEXTUAL = ("text", "flag", "time", "day")
+_NAMES = ("text", "time")  # what may be broken where the width is short
+_LEAST = 6
+_MOST_CRAMPED = 4
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -56,7 +60,7 @@ def render(report: Report, width: int = 100, *, colour: bool = False) -> str:
 
 
 def _blocks(report: Report, width: int) -> Iterator[RenderableType]:
-    yield Text(report.title, style="bold")
+    yield Text(text.visible(report.title), style="bold")
     for parameter in report.parameters:
         yield Text(f"{parameter.label + ':':15}", style="dim") + Text(text.visible(parameter.value))
     yield Text(f"{'Coverage:':15}", style="dim") + Text(report.coverage.text, style=_LEVEL[report.coverage.level])
@@ -67,16 +71,25 @@ def _blocks(report: Report, width: int) -> Iterator[RenderableType]:
     for table in report.tables:
         yield Text("")
         yield Text(text.visible(table.title), style="bold")
-        yield _grid(table, width) if table.frame.height else Text("  nothing in this period", style="dim")
+        yield from _table(table, width)
     yield Text("")
     yield _notes(report.notes)
+
+
+def _table(table: Table, width: int) -> Iterator[RenderableType]:
+    if table.note:
+        yield Padding(Text(text.visible(table.note), style="yellow"), (0, 0, 0, 2))
+    if table.frame.height:
+        yield _drawn(table, width)
+    elif table.empty != "":
+        yield Text(f"  {text.visible(table.empty) if table.empty else 'nothing in this period'}", style="dim")
 
 
 def _notes(notes: tuple[Note, ...]) -> Grid:
     grid = Grid(box=None, show_header=False, padding=(0, 1, 0, 0))
     for note in notes:
         mark, style = ("!", "yellow") if note.level == "warning" else ("·", "dim")
-        grid.add_row(Text(mark, style=style), Text(text.visible(note.text), style=style))
+        grid.add_row(Text(mark, style=style), Text(text.short_digests(text.visible(note.text)), style=style))
     return grid
 
 
@@ -93,15 +106,40 @@ def _figures(metrics: tuple[Metric, ...]) -> Grid:
     return grid
 
 
-def _grid(table: Table, width: int) -> Grid:
+def _drawn(table: Table, width: int) -> Grid:
+    """The rows side by side; one below the other where too many columns would be broken into pieces."""
+    rows = [
+        [text.short_digests(text.cell(value, column.kind)) for value, column in zip(row, table.columns, strict=True)]
+        for row in table.frame.iter_rows()
+    ]
+    widths = _widths(table, rows, width)
+    cramped = [
+        chars for column, chars in zip(table.columns, widths, strict=True) if chars <= _LEAST and column.kind in _NAMES
+    ]
+    is_too_wide = sum(widths) + 3 * len(widths) + 1 > width
+    return _records(table, rows) if is_too_wide and len(cramped) > _MOST_CRAMPED else _grid(table, rows, widths)
+
+
+def _grid(table: Table, rows: list[list[str]], widths: list[int]) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    kinds = [column.kind for column in table.columns]
-    rows = [[text.cell(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in table.frame.iter_rows()]
-    for column, chars in zip(table.columns, _widths(table, rows, width), strict=True):
+    for column, chars in zip(table.columns, widths, strict=True):
         justify: JustifyMethod = "left" if column.kind in _TEXTUAL else "right"
         grid.add_column(Text(column.label), justify=justify, overflow="fold", width=chars)
     for row in rows:
         grid.add_row(*(Text(said) for said in row))
+    return grid
+
+
+def _records(table: Table, rows: list[list[str]]) -> Grid:
+    """Each row as a block of its own: label and value, without those that are not known."""
+    grid = Grid(box=None, show_header=False, padding=(0, 2, 0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for row in rows:
+        for column, said in zip(table.columns, row, strict=True):
+            if said != text.NONE:
+                grid.add_row(Text(column.label), Text(said))
+        grid.add_row(Text(""), Text(""))
     return grid
 
 
@@ -115,11 +153,11 @@ def _widths(table: Table, rows: list[list[str]], width: int) -> list[int]:
     if sum(natural) <= room:
         return natural
     least = [max(chars, *map(cell_len, label.split())) for label, chars in zip(labels, widest, strict=True)]
-    names = [place for place, column in enumerate(table.columns) if column.kind in ("text", "time")]
+    names = [place for place, column in enumerate(table.columns) if column.kind in _NAMES]
     left = room - sum(chars for place, chars in enumerate(least) if place not in names)
     # The short ones get all they need, the long ones what is left.
     for served, place in enumerate(sorted(names, key=natural.__getitem__)):
-        least[place] = max(6, min(natural[place], left // (len(names) - served)))
+        least[place] = max(_LEAST, min(natural[place], left // (len(names) - served)))
         left -= least[place]
     return least
 

@@ -181,7 +181,7 @@ def test_days_and_runs_add_up_to_the_same(rows: list[tuple[int, int | None, int,
         pl.lit(NOW).cast(pl.Datetime("us", "UTC")).alias("ended_at"),
         pl.lit(MAIN).alias("source_id"),
         pl.lit(0, pl.Int64).alias("received_bytes"),
-        *(pl.lit("").alias(name) for name in ("command", "outcome", "message")),
+        *(pl.lit("").alias(name) for name in ("kind", "command", "outcome", "message")),
     )
     counted = costs.with_floor(frame)
     days, runs = costs.by_day(counted), costs.by_run(counted)

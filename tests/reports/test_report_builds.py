@@ -7,13 +7,15 @@ import importlib
 import pkgutil
 from datetime import date, timedelta
 from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 import pytest
 
 import reports
+import reports.inventory
 from reports import events, overview, registry, usage
-from reports.coverage import measure, summarise
+from reports.coverage import Coverage, measure, summarise
 from reports.errors import UnknownReport
 from reports.model import Report
 from reports.period import Period, hours_of_week, parse
@@ -122,6 +124,7 @@ def test_a_hole_in_the_period_forbids_comparison(tmp_path: Path) -> None:
     with Snapshot.open(tmp_path) as snapshot:
         report = usage.build(snapshot, parse("last-5-days", "UTC", NOW), now=NOW)
     assert report.comparison == "No comparison: this period has gaps."
+    assert isinstance(report.coverage, Coverage)
     assert report.coverage.days_missing == 1
 
 
@@ -169,13 +172,18 @@ def test_no_event_is_still_a_page_and_a_file(snapshot: Snapshot, period: Period)
     assert b"".join(events.export(snapshot, nobody, "jsonl")) == b""
 
 
-def test_every_report_is_registered() -> None:
+@pytest.mark.parametrize(
+    ("package", "entries"),
+    [(reports, registry.REPORTS), (reports.inventory, registry.INVENTORY_REPORTS)],
+    ids=["period", "inventory"],
+)
+def test_every_report_is_registered(package: ModuleType, entries: tuple[registry.Entry, ...]) -> None:
     found = {
         module.REPORT_ID: module.build
-        for info in pkgutil.iter_modules(reports.__path__)
-        if hasattr(module := importlib.import_module(f"reports.{info.name}"), "REPORT_ID")
+        for info in pkgutil.iter_modules(package.__path__)
+        if hasattr(module := importlib.import_module(f"{package.__name__}.{info.name}"), "REPORT_ID")
     }
-    assert found == {entry.id: entry.build for entry in registry.REPORTS}
+    assert found == {entry.id: entry.build for entry in entries}
     with pytest.raises(UnknownReport, match="usage"):
         registry.find("nosuch")
 

@@ -1,0 +1,232 @@
+"""The browser front: Inventory. What exists and who may do what, on any day; what changed; what of it is known."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import streamlit as st
+
+from pages import links, parts
+from pages.asking import ASK_PARAMS, KIND_NAMES, Ask, read_ask, write_ask
+from pages.data import Record
+from pages.state import Bar, Query
+from reports import text
+from reports.errors import UnknownObject
+from reports.inventory.changes import AREAS, family_titles
+from reports.inventory.subjects import KINDS, NOTHING_READ
+from reports.model import Report
+from warehouse.errors import NotPublished
+
+_TABS = {"object": "One object", "changes": "Changes", "coverage": "Coverage"}
+_VIEW_OF = {label: view for view, label in _TABS.items()}
+_KINDS = {kind.name: kind for kind in KINDS}
+_ALL = ""
+# Tables of few columns are not drawn across the whole page.
+_WIDE = 5
+
+
+def page() -> None:
+    """Draw the page for the record that the app has opened."""
+    record: Record = st.session_state["record"]
+    ask, faults = read_ask(st.query_params.to_dict())
+    parts.ignored(faults)
+    if not _is_there(record):
+        return
+    st.session_state["inventory-view"] = _TABS[ask.view]
+    tabs = st.tabs(list(_TABS.values()), key="inventory-view", on_change=_changed)
+    for tab, draw in zip(tabs, (_object, _changes, _coverage), strict=True):
+        if tab.open:
+            with tab:
+                draw(record, ask)
+
+
+def _is_there(record: Record) -> bool:
+    """Whether there is an inventory; else it is said what to do."""
+    try:
+        if record.has_inventory():
+            return True
+        told = f"{NOTHING_READ}. What it finds shows here as soon as it is published."
+    except NotPublished as error:
+        told = _sentence(text.visible(str(error)))
+    st.subheader("No inventory yet", anchor=False)
+    st.text(told)
+    return False
+
+
+def _object(record: Record, ask: Ask) -> None:
+    number = _object_controls(record, ask)
+    if not ask.name:
+        st.caption(f"Choose a name: {number:,} of this kind are known on that day. One that is gone can be typed.")
+        return
+    try:
+        report = record.inventory_object(ask)
+    except UnknownObject as error:
+        st.text(_sentence(str(error)))
+        return
+    _events_of(ask)
+    _report(record, report, f"inventory-{ask.kind}-{ask.name}")
+
+
+def _object_controls(record: Record, ask: Ask) -> int:
+    """Kind, name, day and source; how many names there are to choose from."""
+    kind, name, day, source = st.columns([1.1, 3, 1.1, 1.2], vertical_alignment="bottom")
+    _seed("inventory-kind", ask.kind)
+    kind.selectbox("Kind", KIND_NAMES, key="inventory-kind", on_change=_kind_changed, format_func=_title)
+    today = record.published.published_at.date()
+    _seed("inventory-day", ask.day)
+    day.date_input(
+        "As of the end of (UTC)",
+        key="inventory-day",
+        format="YYYY-MM-DD",
+        on_change=_changed,
+        max_value=max(today, ask.day or today),
+        help="Empty: as it is now",
+    )
+    _source(source, record, ask)
+    known = record.names(ask.kind, ask.day, ask.sources)
+    _seed("inventory-name", ask.name)
+    name.selectbox(
+        "Name",
+        list(dict.fromkeys([*([ask.name] if ask.name else []), *known])),
+        index=None,
+        key="inventory-name",
+        on_change=_changed,
+        accept_new_options=True,
+        format_func=text.visible,
+        placeholder=f"Choose or type, such as {_KINDS[ask.kind].form}",
+    )
+    return len(known)
+
+
+def _title(kind: str) -> str:
+    return _KINDS[kind].title
+
+
+def _events_of(ask: Ask) -> None:
+    """A way to the log entries that name it."""
+    name, bar = ask.name or "", Bar(sources=ask.sources)
+    if ask.kind == "team" or not st.button(
+        "Its events", key="inventory-events", icon=":material/list_alt:", type="tertiary"
+    ):
+        return
+    if ask.kind == "organisation":
+        links.to_events(msgspec.structs.replace(bar, namespace=name), Query())
+    elif ask.kind == "tag":
+        repository, _, tag = name.rpartition(":")
+        links.to_events(bar, Query(repository=repository, tag=tag))
+    elif ask.kind == "repository":
+        links.to_events(bar, Query(repository=name))
+    else:
+        links.to_events(bar, Query(actor=name))
+
+
+def _changes(record: Record, ask: Ask) -> None:
+    first, last = ask.span(record.published.published_at.date())
+    days, what, steps, source = st.columns([1.6, 2.6, 1, 1.2], vertical_alignment="bottom")
+    _seed("inventory-days", (first, last))
+    days.date_input("From – to (UTC)", key="inventory-days", format="YYYY-MM-DD", on_change=_changed, max_value=None)
+    titles = family_titles()
+    _seed("inventory-what", list(ask.what))
+    what.multiselect(
+        "What",
+        list(titles),
+        key="inventory-what",
+        on_change=_changed,
+        format_func=titles.__getitem__,
+        placeholder="Everything",
+    )
+    _seed("inventory-steps", ask.steps)
+    steps.toggle("Every step", key="inventory-steps", on_change=_changed, help="What came and went in between too")
+    _source(source, record, ask)
+    _report(
+        record,
+        record.inventory_changes(ask),
+        f"inventory-changes-{first}-{last}",
+        collapsed=frozenset(name for name, _, _ in AREAS),
+    )
+
+
+def _coverage(record: Record, ask: Ask) -> None:
+    _source(st.columns([1.2, 5])[0], record, ask)
+    _report(record, record.inventory_coverage(ask.sources), "inventory-coverage")
+
+
+def _source(place: st.delta_generator.DeltaGenerator, record: Record, ask: Ask) -> None:
+    """A choice of one source or all; what the address names is among them even where the record does not know it."""
+    known = record.sources()["source_id"].to_list()
+    value = ",".join(ask.sources)
+    _seed("inventory-source", value)
+    options = list(dict.fromkeys([_ALL, *([value] if value else []), *known]))
+    place.selectbox(
+        "Source",
+        options,
+        key="inventory-source",
+        on_change=_changed,
+        format_func=lambda name: text.visible(name) or "All sources",
+    )
+
+
+def _report(record: Record, report: Report, name: str, *, collapsed: frozenset[str] = frozenset()) -> None:
+    """The report: how much of it is known, its figures, its tables."""
+    aside = f"{report.period.label} · record of {text.moment(record.published.published_at)}"
+    parts.badge(report.coverage, aside)
+    parts.metrics(report)
+    for table in report.tables:
+        if table.name in collapsed and not table.total_rows:
+            continue
+        parts.title(table.title)
+        parts.picked(table, f"inventory-{report.id}-{table.name}", stretch=len(table.columns) > _WIDE)
+    if quiet := [table.title for table in report.tables if table.name in collapsed and not table.total_rows]:
+        st.caption(f"Nothing is known to have changed: {', '.join(quiet)}.")
+    parts.downloads(report, re.sub(r"[^A-Za-z0-9._-]+", "-", name))
+    parts.notes(report.notes)
+
+
+def _seed(key: str, value: object) -> None:
+    st.session_state[key] = value
+
+
+def _kind_changed() -> None:
+    """Another kind has other names."""
+    st.session_state["inventory-name"] = None
+    _changed()
+
+
+def _changed() -> None:
+    """A control was changed: say so in the address. Half a range of days (one click so far) changes nothing yet."""
+    state = st.session_state
+    before, _ = read_ask(st.query_params.to_dict())
+    ask = msgspec.structs.replace(before, view=_VIEW_OF[state["inventory-view"]])
+    if ask.view == before.view:
+        ask = _from_controls(ask)
+    others = {name: value for name, value in st.query_params.to_dict().items() if name not in ASK_PARAMS}
+    st.query_params.from_dict({**others, **write_ask(ask)})
+
+
+def _from_controls(ask: Ask) -> Ask:
+    """What the controls of the open tab say."""
+    state = st.session_state
+    sources = tuple(name for name in (state.get("inventory-source") or "").split(",") if name)
+    if ask.view == "object":
+        name = (state.get("inventory-name") or "").strip() or None
+        return msgspec.structs.replace(
+            ask, kind=state["inventory-kind"], name=name, day=state["inventory-day"], sources=sources
+        )
+    if ask.view == "changes":
+        days = state["inventory-days"]
+        first, last = days if len(days) == 2 else (ask.first, ask.last)
+        what, steps = tuple(state["inventory-what"]), state["inventory-steps"]
+        return msgspec.structs.replace(ask, first=first, last=last, what=what, steps=steps, sources=sources)
+    return msgspec.structs.replace(ask, sources=sources)
+
+
+def _sentence(said: str) -> str:
+    return f"{said[0].upper()}{said[1:]}."
+
+
+if __name__ == "__main__":
+    # Streamlit runs this file by itself where its address is the first that a new server is asked for.
+    import app
+
+    app.main()

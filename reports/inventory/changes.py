@@ -1,0 +1,217 @@
+"""The readers' room: what is otherwise in a registry at the end of a span of days than at its beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+import polars as pl
+
+from reports import text
+from reports.errors import UnknownFamily
+from reports.inventory import columns, reasons
+from reports.inventory.asked import TICK
+from reports.inventory.known import Part, summed_up
+from reports.inventory.standing import standing
+from reports.inventory.steps import COLUMNS, LABELS, told
+from reports.inventory.subjects import NOTHING_READ, nothing_read
+from reports.model import Metric, Note, Parameter, Report, Table
+from reports.period import Period, whole_days
+from warehouse import reader as log
+from warehouse.inventory import reader
+from warehouse.inventory.families import FAMILY
+from warehouse.snapshot import Snapshot
+
+REPORT_ID = "inventory-changes"
+TITLE = "Changes of the inventory"
+# Every family, and the measured ones, in the area under which people look for it.
+AREAS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        "access",
+        "Access",
+        (
+            "organization_members",
+            "team_members",
+            "direct_access",
+            "repository_permissions",
+            "default_permissions",
+        ),
+    ),
+    ("accounts", "Accounts, organisations and teams", ("users", "organizations", "organization_settings", "teams")),
+    (
+        "credentials",
+        "Robots and tokens",
+        ("robots", "robot_federations", "applications", "app_tokens", "service_keys"),
+    ),
+    (
+        "content",
+        "Content",
+        (
+            "repositories",
+            "repository_settings",
+            "tags",
+            "manifests",
+            "manifest_labels",
+            "referrers",
+            "builds",
+            "stars",
+        ),
+    ),
+    (
+        "policies",
+        "Policies and wiring",
+        (
+            "quotas",
+            "quota_limits",
+            "autoprune_policies",
+            "proxy_caches",
+            "mirrors",
+            "notifications",
+            "triggers",
+            "messages",
+            "offered_operations",
+        ),
+    ),
+    ("sizes", "Sizes", ("sizes",)),
+    ("scans", "Scans", ("vulnerabilities", "scans")),
+)
+# In the order in which they are told.
+CHANGES = {
+    "appeared": "Appeared",
+    "changed": "Changed",
+    "vanished": "Vanished",
+    "renamed": "Renamed",
+    "measured": "Measured",
+}
+
+
+def build(
+    snapshot: Snapshot,
+    first: date,
+    last: date,
+    *,
+    families: tuple[str, ...] = (),
+    source_ids: tuple[str, ...] = (),
+    every_step: bool = False,
+    top: int = 0,
+    now: datetime | None = None,
+) -> Report:
+    """The difference between the beginning of `first` and the end of `last`, UTC days. `families`: names of families, or of
+    AREAS (none: all); `every_step`: what came and went in between too; `top`: rows a table (0: all).
+
+    A table per area, newest first: time, what, object, change, field, before, after, and how surely the time is known. Raises
+    BadPeriod, UnknownFamily for another family, WarehouseError."""
+    period = whole_days(first, last, "UTC")
+    chosen = chosen_families(families)
+    since, until = period.since - TICK, period.until - TICK
+    found = reader.diff(snapshot, since, until, source_ids=source_ids, families=chosen, every_step=every_step)
+    parts = _known(snapshot, period, until, source_ids)
+    several = len(source_ids) != 1 and log.list_sources(snapshot).height > 1
+    return Report(
+        id=REPORT_ID,
+        title=TITLE,
+        generated_at=now or datetime.now(UTC),
+        as_of=snapshot.published.published_at,
+        period=period,
+        compared_with=None,
+        parameters=(
+            Parameter("Period", period.label),
+            Parameter("What", ", ".join(families) or "all"),
+            Parameter("Steps", "every one" if every_step else "first against last"),
+            Parameter("Source", ", ".join(source_ids) or "all"),
+        ),
+        coverage=summed_up(parts),
+        metrics=_metrics(found),
+        tables=(
+            *(_table(found, area, several, top) for area in AREAS if set(area[2]) & set(chosen)),
+            reasons.table("unknown", parts, several=several),
+        ),
+        charts=(),
+        notes=(*_unknown(snapshot, period, parts), *_notes(found, every_step)),
+    )
+
+
+def chosen_families(names: Sequence[str]) -> tuple[str, ...]:
+    """The families that names of families or areas stand for; none are all. Raises UnknownFamily."""
+    areas = {name: members for name, _, members in AREAS}
+    every = tuple(family for members in areas.values() for family in members)
+    if unknown := [name for name in names if name not in areas and name not in every]:
+        raise UnknownFamily(
+            f"there is nothing called '{text.visible(unknown[0][:60])}' in the inventory: ask for {', '.join(areas)}, or "
+            f"for one of {', '.join(sorted(every))}"
+        )
+    return tuple(dict.fromkeys(family for name in names for family in areas.get(name, (name,)))) or every
+
+
+def _known(snapshot: Snapshot, period: Period, until: datetime, source_ids: Sequence[str]) -> tuple[Part, ...]:
+    """How everything stood at the end of the span, or stands now where it is not over."""
+    return standing(snapshot, until if until < snapshot.published.published_at else None, source_ids)
+
+
+def _metrics(found: pl.DataFrame) -> tuple[Metric, ...]:
+    """How many objects appeared, changed, …; an object counts once for each."""
+    objects = found.select("change", "source_id", "family", "key").unique()
+    numbers = dict(objects.group_by("change").len().iter_rows())
+    return tuple(Metric(name, label, numbers.get(name, 0), explanation="objects") for name, label in CHANGES.items())
+
+
+def _table(found: pl.DataFrame, area: tuple[str, str, tuple[str, ...]], several: bool, top: int) -> Table:
+    name, title, families = area
+    frame = told(found.filter(pl.col("family").is_in(list(families))))
+    names = [*(["source_id"] if several else []), *COLUMNS]
+    return columns.table(name, title, frame, names, top=top, labels=LABELS, empty="nothing is known to have changed")
+
+
+def _unknown(snapshot: Snapshot, period: Period, parts: Sequence[Part]) -> list[Note]:
+    """What could not be told of the span."""
+    if not parts:
+        return [Note("warning", f"{_nothing_by(snapshot, period)}: nothing is known of these days.")]
+    notes = []
+    began = min((part.oldest_ok_at for part in parts if part.oldest_ok_at), default=None)
+    if reader.knowledge(snapshot, period.since).is_empty():
+        when = f": the first look was {text.moment(began)} or before" if began else ""
+        notes.append(
+            Note(
+                "warning", f"Nothing had been looked at when the period began{when}. What came earlier did not change."
+            )
+        )
+    if unknown := sum(part.unknown_targets for part in parts):
+        said = (
+            f"{text.plural(unknown, 'look')} of the end of the period are not known: what changed there cannot be told."
+        )
+        notes.append(Note("warning", said))
+    return notes
+
+
+def _nothing_by(snapshot: Snapshot, period: Period) -> str:
+    if nothing_read(snapshot):
+        return NOTHING_READ
+    return f"Nothing had been looked at by the end of {text.cell(period.last_day, 'day')}"
+
+
+def _notes(found: pl.DataFrame, every_step: bool) -> list[Note]:
+    notes = []
+    unsure = found.filter(~pl.col("certain")).height
+    if unsure:
+        notes.append(
+            Note(
+                "warning",
+                f"{text.plural(unsure, 'row')} may be older than the period, or come from a rename: see how surely.",
+            )
+        )
+    if not every_step:
+        notes.append(Note("info", "What came and went within the period is left out; every step can be asked for."))
+    notes.append(Note("info", "What was found when its place was looked at for the first time is no change."))
+    notes.append(
+        Note(
+            "info",
+            "A change that no event told of lies between two looks: the time is the later look, “after” the earlier.",
+        )
+    )
+    return notes
+
+
+def family_titles() -> dict[str, str]:
+    """Names of areas and families with what people call them, for a choice."""
+    areas = {name: title for name, title, _ in AREAS}
+    return areas | {name: family.title for name, family in FAMILY.items() if name not in areas}

@@ -1,0 +1,126 @@
+"""The readers' room: the inventory's coverage: what of a registry was read, how old that is, what is not known, and what
+can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import polars as pl
+
+from reports.inventory import columns, reasons
+from reports.inventory.known import Part, summed_up
+from reports.inventory.looks import says
+from reports.inventory.standing import standing
+from reports.inventory.subjects import NOTHING_READ
+from reports.model import Metric, Note, Parameter, Report, Table
+from reports.period import AsOf
+from warehouse import reader as log
+from warehouse.inventory.families import Type
+from warehouse.snapshot import Snapshot
+
+REPORT_ID = "inventory-coverage"
+TITLE = "Coverage of the inventory"
+_STATES = ("ok", "partial", "refused", "not_offered", "failed", "not_asked", "never")
+_DAY_S = 86_400
+_COVERAGE: dict[str, Type] = {
+    "source_id": pl.String,
+    "look": pl.String,
+    "reads": pl.String,
+    "targets": pl.Int64,
+    **dict.fromkeys(_STATES, pl.Int64),
+    "share": pl.Float64,
+    "oldest_age_days": pl.Float64,
+    "newest_age_days": pl.Float64,
+}
+_LABELS = {
+    "share": "Read",
+    "oldest_age_days": "Oldest, days",
+    "newest_age_days": "Newest, days",
+    "reads": "What it reads",
+    "never": "Never yet",
+}
+
+
+def build(
+    snapshot: Snapshot,
+    *,
+    source_ids: tuple[str, ...] = (),
+    top: int = 0,
+    now: datetime | None = None,
+) -> Report:
+    """How the inventory stands in the published copy. Tables `coverage` (per look: how many targets were read, and how
+    old that is), `states` (how many were refused, …) and `reasons` (what is not known, grouped, and what to do). Errors: WarehouseError."""
+    published = snapshot.published.published_at
+    period, parts = AsOf.at(published), standing(snapshot, None, source_ids)
+    several = len(source_ids) != 1 and log.list_sources(snapshot).height > 1
+    return Report(
+        id=REPORT_ID,
+        title=TITLE,
+        generated_at=now or datetime.now(UTC),
+        as_of=published,
+        period=period,
+        compared_with=None,
+        parameters=(Parameter("State", period.label), Parameter("Source", ", ".join(source_ids) or "all")),
+        coverage=summed_up(parts),
+        metrics=_metrics(parts, published),
+        tables=(*_coverage(parts, published, several, top), reasons.table("reasons", parts, several=several, top=top)),
+        charts=(),
+        notes=_notes(parts),
+    )
+
+
+def _metrics(parts: Sequence[Part], now: datetime) -> tuple[Metric, ...]:
+    whole = summed_up(parts)
+    states = {state: sum(part.states.get(state, 0) for part in parts) for state in _STATES}
+    oldest, newest = (_days(moment, now) for moment in (whole.oldest_ok_at, whole.newest_ok_at))
+    share = whole.looks_known / whole.looks_total if whole.looks_total else None
+    return (
+        Metric("looks", "Looks", whole.looks_total, explanation="one question about one target each"),
+        Metric("share", "Read", share, "share"),
+        Metric("refused", "Refused", states["refused"] + states["not_asked"], explanation="or not asked therefore"),
+        Metric("never", "Never looked at", states["never"]),
+        Metric("oldest", "Oldest, days", oldest, "ratio", explanation="since the look longest ago"),
+        Metric("newest", "Newest, days", newest, "ratio", explanation="since the last look"),
+    )
+
+
+def _days(moment: datetime | None, now: datetime) -> float | None:
+    return None if moment is None else max(0.0, (now - moment).total_seconds() / _DAY_S)
+
+
+def _coverage(parts: Sequence[Part], now: datetime, several: bool, top: int) -> tuple[Table, ...]:
+    """How the looks went, for people, and in numbers of targets by how they ended."""
+    rows = [
+        (
+            part.source_id,
+            part.look,
+            says(part.look),
+            part.targets,
+            *(part.states.get(state, 0) for state in _STATES),
+            (part.targets - part.unknown_targets) / part.targets,
+            _days(part.oldest_ok_at, now),
+            _days(part.newest_ok_at, now),
+        )
+        for part in parts
+    ]
+    frame = pl.DataFrame(rows, schema=_COVERAGE, orient="row")
+    chosen = ["source_id"] if several else []
+    return tuple(
+        columns.table(name, title, frame, [*chosen, *names], top=top, empty=NOTHING_READ, labels=_LABELS)
+        for name, title, names in (
+            ("coverage", "What was read", ("reads", "targets", "ok", "share", "oldest_age_days", "newest_age_days")),
+            ("states", "How it went", ("look", "targets", *_STATES)),
+        )
+    )
+
+
+def _notes(parts: Sequence[Part]) -> tuple[Note, ...]:
+    notes = [
+        Note("info", "Read: the share of targets whose newest look went well; what was read before keeps its age."),
+        Note(
+            "info", "Never yet: objects that are known and that this look was not done for; rounds reach them in turn."
+        ),
+        Note("info", "A registry can hold more than is listed: what a token may not see leaves no trace here."),
+    ]
+    return (Note("warning", f"{NOTHING_READ}."), *notes) if not parts else tuple(notes)

@@ -1,0 +1,299 @@
+"""The inventory's reports: what was, on any day; what is not known is said and never shown as nothing; names do no harm."""
+
+from __future__ import annotations
+
+import csv as csv_module
+import io
+import json as json_module
+import os
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from collector.inventory.looks import LOOKS as DONE
+from reports.errors import UnknownFamily, UnknownObject
+from reports.inventory import changes, coverage, show
+from reports.inventory.known import Knowledge
+from reports.inventory.looks import LOOKS
+from reports.model import Report, Table
+from reports.render import csv, html
+from tests.reports.inventory_sample import (
+    GRANTED,
+    HOSTILE,
+    HOSTILE_TEAM,
+    MAIN,
+    NEW,
+    NOW,
+    OLD,
+    RENAMED,
+    build_inventory,
+)
+from tests.reports.test_report_render import GOLDEN, RENDERERS
+from tests.warehouse.sample import begin
+from warehouse.inventory.families import FAMILIES
+from warehouse.ledger import Ledger
+from warehouse.publish import publish
+from warehouse.snapshot import Snapshot
+
+FIRST_DAY, LAST_DAY = date(2026, 11, 11), date(2026, 11, 21)
+BUILDS: dict[str, Callable[[Snapshot], Report]] = {
+    "inventory-user": lambda snapshot: show.build(snapshot, "user", "bob", now=NOW),
+    "inventory-robot": lambda snapshot: show.build(snapshot, "robot", "acme+ci", now=NOW),
+    "inventory-team": lambda snapshot: show.build(snapshot, "team", "acme/developers", now=NOW),
+    "inventory-repository": lambda snapshot: show.build(snapshot, "repository", "acme/web", now=NOW),
+    "inventory-organisation": lambda snapshot: show.build(snapshot, "organisation", "acme", now=NOW),
+    "inventory-tag": lambda snapshot: show.build(snapshot, "tag", "acme/web:latest", now=NOW),
+    "inventory-changes": lambda snapshot: changes.build(snapshot, FIRST_DAY, LAST_DAY, now=NOW),
+    "inventory-coverage": lambda snapshot: coverage.build(snapshot, now=NOW),
+}
+
+
+@pytest.fixture(scope="module")
+def inventory_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("inventory")
+    build_inventory(home)
+    return home
+
+
+@pytest.fixture
+def snapshot(inventory_home: Path) -> Iterator[Snapshot]:
+    with Snapshot.open(inventory_home) as opened:
+        yield opened
+
+
+@pytest.fixture
+def untouched(tmp_path: Path) -> Iterator[Snapshot]:
+    """A registry of which nothing was ever looked at."""
+    with Ledger.open(tmp_path, command="sample") as ledger:
+        begin(ledger, MAIN)
+        publish(ledger, keep=3, now=NOW)
+    with Snapshot.open(tmp_path) as opened:
+        yield opened
+
+
+def _note(table: Table) -> str:
+    return str(table.note or "")
+
+
+def _notes(report: Report) -> str:
+    return "\n".join(note.text for note in report.notes)
+
+
+def _metric(report: Report, name: str) -> float | None:
+    return next(metric.value for metric in report.metrics if metric.name == name)
+
+
+@pytest.mark.parametrize("form", ["txt", "html", "json"])
+@pytest.mark.parametrize("name", BUILDS)
+def test_what_people_read(name: str, form: str, snapshot: Snapshot) -> None:
+    told = RENDERERS[form](BUILDS[name](snapshot))
+    path = GOLDEN / f"{name}.{form}"
+    if os.environ.get("QUAYLEDGER_UPDATE_GOLDEN") == "1":
+        path.write_text(told, encoding="utf-8", newline="")
+    with path.open(encoding="utf-8", newline="") as file:
+        assert told == file.read(), f"{path.name} differs; set QUAYLEDGER_UPDATE_GOLDEN=1 if it should"
+
+
+def test_a_role_is_that_of_the_day_that_is_asked_for(snapshot: Snapshot) -> None:
+    def role(day: date | None) -> list[tuple[str, datetime]]:
+        report = show.build(snapshot, "user", "bob", as_of=day, now=NOW)
+        found = report.table("permissions").frame
+        assert report.table("access").frame.filter(via="direct")["role"].to_list() == found["role"].to_list()
+        return list(found.select("role", "from_at").iter_rows())
+
+    assert [name for name, _ in role(date(2026, 11, 12))] == ["write"]
+    # An event told of it in the morning of the 13th; the look that saw it was a day later.
+    assert role(date(2026, 11, 13)) == role(date(2026, 11, 20)) == role(None) == [("admin", GRANTED)]
+
+
+def test_a_day_before_the_first_look_is_not_known_rather_than_empty(snapshot: Snapshot) -> None:
+    report = show.build(snapshot, "repository", "acme/web", as_of=date(2026, 11, 9), now=NOW)
+    builds = report.table("builds")
+    assert builds.frame.is_empty()
+    assert builds.empty == ""
+    assert "not looked at before 2026-11-10 06:00:25 UTC" in _note(builds)
+    assert "First seen 2026-11-10 06:00:03 UTC, after the day that was asked for: it may be older" in _note(
+        report.tables[0]
+    )
+    # Quay itself told, a day later, that the tag had been there.
+    assert report.table("tags").frame.rows(named=True)[0]["digest"] == OLD
+    assert isinstance(report.coverage, Knowledge)
+    assert report.coverage.looks_known < report.coverage.looks_total
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "says"),
+    [
+        ("acme/web", "triggers", "Build triggers: unknown: refused, as of 2026-11-10 06:00:23 UTC"),
+        ("globex/base", "access", "Roles of users and robots: unknown: not asked"),
+        ("acme/api", "tags", "All tags with their history: unknown: never looked at"),
+    ],
+)
+def test_what_is_not_known_is_never_shown_as_nothing(name: str, table: str, says: str, snapshot: Snapshot) -> None:
+    report = show.build(snapshot, "repository", name, now=NOW)
+    found = report.table(table)
+    assert says in _note(found)
+    assert found.empty == ""
+    assert says in _notes(report)
+    assert "it needs a token with the scope repo:" in _notes(report) or "never looked at" in says
+    if table == "tags":
+        assert _metric(report, "tags") is None
+
+
+def test_what_was_looked_at_and_is_not_there_is_none(snapshot: Snapshot) -> None:
+    table = show.build(snapshot, "repository", "acme/web", now=NOW).table("autoprune")
+    assert (table.frame.height, table.note, table.empty) == (0, "", "none")
+
+
+def test_what_is_gone_is_shown_as_it_was_last(snapshot: Snapshot) -> None:
+    nested = show.build(snapshot, "repository", "acme/team/nested/app", now=NOW)
+    assert nested.table("settings").frame["state"].to_list() == ["NORMAL"]
+    assert "gone 2026-11-20 06:00:03 UTC, after 2026-11-14 06:00:03 UTC" in _note(nested.table("settings"))
+    robot = show.build(snapshot, "robot", "acme+old", now=NOW)
+    assert robot.table("account").frame["description"].to_list() == ["builds"]
+    assert robot.table("history").frame["change"].to_list() == ["appeared"]
+    assert robot.table("last_use").frame["evidence"].to_list() == ["quay"]
+    there = show.build(snapshot, "robot", "acme+old", as_of=date(2026, 11, 15), now=NOW)
+    assert "gone" not in _note(there.table("account"))
+
+
+def test_a_renamed_account_names_the_other(snapshot: Snapshot) -> None:
+    when = f"{RENAMED:%Y-%m-%d %H:%M:%S} UTC"
+    assert f"dave is called david since {when}: see david" in _notes(show.build(snapshot, "user", "dave", now=NOW))
+    assert f"david was called dave until {when}" in _notes(show.build(snapshot, "user", "david", now=NOW))
+
+
+def test_who_pushed_is_said_with_how_sure_that_is(snapshot: Snapshot) -> None:
+    tags = show.build(snapshot, "repository", "acme/web", now=NOW).table("tags").frame
+    told = {row["tag"]: (row["actor"], row["confidence"]) for row in tags.iter_rows(named=True)}
+    assert told == {"latest": ("acme+ci", "by window"), "v1.0": (None, "ambiguous")}
+    latest = show.build(snapshot, "tag", "acme/web:latest", now=NOW)
+    assert latest.table("digests").frame.select("digest", "actor").rows() == [(NEW, "acme+ci"), (OLD, "bob")]
+    assert _metric(latest, "signatures") == 1
+    before = show.build(snapshot, "tag", "acme/web:latest", as_of=date(2026, 11, 12), now=NOW)
+    assert before.table("digests").frame["digest"].to_list() == [OLD]
+    assert _metric(before, "signatures") is None
+
+
+def test_an_account_that_no_list_holds_is_told_by_what_names_it(snapshot: Snapshot) -> None:
+    report = show.build(snapshot, "user", "eve", now=NOW)
+    assert report.table("organisations").frame["relation"].to_list() == ["collaborator"]
+    assert "No list that could be read holds this account" in _note(report.table("account"))
+
+
+def test_no_evidence_is_not_never(snapshot: Snapshot) -> None:
+    table = show.build(snapshot, "user", "alice", now=NOW).table("last_use")
+    assert table.frame["evidence"].to_list() == ["none"]
+    assert "Nothing is collected of the time before 2026-11-09: no evidence is not never" in _note(table)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "says"),
+    [
+        ("user", "alise", "did you mean alice?"),
+        ("repository", "acme/nested", "acme/team/nested/app"),
+        ("tag", "acme/web:lates", "acme/web:latest"),
+        ("team", "developers", "write it like acme/developers"),
+        ("robot", "ci", "write it like acme+ci"),
+        ("planet", "x", "there is no kind 'planet'"),
+        ("user", "bob\x1b[31m", r"bob\x1b[31m"),
+    ],
+)
+def test_an_unknown_name_gives_the_nearest(kind: str, name: str, says: str, snapshot: Snapshot) -> None:
+    with pytest.raises(UnknownObject) as caught:
+        show.build(snapshot, kind, name, now=NOW)
+    assert says in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_names_are_those_of_the_day(snapshot: Snapshot) -> None:
+    assert "carol" in show.names(snapshot, "user", as_of=date(2026, 11, 15), now=NOW)
+    assert "carol" not in show.names(snapshot, "user", now=NOW)
+    assert show.names(snapshot, "organization", now=NOW) == ["acme", "globex"]
+
+
+def test_names_that_mean_harm_do_none(snapshot: Snapshot) -> None:
+    report = show.build(snapshot, "organisation", "acme", now=NOW)
+    assert "<img" not in html.render(report)
+    assert "&lt;img src=x" in html.render(report)
+    rows = [row for table in report.tables for row in csv_module.reader(io.StringIO(csv.render(report, table.name)))]
+    cells = [cell for row in rows for cell in row]
+    assert "'=1+1" in cells
+    assert f"'{HOSTILE_TEAM}" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "@", "\t", "\r"))]
+    person = show.build(snapshot, "user", HOSTILE, now=NOW)
+    assert "<img" not in html.render(person)
+    assert "\x1b" not in RENDERERS["txt"](report)
+    # In JSON every name is as it is.
+    tables = json_module.loads(RENDERERS["json"](report))["report"]["tables"]
+    assert HOSTILE_TEAM in [row["team"] for table in tables if table["name"] == "teams" for row in table["frame"]]
+
+
+def test_a_difference_has_each_change_once_and_each_step_if_asked(snapshot: Snapshot) -> None:
+    net = changes.build(snapshot, FIRST_DAY, LAST_DAY, now=NOW)
+    access = net.table("access").frame
+    row = access.filter(pl.col("object") == "acme/web user bob").row(0, named=True)
+    assert (row["before"], row["after"], row["certainty"]) == ("write", "admin", "an event says so")
+    assert "vanished" in net.table("accounts").frame.filter(object="carol")["change"].to_list()
+    assert net.table("accounts").frame.filter(change="renamed").select("before", "after").rows() == [("dave", "david")]
+    quiet = changes.build(snapshot, date(2026, 11, 15), date(2026, 11, 19), now=NOW)
+    assert [metric.value for metric in quiet.metrics] == [0, 0, 0, 1, 0]
+    every = changes.build(snapshot, FIRST_DAY, LAST_DAY, every_step=True, now=NOW)
+    assert sum(table.total_rows for table in every.tables) >= sum(table.total_rows for table in net.tables)
+
+
+def test_a_difference_can_be_of_some_families(snapshot: Snapshot) -> None:
+    some = changes.build(snapshot, FIRST_DAY, LAST_DAY, families=("teams", "sizes"), now=NOW)
+    assert [table.name for table in some.tables] == ["accounts", "sizes", "unknown"]
+    assert set(some.table("accounts").frame["what"]) == {"Teams"}
+    with pytest.raises(UnknownFamily, match="nosuch"):
+        changes.build(snapshot, FIRST_DAY, LAST_DAY, families=("nosuch",), now=NOW)
+
+
+def test_every_family_has_a_place_among_the_changes() -> None:
+    placed = [family for _, _, families in changes.AREAS for family in families]
+    assert sorted(placed) == sorted([family.name for family in FAMILIES] + ["sizes", "scans"])
+
+
+def test_a_difference_says_what_was_not_known(snapshot: Snapshot) -> None:
+    early = changes.build(snapshot, date(2026, 11, 1), date(2026, 11, 9), now=NOW)
+    assert "Nothing had been looked at by the end of 2026-11-09" in _notes(early)
+    across = changes.build(snapshot, date(2026, 11, 1), date(2026, 11, 12), now=NOW)
+    assert "Nothing had been looked at when the period began" in _notes(across)
+    assert "refused" in across.table("unknown").frame["state"].to_list()
+
+
+def test_coverage_counts_every_target_once(snapshot: Snapshot) -> None:
+    report = coverage.build(snapshot, now=NOW)
+    states = report.table("states").frame
+    assert (states.select(pl.sum_horizontal(pl.exclude("look", "targets"))).to_series() == states["targets"]).all()
+    told = {row["look"]: row for row in states.iter_rows(named=True)}
+    assert (told["user_permissions"]["ok"], told["user_permissions"]["refused"]) == (1, 2)
+    assert (told["user_permissions"]["not_asked"], told["user_permissions"]["never"]) == (1, 0)
+    assert told["team_members"]["never"] == 1
+    reasons = report.table("reasons").frame
+    assert "repo:admin" in reasons.filter(state="refused")["todo"].item()
+
+
+def test_nothing_read_yet_says_what_to_do(untouched: Snapshot) -> None:
+    with pytest.raises(UnknownObject, match="quayledger inventory sync"):
+        show.build(untouched, "user", "alice", now=NOW)
+    for report in (coverage.build(untouched, now=NOW), changes.build(untouched, FIRST_DAY, LAST_DAY, now=NOW)):
+        assert "quayledger inventory sync" in _notes(report)
+        for render in RENDERERS.values():
+            assert "quayledger inventory sync" in render(report) or render is RENDERERS["csv"]
+
+
+def test_readers_and_the_collector_mean_the_same_looks() -> None:
+    def regular(name: str) -> bool:
+        kind = next(kind for kind in DONE if kind.name == name)
+        # Of namespaces there is no list where this look is needed.
+        return not (kind.periods is None or kind.opt_in or kind.only_mirrors or name == "namespace_repositories")
+
+    assert [(look.name, look.level, look.says, look.writes) for look in LOOKS] == [
+        (kind.name, kind.level, kind.says, kind.writes) for kind in DONE
+    ]
+    assert [look.rounds for look in LOOKS] == [regular(look.name) for look in LOOKS]
