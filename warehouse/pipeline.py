@@ -119,7 +119,7 @@ def request_costs(snap: Snapshot, since: datetime, until: datetime, source_ids: 
 
 def freshness(snap: Snapshot, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
     """One row per source, whatever the period: source_id, last_event_at (newest event held), last_counted_at (when the
-    source last said what it holds), last_done_at (end of the last run that asked it and had no error at all),
+    source last said what it holds), last_done_at (end of the last run over its log that had no error at all),
     last_run_at, last_run_outcome, events, rejected_rows."""
     return snap.frame(
         f"""WITH counted AS (
@@ -127,7 +127,7 @@ def freshness(snap: Snapshot, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
         ),
         done AS (
             SELECT spent.source_id, max(runs.ended_at) AS last_done_at
-            FROM mart_spent AS spent JOIN runs USING (run_id) WHERE runs.outcome = 'done' GROUP BY spent.source_id
+            FROM mart_spent AS spent JOIN runs USING (run_id) WHERE runs.outcome = 'done' AND runs.kind <> 'inventory' GROUP BY spent.source_id
         )
         SELECT source_id, last_event_at, last_counted_at, last_done_at, last_run_at, last_run_outcome, events,
             rejected_rows

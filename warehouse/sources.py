@@ -23,10 +23,14 @@ class CoverRow(msgspec.Struct, frozen=True):
 
 def register_source(ledger: Ledger, source_id: str, name: str, url: str, now: datetime) -> None:
     """Makes the source known, or notes its new name and address; the old ones are kept in `source_names`."""
-    held = ledger.rows("SELECT name, url FROM sources WHERE source_id = ?", [source_id])
-    if held == [(name, url)]:
+    asked = "SELECT name, url FROM sources WHERE source_id = ?"
+    if ledger.rows(asked, [source_id]) == [(name, url)]:
         return
     with ledger.transaction() as cursor:
+        # Asked again inside: the log and the inventory may make a new source known at the same moment.
+        held = cursor.execute(asked, [source_id]).fetchall()
+        if held == [(name, url)]:
+            return
         if held:
             cursor.execute("UPDATE sources SET name = ?, url = ? WHERE source_id = ?", [name, url, source_id])
         else:
