@@ -70,7 +70,8 @@ def _thousand(folder: Path) -> list[Table]:
         events = _child(quay, home, "all due", 0)
         daily = _child(quay, home, "all due", 25)
         whole = _child(quay, home, "everything", 26)
-        ticks = [_child(quay, home, "tick", 50 + hour) for hour in range(24)]
+        # Half a period after everything was read: from then on each run does its share.
+        ticks = [_child(quay, home, "tick", 26 + 96 + hour) for hour in range(24)]
     share = sum(run.requests for run in ticks)
     day = events.requests + daily.requests
     head = ("run", "requests", "of a daily snapshot", "looks", "new / changed / gone", "CPU s", "peak MB")
