@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+import msgspec
+
 from collector.inventory.due import Due
+from collector.inventory.effects import OWNERS, TOLD_BEFORE
 from collector.inventory.found import Found
+from collector.inventory.looks import namespace_of, repository_of
 from collector.inventory.run import InventoryRun
 from collector.quay.errors import (
     BadRequest,
@@ -18,7 +22,7 @@ from collector.quay.errors import (
     safe,
 )
 from collector.quay.meter import counting
-from warehouse.inventory.store import Look, LookState
+from warehouse.inventory.store import Brought, Look, LookState
 
 Reader = Callable[[InventoryRun, str], Awaitable[Found]]
 _STATES: tuple[tuple[type[QuayError], LookState], ...] = (
@@ -59,10 +63,21 @@ async def look_at(run: InventoryRun, due: Due, readers: Mapping[str, Reader]) ->
         requests=counted.requests,
         rejected_rows=len(found.rejected),
         caused_at=due.caused_at,
-        brought=found.brought,
+        brought=tuple(_dated(run, due, one) for one in found.brought),
         measured=found.measured,
     )
     return look, found
+
+
+def _dated(run: InventoryRun, due: Due, one: Brought) -> Brought:
+    """With the time at which a wider look told of the same objects."""
+    parts = {"": "", "repository": repository_of(due.target), "namespace": namespace_of(due.target)}
+    parts["owners"] = f"{namespace_of(due.target)}/{OWNERS}"
+    wider = (run.known.get((look, parts[part])) for look, part in TOLD_BEFORE.get((due.look, one.family), ()))
+    times = [known.ok_at for known in wider if known is not None and known.ok_at is not None]
+    if due.before_at is not None:
+        times.append(due.before_at)
+    return msgspec.structs.replace(one, told_before=max(times)) if times else one
 
 
 def _state_of(error: QuayError) -> LookState:

@@ -26,6 +26,13 @@ class Known(msgspec.Struct, frozen=True):
     ok_at: datetime | None
 
 
+class Began(msgspec.Struct, frozen=True):
+    """When a target began, and a time at which it was not there yet."""
+
+    at: datetime
+    not_before: datetime
+
+
 class Want(msgspec.Struct, frozen=True):
     """A look that events ask for; `caused_at`: the newest of them."""
 
@@ -36,12 +43,14 @@ class Want(msgspec.Struct, frozen=True):
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A look to do now. `caused_at`: of the event that asks; None for the rounds. `late`: by how much it is overdue."""
+    """A look to do now. `caused_at`: of the event that asks; None for the rounds. `before_at`: when the
+    target was not there yet, as is known. `late`: by how much it is overdue."""
 
     look: str
     target: str
     why: Why
     caused_at: datetime | None = None
+    before_at: datetime | None = None
     late: timedelta = timedelta(0)
 
 
@@ -54,14 +63,14 @@ class Rhythm(msgspec.Struct, frozen=True):
 
 
 def round_due(
-    kind: LookKind, target: str, known: Known | None, rhythm: Rhythm, now: datetime, began_at: datetime | None = None
+    kind: LookKind, target: str, known: Known | None, rhythm: Rhythm, now: datetime, began: Began | None = None
 ) -> Due | None:
-    """The look of a round at one target, where it is due; None where it is not, or only an event asks for it. `began_at`:
-    since when the target exists, where that is known."""
+    """The look of a round at one target, where it is due; None where it is not, or only an event asks for it. `began`:
+    of a target that came after its place was first read."""
     if kind.periods is None:
         return None
     if known is None:
-        return Due(kind.name, target, "first", began_at)
+        return Due(kind.name, target, "first", *((began.at, began.not_before) if began else ()))
     at = _next(kind, known, rhythm)
     if at is None or at > now:
         return None

@@ -180,6 +180,21 @@ TOLD_BY: dict[str, tuple[tuple[str, str], ...]] = {
     "namespace_repositories": (("repositories", ""),),
     "tag": (("tags", "repository"),),
 }
+# The same by family: which wider look had told of a family's objects before a narrow one did ("part": of the target).
+TOLD_BEFORE: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
+    ("user", "users"): (("users", ""),),
+    ("user", "quotas"): (("users", ""),),
+    ("user", "quota_limits"): (("users", ""),),
+    ("organization", "organizations"): (("organizations", ""), ("own_user", "")),
+    ("organization", "quotas"): (("organizations", ""),),
+    ("organization", "quota_limits"): (("organizations", ""),),
+    ("quota", "quotas"): (("organizations", ""), ("users", "")),
+    ("quota", "quota_limits"): (("organizations", ""), ("users", "")),
+    ("repository", "repositories"): (("repositories", ""), ("namespace_repositories", "namespace")),
+    ("namespace_repositories", "repositories"): (("repositories", ""),),
+    ("tag", "tags"): (("tags", "repository"),),
+    ("repository_team_permissions", "repository_permissions"): (("team_permissions", "owners"),),
+}
 OWNERS = "owners"
 _USER_KINDS = ("user_change_email", "user_change_name", "user_create", "user_delete", "user_disable", "user_enable")
 

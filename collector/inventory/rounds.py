@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+import msgspec
+
 from collector.inventory.due import Due, Rhythm, is_barred, round_due, share_of_round, wanted_due
 from collector.inventory.looks import LOOK, LookKind
 from collector.inventory.run import InventoryRun
@@ -22,7 +24,7 @@ class Rounds:
         self._left: int | None = None  # looks of the rounds that may still be done; None: all
         self.put_off = 0
 
-    def wanted(self) -> list[Due]:
+    def wanted(self, universe: Universe) -> list[Due]:
         """What events ask for."""
         run, now = self._run, self._run.now()
         offered = {kind.name for kind in chosen(run.settings)}
@@ -31,7 +33,13 @@ class Rounds:
             for want in read_wanted(run.ledger, run.source_id)
             if want.look in offered
         )
-        return [due for due in found if due is not None and not self._is_barred(due.look, due.target)]
+        asked = [due for due in found if due is not None and not self._is_barred(due.look, due.target)]
+        return [
+            msgspec.structs.replace(due, before_at=began.not_before)
+            if (began := universe.new_digests.get(due.target)) is not None
+            else due
+            for due in asked
+        ]
 
     def of_tier(self, tier: int) -> list[Due]:
         """What is due of the looks of one tier: what was never read first, then the oldest; the share of this run."""
@@ -58,7 +66,7 @@ class Rounds:
                 yield Due(kind.name, target, "round", late=now - known.tried_at)
                 continue
             began = universe.new_digests.get(target)
-            if began is not None and known is None and now - began < kind.settle:
+            if began is not None and known is None and now - began.at < kind.settle:
                 continue
             due = round_due(kind, target, known, rhythm, now, began)
             if due is None and target.rpartition("@")[2] in again and known is not None:

@@ -191,7 +191,7 @@ async def _take(run: InventoryRun, request: InventoryRequest) -> None:
     universe = await asyncio.to_thread(read_universe, run.ledger, run.source_id, run.access, run.now())
     await asyncio.to_thread(note_causes, run, universe)
     plan = rounds.Rounds(run, request.everything, request.tick)
-    await _do(run, in_order(await asyncio.to_thread(plan.wanted)))
+    await _do(run, in_order(await asyncio.to_thread(plan.wanted, universe)))
     for tier in sorted({kind.tier for kind in chosen(run.settings)}):
         await _do(run, await asyncio.to_thread(plan.of_tier, tier))
         if tier == 0:

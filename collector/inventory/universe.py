@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 import polars as pl
 
-from collector.inventory.due import Known, Want
+from collector.inventory.due import Began, Known, Want
 from collector.inventory.looks import LOOKS, LookKind
 from settings import InventorySettings
 
@@ -43,7 +43,7 @@ class Universe(msgspec.Struct, frozen=True):
     scans: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     tag_rows: dict[str, int] = {}
-    new_digests: dict[str, datetime] = {}
+    new_digests: dict[str, Began] = {}
 
     def targets(self, kind: LookKind) -> tuple[str, ...]:
         """All targets of a look; none where it is not for this access, or only events ask for it."""
@@ -113,14 +113,17 @@ def _tags(holder: Holder, source_id: str, now: datetime) -> pl.DataFrame:
     )
 
 
-def _new_digests(holder: Holder, source_id: str, current: pl.DataFrame) -> dict[str, datetime]:
+def _new_digests(holder: Holder, source_id: str, current: pl.DataFrame) -> dict[str, Began]:
     first = holder.frame(
         "SELECT target AS name, first_ok_at FROM looks WHERE source_id = ? AND look = 'tags' AND first_ok_at IS NOT NULL",
         [source_id],
     )
     began = current.group_by("name", "digest").agg(pl.col("started_at").min())
     new = began.join(first, on="name").filter(pl.col("started_at") > pl.col("first_ok_at"))
-    return {f"{name}@{digest}": at for name, digest, at in new.select("name", "digest", "started_at").iter_rows()}
+    return {
+        f"{name}@{digest}": Began(at, first_ok_at)
+        for name, digest, at, first_ok_at in new.select("name", "digest", "started_at", "first_ok_at").iter_rows()
+    }
 
 
 def orphans(holder: Holder, source_id: str) -> dict[str, list[tuple[str, str, str]]]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -107,7 +108,7 @@ class _Model:
     def _when(self, told: Look, seen_otherwise: datetime | None) -> tuple[datetime, datetime | None]:
         after = max(filter(None, (self.ok_at.get(told.target), seen_otherwise)), default=None)
         cause = told.caused_at
-        fits = cause is not None and cause <= told.looked_at and (after is None or cause > after)
+        fits = cause is not None and after is not None and after < cause <= told.looked_at
         return (cause if fits and cause else told.looked_at), after
 
     def _present(self, told: Look, key: tuple[Any, ...], values: tuple[Any, ...]) -> None:
@@ -205,9 +206,16 @@ def test_a_change_is_dated_by_its_cause_only_where_that_fits_between_the_looks(l
     record_looks(ledger, 1, [_team(0, "alice", caused=-1)])
     record_looks(ledger, 2, [_team(2, "alice", "bob", caused=1)])
     record_looks(ledger, 3, [_team(4, "bob", "carol", caused=1.5), _team(6, "carol", caused=7)])
-    assert _line(ledger, "alice") == [(at(-1), None, at(0), at(4), at(2), at(4), "gone")]
+    assert _line(ledger, "alice") == [(at(0), None, at(0), at(4), at(2), at(4), "gone")]
     assert _line(ledger, "bob") == [(at(1), at(0), at(2), at(6), at(4), at(6), "gone")]
     assert _line(ledger, "carol") == [(at(4), at(2), at(4), None, None, None, None)]
+
+
+def test_a_wider_look_tells_what_was_not_there_before_the_narrow_one(ledger: Ledger) -> None:
+    part = brought("team_members", {"team": "qa"}, [("acme", "qa", "alice", "user", False)])
+    told = msgspec.structs.replace(part, told_before=at(1))
+    record_looks(ledger, 1, [look(3, told, name="team_members", target="acme/qa", caused=2)])
+    assert _line(ledger, "alice") == [(at(2), at(1), at(3), None, None, None, None)]
 
 
 def test_what_is_gone_takes_its_parts_with_it_and_nothing_else(ledger: Ledger) -> None:

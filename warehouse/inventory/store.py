@@ -21,7 +21,7 @@ from warehouse.inventory.intervals import Told, merge_family
 from warehouse.inventory.points import add_points
 from warehouse.inventory.register import Ended, LookState, Standing, Target, Telling, read_standings, record_ended
 from warehouse.inventory.tables import INCOMING, as_table, insert
-from warehouse.inventory.tracking import Sight
+from warehouse.inventory.tracking import Sight, latest
 from warehouse.ledger import Cursor, Ledger, utc
 from warehouse.schema import UTC_MICROSECONDS
 
@@ -55,12 +55,14 @@ _WANTED: dict[str, Type] = {
 class Brought(msgspec.Struct, frozen=True):
     """What a look brought of one family. `authority`: columns (of key or values) and the values that say of which objects
     it tells all ({}: all of the source): those held there and not brought are gone, where `closes`. `rows`: the family's
-    schema, in any order of columns; what cannot be cast becomes null."""
+    schema, in any order of columns; what cannot be cast becomes null. `told_before`: when a wider look last told of these
+    objects, so that what it did not tell of was not there then."""
 
     family: str
     authority: Mapping[str, str | int | None]
     rows: pl.DataFrame
     closes: bool = True
+    told_before: datetime | None = None
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -172,7 +174,8 @@ def _told(look: Look, number: int, sight: Sight, numbers: Iterator[int]) -> Iter
     for brought in look.brought:
         rows = brought.rows.clear() if is_gone else brought.rows
         part = Part(next(numbers), number, look.source_id, rows)
-        yield brought.family, Told(part, brought.authority, is_whole and (brought.closes or is_gone), sight)
+        seen = msgspec.structs.replace(sight, ok_before=latest(sight.ok_before, brought.told_before))
+        yield brought.family, Told(part, brought.authority, is_whole and (brought.closes or is_gone), seen)
 
 
 def _record_ended(

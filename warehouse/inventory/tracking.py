@@ -25,9 +25,10 @@ class Sight(msgspec.Struct, frozen=True):
 
     def moment(self, after_at: datetime | None) -> datetime:
         """When what the look found changed, as near as is known: with its cause where that lies after `after_at`, the last
-        time it was seen otherwise; else with the look."""
+        time it was seen otherwise; else, and where it never was seen otherwise, with the look."""
         cause = self.caused_at
-        if cause is None or cause > self.looked_at or (after_at is not None and cause <= after_at):
+        # What was never looked at before may be much older than what made somebody look.
+        if cause is None or after_at is None or not after_at < cause <= self.looked_at:
             return self.looked_at
         return cause
 
@@ -64,16 +65,16 @@ class Track(msgspec.Struct):
         """A look found the object, with these values."""
         if self.held is None:
             if self.gone_seen_at is None or sight.looked_at > self.gone_seen_at:
-                self._open(sight, _latest(sight.ok_before, self.gone_seen_at), values)
+                self._open(sight, latest(sight.ok_before, self.gone_seen_at), values)
         elif values != self.held.values and sight.looked_at > self.held.first_seen_at:
-            after_at = _latest(sight.ok_before, self.held.first_seen_at)
+            after_at = latest(sight.ok_before, self.held.first_seen_at)
             self._close(self.held, sight, after_at, "changed")
             self._open(sight, after_at, values)
 
     def absent(self, sight: Sight) -> None:
         """A look that tells all did not find the object."""
         if self.held is not None and sight.looked_at > self.held.first_seen_at:
-            self._close(self.held, sight, _latest(sight.ok_before, self.held.first_seen_at), "gone")
+            self._close(self.held, sight, latest(sight.ok_before, self.held.first_seen_at), "gone")
             self.gone_seen_at = sight.looked_at
 
     def _open(self, sight: Sight, after_at: datetime | None, values: Values) -> None:
@@ -87,5 +88,6 @@ class Track(msgspec.Struct):
         self.held = None
 
 
-def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
+def latest(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The later of two times of which either may be unknown."""
     return max(one, other) if one is not None and other is not None else one or other
