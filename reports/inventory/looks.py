@@ -196,11 +196,13 @@ def advice(name: str, state: str) -> str:
     scope = look.needs if look else ""
     wider = f" or {SUPERUSER}" if scope not in ("", SUPERUSER) and not scope.startswith("user:") else ""
     needed = f"it needs a token with the scope {scope}{wider} whose user may do that" if scope else "see the reason"
+    # A tag must have stood for a while before its manifest is read: the collector's `settle`.
+    waits = "; those of a new tag wait for up to a day first" if look and look.level == "manifest" else ""
     return {
         "refused": f"{needed}; `quayledger doctor` says what the token may read",
         "not_asked": f"others of its kind were refused: {needed}",
         "not_offered": "the feature is off there, or that version does not know it",
         "failed": "the next run tries again",
         "partial": "what could be read counts; what lacks proves nothing",
-        "never": "run `quayledger inventory sync`",
+        "never": f"run `quayledger inventory sync`{waits}",
     }.get(state, "")
