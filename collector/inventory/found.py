@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import polars as pl
-from warehouse.inventory.store import Brought, Measured
 
 from warehouse.inventory.families import FAMILIES, FAMILY, SERIES_BY_NAME
+from warehouse.inventory.store import Brought, Measured
 
 Row = tuple[object, ...]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from warehouse.inventory.store import held
-
 from collector.inventory.found import Found, brought, measured, vanished
 from collector.inventory.readers.shares import (
     ORGANIZATION,
@@ -34,6 +32,7 @@ from collector.quay import (
     users,
 )
 from warehouse.inventory.families import FAMILY
+from warehouse.inventory.store import held
 
 _SIZE_IS_OLD = timedelta(days=1)
 

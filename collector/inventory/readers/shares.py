@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from warehouse.inventory.store import Brought, Measured
-
 from collector.inventory.found import Found, Row, brought, measured, vanished
 from collector.inventory.run import InventoryRun
 from collector.quay import users
@@ -16,6 +14,7 @@ from collector.quay.repositories import Repository
 from collector.quay.robots import Robot
 from collector.quay.rows import Rows
 from collector.quay.superuser import User
+from warehouse.inventory.store import Brought, Measured
 
 USER, ORGANIZATION = "user", "organization"
 
