@@ -11,7 +11,7 @@ import polars as pl
 from collector.inventory.effects import EFFECTS, TOLD_BY, Asked, Cause, asked_by, narrow_tags, rename_of
 from collector.inventory.looks import LOOK, repository_of
 from collector.inventory.run import InventoryRun
-from collector.inventory.universe import Universe
+from collector.inventory.universe import Universe, current_names
 from warehouse.inventory import store
 from warehouse.inventory.causes import causes_since
 from warehouse.inventory.store import Wanted
@@ -92,7 +92,7 @@ def _note_renames(run: InventoryRun, causes: Iterable[tuple[Cause, datetime, int
 
 
 def _wanted(run: InventoryRun, causes: list[tuple[Cause, datetime, int]], universe: Universe) -> list[Wanted]:
-    current = _current_names(run)
+    current = current_names(run.ledger, run.source_id)
     builds = _builds(run, {cause.build for cause, _, _ in causes if cause.build})
     found: dict[Asked, _Newest] = defaultdict(_Newest)
     tags: dict[str, set[str]] = defaultdict(set)
@@ -130,15 +130,6 @@ def _first_look(run: InventoryRun) -> datetime | None:
         "SELECT min(first_ok_at) FROM looks WHERE source_id = ? AND first_ok_at IS NOT NULL", [run.source_id]
     )
     return rows[0][0] if rows else None
-
-
-def _current_names(run: InventoryRun) -> dict[str, str]:
-    """The present names of renamed namespaces; deleted ones, which Quay calls by a UUID, keep theirs."""
-    rows = run.ledger.rows(
-        "SELECT old_name, new_name FROM renames WHERE source_id = ? AND cause <> 'org_delete' ORDER BY renamed_at",
-        [run.source_id],
-    )
-    return dict(rows)
 
 
 def _builds(run: InventoryRun, uuids: set[str]) -> dict[str, str]:

@@ -14,11 +14,12 @@ from collector.cover import parse_scopes
 from collector.days import utc_now
 from collector.errors import CollectorError
 from collector.inventory import rounds
+from collector.inventory.carrying import carry_over
 from collector.inventory.causing import note_causes
 from collector.inventory.doing import do_looks
 from collector.inventory.due import Due, in_order
 from collector.inventory.found import brought
-from collector.inventory.looks import EVERYWHERE, ORPHANS
+from collector.inventory.looks import EVERYWHERE, LOOK, ORPHANS
 from collector.inventory.run import Allowance, InventoryRun
 from collector.inventory.universe import chosen, not_offered, orphans, read_known, read_universe
 from collector.quay import superuser
@@ -192,7 +193,11 @@ async def _take(run: InventoryRun, request: InventoryRequest) -> None:
     await asyncio.to_thread(note_causes, run, universe)
     plan = rounds.Rounds(run, request.everything, request.tick)
     await _do(run, in_order(await asyncio.to_thread(plan.wanted, universe)))
-    for tier in sorted({kind.tier for kind in chosen(run.settings)}):
+    of_images = LOOK["scan"].tier
+    for tier in sorted({of_images, *(kind.tier for kind in chosen(run.settings))}):
+        if tier == of_images:
+            # By now the tags of what was renamed are read: what follows is asked for image by image.
+            await asyncio.to_thread(carry_over, run)
         await _do(run, await asyncio.to_thread(plan.of_tier, tier))
         if tier == 0:
             await asyncio.to_thread(_leave_out_what_is_off, run)
@@ -233,7 +238,10 @@ def _leave_out_what_is_off(run: InventoryRun) -> None:
 
 
 def _close_orphans(run: InventoryRun) -> None:
-    """A manifest goes with its last tag; no look of its own would tell, as nothing asks for it any more."""
+    """A manifest goes with its last tag; no look of its own would tell, as nothing asks for it any more. A run that ended
+    before its time may not have read the tags by which a renamed namespace still has it."""
+    if run.is_spent:
+        return
     parts = [
         brought(
             family,

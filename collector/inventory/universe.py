@@ -160,6 +160,15 @@ def _joined(frame: pl.DataFrame, sign: str, column: str) -> Iterator[str]:
     return (f"{name}{sign}{other}" for name, other in frame.select("name", column).iter_rows())
 
 
+def current_names(holder: Holder, source_id: str) -> dict[str, str]:
+    """The next names of renamed namespaces; deleted ones, which Quay calls by a UUID, keep theirs."""
+    rows = holder.frame(
+        "SELECT old_name, new_name FROM renames WHERE source_id = ? AND cause <> 'org_delete' ORDER BY renamed_at",
+        [source_id],
+    )
+    return dict(rows.iter_rows())
+
+
 def read_known(holder: Holder, source_id: str) -> dict[tuple[str, str], Known]:
     """How the newest look at each target went."""
     rows = holder.frame("SELECT look, target, state, tried_at, ok_at FROM looks WHERE source_id = ?", [source_id])

@@ -10,6 +10,7 @@ import polars as pl
 from reports import text
 from reports.errors import UnknownFamily
 from reports.inventory import columns, reasons
+from reports.inventory.along import ASKED, with_along
 from reports.inventory.asked import TICK
 from reports.inventory.known import Part, summed_up
 from reports.inventory.standing import standing
@@ -75,11 +76,13 @@ AREAS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("sizes", "Sizes", ("sizes",)),
     ("scans", "Scans", ("vulnerabilities", "scans")),
 )
+_WITH = "vanished along with what held them"
 # In the order in which they are told.
 CHANGES = {
     "appeared": "Appeared",
     "changed": "Changed",
     "vanished": "Vanished",
+    "along": "Of them along",
     "renamed": "Renamed",
     "measured": "Measured",
 }
@@ -99,12 +102,15 @@ def build(
     """The difference between the beginning of `first` and the end of `last`, UTC days. `families`: names of families, or of
     AREAS (none: all); `every_step`: what came and went in between too; `top`: rows a table (0: all).
 
-    A table per area, newest first: time, what, object, change, field, before, after, and how surely the time is known. Raises
-    BadPeriod, UnknownFamily for another family, WarehouseError."""
+    A table per area: time, what, object, change, field, before, after, and how surely the time is known; newest first, and
+    what vanished along with what held it (then `after` says with what) below all else. Raises BadPeriod, UnknownFamily for
+    another family, WarehouseError."""
     period = whole_days(first, last, "UTC")
     chosen = chosen_families(families)
     since, until = period.since - TICK, period.until - TICK
-    found = reader.diff(snapshot, since, until, source_ids=source_ids, families=chosen, every_step=every_step)
+    asked = tuple(dict.fromkeys((*chosen, *ASKED)))
+    found = reader.diff(snapshot, since, until, source_ids=source_ids, families=asked, every_step=every_step)
+    found = with_along(found).filter(pl.col("family").is_in(list(chosen)))
     parts = _known(snapshot, period, until, source_ids)
     several = len(source_ids) != 1 and log.list_sources(snapshot).height > 1
     return Report(
@@ -149,15 +155,26 @@ def _known(snapshot: Snapshot, period: Period, until: datetime, source_ids: Sequ
 
 
 def _metrics(found: pl.DataFrame) -> tuple[Metric, ...]:
-    """How many objects appeared, changed, …; an object counts once for each."""
-    objects = found.select("change", "source_id", "family", "key").unique()
+    """How many objects appeared, changed, …; an object counts once for each, and among those that vanished along too."""
+    along = found.filter(pl.col("along").is_not_null()).with_columns(pl.lit("along").alias("change"))
+    objects = pl.concat([found, along]).select("change", "source_id", "family", "key").unique()
     numbers = dict(objects.group_by("change").len().iter_rows())
-    return tuple(Metric(name, label, numbers.get(name, 0), explanation="objects") for name, label in CHANGES.items())
+    return tuple(
+        Metric(name, label, numbers.get(name, 0), explanation=_WITH if name == "along" else "objects")
+        for name, label in CHANGES.items()
+    )
 
 
 def _table(found: pl.DataFrame, area: tuple[str, str, tuple[str, ...]], several: bool, top: int) -> Table:
     name, title, families = area
-    frame = told(found.filter(pl.col("family").is_in(list(families))))
+    here = found.filter(pl.col("family").is_in(list(families)))
+    after = pl.coalesce(pl.format("gone with {}", "along"), "after")
+    frame = pl.concat(
+        [
+            told(here.filter(pl.col("along").is_null())),
+            told(here.filter(pl.col("along").is_not_null()).with_columns(after.alias("after"))),
+        ]
+    )
     names = [*(["source_id"] if several else []), *COLUMNS]
     return columns.table(name, title, frame, names, top=top, labels=LABELS, empty="nothing is known to have changed")
 
@@ -199,6 +216,9 @@ def _notes(found: pl.DataFrame, every_step: bool) -> list[Note]:
                 f"{text.plural(unsure, 'row')} may be older than the period, or come from a rename: see how surely.",
             )
         )
+    if found["along"].count():
+        said = "“gone with”: what held it vanished as well, and not later; it is told below what changed by itself."
+        notes.append(Note("info", said))
     if not every_step:
         notes.append(Note("info", "What came and went within the period is left out; every step can be asked for."))
     notes.append(Note("info", "What was found when its place was looked at for the first time is no change."))

@@ -138,6 +138,17 @@ def test_what_an_event_tells_is_found_without_a_round(story: Story) -> None:
     assert _missing(told, story.by_events) == []
 
 
+def test_what_was_renamed_is_there_by_its_new_name_at_once(story: Story) -> None:
+    """Its repositories, tags and scans are no more gone than it is."""
+    gone = {(one["family"], _key(one["object"])) for one in story.planted if one["change"] == "vanished"}
+    told = story.by_events.found.filter(pl.col("change") == "vanished", pl.col("certain"))
+    content = told.filter(pl.col("family").is_in(["repositories", "tags", "manifests", "vulnerabilities"]))
+    assert content.height > 20
+    assert [row["key"] for row in content.iter_rows(named=True) if (row["family"], _key(row["key"])) not in gone] == []
+    unsure = story.by_events.found.filter(pl.col("change") == "vanished", ~pl.col("certain"))
+    assert unsure.filter(pl.col("family").is_in(["repositories", "tags", "manifests"])).is_empty()
+
+
 def test_what_changes_cost(story: Story) -> None:
     """Events ask for a small part of what a whole round asks for; the lists of a day for a handful more."""
     assert story.by_events.outcome.by_why.keys() <= {"event", "first"}

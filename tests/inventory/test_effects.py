@@ -82,10 +82,13 @@ def test_every_family_and_series_is_written_by_a_look() -> None:
         (Cause("cancel_build", "acme", build="u-2"), set()),
         (Cause("user_create", "newbie", username="newbie"), {("user", "newbie")}),
         (Cause("user_change_email", "newbie"), {("user", "newbie")}),
-        (Cause("user_change_name", "nia", old_name="niaj"), {("user", "nia"), ("user", "niaj")}),
+        (
+            Cause("user_change_name", "nia", old_name="niaj"),
+            {("user", "nia"), ("user", "niaj"), ("namespace_repositories", "nia")},
+        ),
         (
             Cause("org_change_name", "new", old_name="old", new_name="new"),
-            {("organization", "old"), ("organization", "new")},
+            {("organization", "old"), ("organization", "new"), ("namespace_repositories", "new")},
         ),
         (
             Cause("take_ownership", "umbrella", "umbrella"),

@@ -192,6 +192,12 @@ def _web(taken: Taken, tags: Sequence[Row]) -> None:
     taken.look("builds", "acme/web", [("builds", where, builds)])
 
 
+def _nested(taken: Taken, settings: Sequence[Row], state: LookState = "ok") -> None:
+    """What goes along with `acme/team/nested/app`."""
+    where = dict(zip(("namespace", "repository"), _NESTED, strict=True))
+    taken.look("repository", "/".join(_NESTED), [("repository_settings", where, settings)], state=state)
+
+
 def _manifest(taken: Taken, digest: str) -> None:
     """What is said of one manifest."""
     place, target = ("acme", "web", digest), f"acme/web@{digest}"
@@ -228,6 +234,7 @@ def _first(taken: Taken) -> None:
     _teams(taken, ("bob",), "read")
     _permissions(taken, "write")
     _web(taken, [("latest", _BEGUN, OLD, 0, None, False, False, 20_000_000, False)])
+    _nested(taken, [(*_NESTED, 604_800, False)])
 
 
 def _second(taken: Taken) -> None:
@@ -248,6 +255,7 @@ def _third(taken: Taken) -> None:
     _organisation(taken, "creator", ("acme+ci",))
     _teams(taken, ("bob", "acme+ci"), "write")
     _web(taken, _tags())
+    _nested(taken, [], "gone")
 
 
 def _tags() -> list[Row]:

@@ -7,7 +7,7 @@ import io
 import json as json_module
 import os
 from collections.abc import Callable, Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +16,7 @@ import pytest
 from collector.inventory.looks import LOOKS as DONE
 from reports.errors import UnknownFamily, UnknownObject
 from reports.inventory import changes, coverage, show
+from reports.inventory.along import with_along
 from reports.inventory.known import Knowledge
 from reports.inventory.looks import LOOKS
 from reports.model import Report, Table
@@ -34,6 +35,7 @@ from tests.reports.inventory_sample import (
 from tests.reports.test_report_render import GOLDEN, RENDERERS
 from tests.warehouse.sample import begin
 from warehouse.inventory.families import FAMILIES
+from warehouse.inventory.stepping import DIFF_SCHEMA
 from warehouse.ledger import Ledger
 from warehouse.publish import publish
 from warehouse.snapshot import Snapshot
@@ -240,9 +242,76 @@ def test_a_difference_has_each_change_once_and_each_step_if_asked(snapshot: Snap
     assert "vanished" in net.table("accounts").frame.filter(object="carol")["change"].to_list()
     assert net.table("accounts").frame.filter(change="renamed").select("before", "after").rows() == [("dave", "david")]
     quiet = changes.build(snapshot, date(2026, 11, 15), date(2026, 11, 19), now=NOW)
-    assert [metric.value for metric in quiet.metrics] == [0, 0, 0, 1, 0]
+    assert [metric.value for metric in quiet.metrics] == [0, 0, 0, 0, 1, 0]
     every = changes.build(snapshot, FIRST_DAY, LAST_DAY, every_step=True, now=NOW)
     assert sum(table.total_rows for table in every.tables) >= sum(table.total_rows for table in net.tables)
+
+
+def _gone(minute: int, family: str, change: str = "vanished", **key: str | int) -> dict[str, object]:
+    at = datetime(2026, 11, 20, 12, minute, tzinfo=UTC)
+    row = dict.fromkeys(DIFF_SCHEMA) | {"source_id": "main", "family": family, "change": change, "at": at}
+    return row | {"object": " ".join(map(str, key.values())), "key": json_module.dumps(key)}
+
+
+def test_what_went_with_what_held_it_is_told_apart() -> None:
+    acme, web = {"namespace": "acme"}, {"namespace": "acme", "repository": "web"}
+    rows = [
+        # Somebody took this away before the organisation went.
+        (_gone(1, "repository_permissions", **web, principal_kind="user", principal="dan"), None),
+        (_gone(5, "organizations", organization="acme"), None),
+        (_gone(5, "repositories", **web), "organisation acme"),
+        (_gone(6, "tags", **web, tag="v1", digest="sha256:a"), "organisation acme"),
+        (_gone(5, "robots", robot="acme+ci"), "organisation acme"),
+        (_gone(5, "robots", robot="acmes+ci"), None),
+        (_gone(7, "vulnerabilities", digest="sha256:a", vulnerability="CVE-1"), "image sha256:a"),
+        # Scanned anew: mended, not gone.
+        (_gone(6, "tags", **web, tag="v2", digest="sha256:b"), "organisation acme"),
+        (_gone(7, "vulnerabilities", digest="sha256:b", vulnerability="CVE-1"), None),
+        (_gone(7, "scans", "measured", digest="sha256:b"), None),
+        (_gone(2, "teams", organization="umbrella", team="qa"), None),
+        (
+            _gone(
+                2, "repository_permissions", namespace="umbrella", repository="x", principal_kind="team", principal="qa"
+            ),
+            "team umbrella/qa",
+        ),
+        # A user who is called like that team is another.
+        (
+            _gone(
+                2, "repository_permissions", namespace="umbrella", repository="x", principal_kind="user", principal="qa"
+            ),
+            None,
+        ),
+        (_gone(3, "users", username="eve"), None),
+        (_gone(3, "team_members", organization="umbrella", team="dev", member="eve"), "user eve"),
+        (_gone(3, "team_members", "appeared", organization="umbrella", team="ops", member="eve"), None),
+        (_gone(3, "quotas", namespace="umbrella", quota_id=3), None),
+        (_gone(3, "quota_limits", namespace="umbrella", quota_id=3, limit_id=1), "quota umbrella/3"),
+        (_gone(3, "quota_limits", namespace="umbrella", quota_id=4, limit_id=1), None),
+        (_gone(4, "autoprune_policies", **acme, policy="p"), None),
+    ]
+    found = with_along(pl.DataFrame([row for row, _ in rows], schema=DIFF_SCHEMA))
+    assert found["object"].to_list() == [row["object"] for row, _ in rows]
+    assert found["along"].to_list() == [along for _, along in rows]
+    elsewhere = found.drop("along").with_columns(
+        pl.when(pl.col("family") == "organizations").then(pl.lit("other")).otherwise("source_id").alias("source_id")
+    )
+    assert "organisation acme" not in with_along(elsewhere)["along"]
+
+
+def test_what_changed_by_itself_is_told_above_what_went_along(snapshot: Snapshot) -> None:
+    net = changes.build(snapshot, FIRST_DAY, LAST_DAY, now=NOW)
+    along = {
+        table.name: table.frame["after"].str.starts_with("gone with ").fill_null(value=False)
+        for table in net.tables
+        if "after" in table.frame
+    }
+    assert sum(one.sum() for one in along.values()) == next(one.value for one in net.metrics if one.name == "along")
+    assert any(one.any() for one in along.values())
+    assert all(one.is_sorted() for one in along.values())
+    # The families that were asked for say so though those that held them were not asked for.
+    some = changes.build(snapshot, FIRST_DAY, LAST_DAY, families=("content",), now=NOW)
+    assert some.table("content").frame.equals(net.table("content").frame)
 
 
 def test_a_difference_can_be_of_some_families(snapshot: Snapshot) -> None:
