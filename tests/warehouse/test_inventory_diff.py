@@ -133,6 +133,9 @@ def test_a_renamed_organisation_is_one_change_with_the_real_ones_beside_it(ledge
         assert (renamed["at"], renamed["run_id"], renamed["key"]) == (at(2), 5, '{"organization":"new"}')
         uncertain = found.filter(~pl.col("certain"))
         assert uncertain["change"].to_list() == ["vanished", "appeared"]
+        # What was first looked at within the span, by its old name, was there all the same.
+        whole = reader.diff(snapshot, at(-1), at(9), every_step=every_step)
+        assert _told(whole) == [row for row in _told(found) if row[0] != "sizes"]
 
 
 def test_a_rename_of_which_only_one_side_was_read_is_no_appearance_and_no_certain_end(ledger: Ledger) -> None:

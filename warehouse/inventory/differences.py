@@ -59,7 +59,8 @@ _WITHIN = (
     ("team", ("organization", "team")),
     ("repository", ("namespace", "repository")),
 )
-_NEW: dict[str, Type] = {"place": pl.String, "new_after_at": UTC_MICROSECONDS}
+# `is_renamed_place`: it is new by its name only.
+_NEW: dict[str, Type] = {"place": pl.String, "new_after_at": UTC_MICROSECONDS, "is_renamed_place": pl.Boolean}
 _ORDER = sorted(FAMILIES, key=lambda one: (*_PLACES, one.name).index(one.name))
 
 
@@ -191,16 +192,21 @@ def _with_places(frame: pl.DataFrame, family: Family, new: pl.DataFrame) -> pl.D
     )
     for kind, names in _within(family) if new.height else ():
         found = new.group_by("place").agg(
-            pl.col("new_after_at").max().alias("_after_at"), pl.lit(True).alias("_is_new")
+            pl.col("new_after_at").max().alias("_after_at"),
+            pl.col("is_renamed_place").any().alias("_is_renamed"),
+            (~pl.col("is_renamed_place")).any().alias("_is_new"),
         )
         frame = (
             frame.with_columns(_place(kind, names).alias("place"))
             .join(found, on="place", how="left")
             .with_columns(
-                pl.col("is_of_new") | pl.col("_is_new").fill_null(value=False),
+                pl.col("is_of_new")
+                | pl.col("_is_new").fill_null(value=False)
+                # What is told by an old name was there before its place was called so.
+                | (pl.col("_is_renamed").fill_null(value=False) & ~pl.col("is_renamed")),
                 pl.coalesce("new_after_at", "_after_at"),
             )
-            .drop("place", "_after_at", "_is_new")
+            .drop("place", "_after_at", "_is_new", "_is_renamed")
         )
     return frame
 
@@ -211,14 +217,18 @@ def _place(kind: str, names: Sequence[str]) -> pl.Expr:
 
 def _renamed_places(found: Sequence[Rename]) -> pl.DataFrame:
     """The namespaces of renamed accounts by their new names: what was not there under the old one is new, it seems."""
-    return pl.DataFrame([(f"{one.source_id}/space:{one.now_called}", None) for one in found], schema=_NEW, orient="row")
+    return pl.DataFrame(
+        [(f"{one.source_id}/space:{one.now_called}", None, True) for one in found], schema=_NEW, orient="row"
+    )
 
 
 def _new_places(family: Family, line: pl.DataFrame) -> pl.DataFrame:
     """The objects that appeared in the span, as places."""
     kind, names = _PLACES[family.name]
     return line.filter("is_appeared").select(
-        _place(kind, names).alias("place"), pl.coalesce("after_at", "new_after_at").alias("new_after_at")
+        _place(kind, names).alias("place"),
+        pl.coalesce("after_at", "new_after_at").alias("new_after_at"),
+        pl.lit(False).alias("is_renamed_place"),
     )
 
 
