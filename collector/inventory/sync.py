@@ -21,7 +21,7 @@ from collector.inventory.due import Due, in_order
 from collector.inventory.found import brought
 from collector.inventory.looks import EVERYWHERE, LOOK, ORPHANS
 from collector.inventory.run import Allowance, InventoryRun
-from collector.inventory.universe import chosen, not_offered, orphans, read_known, read_universe
+from collector.inventory.universe import chosen, current_names, not_offered, orphans, read_known, read_universe
 from collector.quay import superuser
 from collector.quay.errors import Forbidden, NotOffered, QuayError
 from collector.spending import spent_of
@@ -240,7 +240,7 @@ def _leave_out_what_is_off(run: InventoryRun) -> None:
 def _close_orphans(run: InventoryRun) -> None:
     """A manifest goes with its last tag; no look of its own would tell, as nothing asks for it any more. A run that ended
     before its time may not have read the tags by which a renamed namespace still has it."""
-    if run.is_spent:
+    if run.is_spent and current_names(run.ledger, run.source_id):
         return
     parts = [
         brought(

@@ -110,6 +110,7 @@ def values(found: Items | dict[str, msgspec.Raw]) -> Items:
 def _hook(kind: type, value: Any) -> Any:
     if kind is Moment:
         return instant(value)
+    # What msgspec wants of a hook for a type that is not its own.
     raise NotImplementedError(f"no wire form of {kind} is known")
 
 

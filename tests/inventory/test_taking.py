@@ -109,6 +109,33 @@ def test_a_repository_that_is_deleted_meanwhile_takes_its_parts_along(quay: Any,
     assert past["ended"].to_list() == ["gone"]
 
 
+def test_images_of_a_renamed_namespace_are_at_no_time_gone(quay: Any, tmp_path: Path) -> None:
+    home, chosen = tmp_path / "ledger", settings(quay)
+    read_log(home, chosen)
+    take(home, chosen)
+    time.sleep(1.1)  # events tell whole seconds
+    planted = quay.control("changes")
+    old, new = next(
+        (one["before"], one["after"])
+        for one in planted
+        if (one["family"], one["change"]) == ("organizations", "renamed")
+    )
+    theirs = set(held(home, "tags", namespace=old)["digest"])
+    found = {row for row in held(home, "vulnerabilities").select("digest", "vulnerability").rows() if row[0] in theirs}
+    assert len(found) > 20
+    read_log(home, chosen)
+    between = False
+    for _ in range(60):
+        outcome = take(home, chosen, InventoryRequest(requests=20))
+        assert found <= set(held(home, "vulnerabilities").select("digest", "vulnerability").rows())
+        between |= held(home, "tags", namespace=old).is_empty() and held(home, "tags", namespace=new).is_empty()
+        if outcome.requests < 20:
+            break
+    assert between
+    assert set(held(home, "manifests", namespace=new)["digest"]) <= theirs
+    assert not held(home, "manifests", namespace=new).is_empty()
+
+
 def test_fields_that_are_missing_or_of_another_type_close_nothing(quay: Any, tmp_path: Path) -> None:
     home, chosen = tmp_path / "ledger", settings(quay)
     take(home, chosen)
