@@ -41,6 +41,8 @@ class Want(msgspec.Struct, frozen=True):
     join: str | None = None
     # The window goes on so many days after the day; their rows are passed over.
     later_days: int = 0
+    # What lies below the rows that are held was looked at before: a page of nothing but them ends the chain.
+    until_held: bool = False
 
     @property
     def most_pages(self) -> int:
@@ -54,9 +56,9 @@ class ChainResult(msgspec.Struct, frozen=True):
     events: list[Event]
     rejects: list[Reject]
     requests: int
-    end_reason: str  # filled | end | bound | repeated | failed
+    end_reason: str  # filled | held | end | bound | repeated | failed
     new_by_kind: dict[str, int]
-    unsettled_rows: int
+    unsettled_by_kind: dict[str, int]  # of them, those that are left for a later run
     backend: str  # what the last page gave away: database | elasticsearch | ''
     error: QuayError | None
 
@@ -74,20 +76,23 @@ class Tally:
         self.met_known = False
         self.new_by_kind: Counter[str] = Counter()
 
-    def add(self, events: Iterable[Event]) -> None:
-        """Takes the rows of one page, newest first."""
+    def add(self, events: Iterable[Event]) -> int:
+        """Takes the rows of one page, newest first, and says how many of them are new."""
         events = list(events)
         if self._held is None:
             self.new_by_kind.update(event.kind for event in events)
-            return
+            return len(events)
+        new = 0
         self._reach(min((event.occurred_at for event in events), default=None))
         for event in events:
             key = event.key
             self._seen[key] += 1
             if self._seen[key] > self._known[key]:
                 self.new_by_kind[event.kind] += 1
+                new += 1
             else:
                 self.met_known = True
+        return new
 
     def leave(self, kind: str) -> None:
         """A row that is there but is left for a later run fills its place in the count."""
@@ -154,7 +159,8 @@ class _Chain:
         self.pool: dict[str, str] = {}
         self.kept: list[Event] = []
         self.rejects: list[Reject] = []
-        self.unsettled = 0
+        self.unsettled: Counter[str] = Counter()
+        self._all_held = False  # the newest page brought nothing but rows that are held
         self.pages = 0
         self._join = want.join
         self.backend = ""
@@ -168,7 +174,9 @@ class _Chain:
             return False
         self.pages += 1
         self.rejects.extend(item for item in read if isinstance(item, Reject))
-        self._settle([event for event in new if self._inside(event)], served_at)
+        inside = [event for event in new if self._inside(event)]
+        brought = self._settle(inside, served_at)
+        self._all_held = not brought and 0 < len(inside) == len(rows)
         if rows and not more:
             self.backend = "elasticsearch"
         elif more and len(rows) < PAGE_ROWS:
@@ -187,6 +195,8 @@ class _Chain:
 
     def ended(self, next_page: str | None) -> str:
         """Why the chain is over after a page with this token; '' where it is not."""
+        if self.want.until_held and self._all_held and self._join is None:
+            return "held"
         if self.tally.filled and not self.want.to_the_end:
             return "filled"
         return "" if next_page is not None else "end"
@@ -204,17 +214,20 @@ class _Chain:
             return False
         return event.occurred_at < self.bounds[1]
 
-    def _settle(self, events: list[Event], served_at: datetime | None) -> None:
+    def _settle(self, events: list[Event], served_at: datetime | None) -> int:
+        """Takes what is old enough; how many rows of the page are new, those that are left among them."""
+        left = 0
         limit = self.want.settled_before
         if limit is not None and events:
             border = stamp_us((served_at or utc_now()) - limit)
             for event in events:
                 if event.occurred_at > border:
                     self.tally.leave(event.kind)
-                    self.unsettled += 1
+                    self.unsettled[event.kind] += 1
+                    left += 1
             events = [event for event in events if event.occurred_at <= border]
-        self.tally.add(events)
         self.kept.extend(events)
+        return left + self.tally.add(events)
 
     def _pooled(self, event: Event) -> Event:
         """The same event on shared strings: a day repeats its names, agents and metadata thousands of times."""
@@ -228,7 +241,7 @@ class _Chain:
             requests,
             reason,
             dict(self.tally.new_by_kind),
-            self.unsettled,
+            dict(self.unsettled),
             self.backend,
             error,
         )

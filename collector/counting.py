@@ -27,16 +27,15 @@ _RETRY_AFTER = timedelta(hours=20)
 _RETRIED = frozenset({SliceState.SHORT, SliceState.OVER, SliceState.UNCOUNTABLE})
 
 
-def due_days(run: SourceRun, days: tuple[date, ...], *, again: bool) -> list[date]:
-    """The days to look at: covered, not sealed under the cover in force, and not found short only a while ago.
-
-    `again`: those found short a while ago too."""
+def due_days(run: SourceRun, days: tuple[date, ...]) -> list[date]:
+    """The days to look at: covered, not sealed under the cover in force, and not found short only a while ago, unless they
+    are to be tried again."""
     held = slices.slices(run.ledger, run.source_id, days[0], days[-1])
     left_out = set(run.settings.collect.exclude_days)
     for day in days:
         if day in left_out and (cover := cover_of(day, run.covers)):
             exclude(run, day, cover.version)
-    return [day for day in days if day not in left_out and run.scopes(day) and _is_due(run, day, held.get(day), again)]
+    return [day for day in days if day not in left_out and run.scopes(day) and _is_due(run, day, held.get(day))]
 
 
 def exclude(run: SourceRun, day: date, cover_version: int) -> None:
@@ -54,13 +53,13 @@ def exclude(run: SourceRun, day: date, cover_version: int) -> None:
     )
 
 
-def _is_due(run: SourceRun, day: date, row: slices.SliceRow | None, again: bool) -> bool:
+def _is_due(run: SourceRun, day: date, row: slices.SliceRow | None) -> bool:
     cover = cover_of(day, run.covers)
     if row is None or cover is None or row.cover_version != cover.version:
         return True
     if row.state in SEALED_STATES:
         return False
-    if again or row.state not in _RETRIED:
+    if run.again or row.state not in _RETRIED:
         return True
     return row.read_at is None or run.now() - row.read_at > _RETRY_AFTER
 

@@ -46,7 +46,7 @@ def reading_of(heading: landing.Heading, result: ChainResult, ended_at: datetime
         rows=len(result.events) + len(result.rejects),
         requests=result.requests,
         end_reason=result.end_reason,
-        complete=result.end_reason in ("filled", "end"),
+        complete=result.end_reason in ("filled", "held", "end"),
     )
 
 

@@ -22,10 +22,12 @@ from collector.repair import Repair
 from collector.run import SourceRun
 from collector.verdict import missing
 from warehouse import publish, slices, sources
+from warehouse.open_days import forget_look, looked_at, record_look
 
 # What one day may suffer without the source being stopped, unless it happens on one day after the other.
 _DAY_ERRORS = (ServerFailure, BrokenReply, WrongWindow)
 _MOST_FAILED_DAYS = 3
+_READ_THROUGH = frozenset({"filled", "held", "end", "bound"})
 _MOST_BEFORE_AN_EXPORT = 100  # requests for splitting where an export can follow: it is the cheaper way from there on
 
 
@@ -85,15 +87,18 @@ async def _complete_part(run: SourceRun, day: date, scope: Scope) -> bool:
     counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, scope.text))
     stored = slices.held_counts(run.ledger, run.source_id, day, scope.text)
     lacking = missing(counted.by_kind, stored) if counted else {}
-    if counted is None or not lacking:
+    looked = None if run.over(day) or run.again else looked_at(run.ledger, run.source_id, day, scope.text)
+    wanted = _since_looked(lacking, counted.by_kind, looked) if counted else {}
+    if counted is None or not wanted:
         return False
     cut = may_be_cut(run, counted.by_kind)
     want = Want(
-        lacking,
+        wanted,
         sum(counted.by_kind.values()),
         None if run.over(day) else run.settle,
         to_the_end=cut,
         join=run.joins.pop((day, scope.text), None),
+        until_held=looked is not None,
     )
     log = run.left.pop((day, scope.text), None) or _begin(run, day, scope)
 
@@ -103,7 +108,7 @@ async def _complete_part(run: SourceRun, day: date, scope: Scope) -> bool:
         return page
 
     try:
-        result = await read_chain(fetch, log, want, tally(run, day, scope, lacking, stored), Place.of(scope))
+        result = await read_chain(fetch, log, want, tally(run, day, scope, wanted, stored), Place.of(scope))
         await _keep(run, log, result, lacking)
     finally:
         log.close()
@@ -111,7 +116,7 @@ async def _complete_part(run: SourceRun, day: date, scope: Scope) -> bool:
     if cut and result.error is None:
         await vouch(run, day, scope)
     if not run.over(day):
-        _note_pace(run, lacking, result)
+        await asyncio.to_thread(_note_open_day, run, log.heading, counted.by_kind, lacking, result)
     if isinstance(result.error, PART_ERRORS):
         refuse(run, scope, [day], result.error)
     elif result.error is not None:
@@ -119,12 +124,27 @@ async def _complete_part(run: SourceRun, day: date, scope: Scope) -> bool:
     return True
 
 
-def _note_pace(run: SourceRun, lacking: dict[str, int], result: ChainResult) -> None:
-    """What an open day's chain says of the source: how fast rows come, and whether it skipped any."""
+def _since_looked(lacking: dict[str, int], counted: dict[str, int], looked: dict[str, int] | None) -> dict[str, int]:
+    """Of what is missing, what an open day's last look cannot have met: what paging skipped then waits for the day's end."""
+    if looked is None:
+        return lacking
+    since = {kind: min(number, counted[kind] - looked.get(kind, 0)) for kind, number in lacking.items()}
+    return {kind: number for kind, number in since.items() if number > 0}
+
+
+def _note_open_day(
+    run: SourceRun, heading: landing.Heading, counted: dict[str, int], lacking: dict[str, int], result: ChainResult
+) -> None:
+    """What an open day's chain says of the source: how fast rows come, whether it skipped any, and how far it came."""
+    key = (run.ledger, run.source_id, heading.day, heading.scope)
     run.numbers.open_rows_per_second = max(run.numbers.open_rows_per_second, rows_per_second(result.events))
-    if result.end_reason in ("end", "bound"):
-        short = {kind: number - result.new_by_kind.get(kind, 0) for kind, number in lacking.items()}
-        run.numbers.open_rows_lost += sum(number for number in short.values() if number > 0)
+    if result.end_reason not in _READ_THROUGH:
+        forget_look(*key)
+        return
+    short = {kind: number - result.new_by_kind.get(kind, 0) for kind, number in lacking.items()}
+    run.numbers.open_rows_lost += sum(number for number in short.values() if number > 0)
+    unsettled = result.unsettled_by_kind
+    record_look(*key, {kind: number - unsettled.get(kind, 0) for kind, number in counted.items()}, run.now())
 
 
 async def _repair(run: SourceRun, day: date, scope: Scope) -> None:

@@ -8,6 +8,7 @@ from collector.merging import merge, reading_of
 from collector.normalise import Place
 from collector.quay.scopes import Scope
 from collector.run import SourceRun
+from warehouse.open_days import forget_look
 from warehouse.parts import user_namespaces
 
 
@@ -21,6 +22,7 @@ def recover(run: SourceRun) -> None:
         elif not log.heading.part and usable(log, run.over_at(log.heading.day), run.now()):
             run.left[log.heading.day, log.heading.scope] = log
         else:
+            forget_look(run.ledger, run.source_id, log.heading.day, log.heading.scope)
             if not log.heading.part and (token := living_token(log, run.now())):
                 run.joins[log.heading.day, log.heading.scope] = token
             _merge_rest(run, log)

@@ -119,7 +119,7 @@ class Repair:
         except QuayError as trouble:
             error = trouble
         result = ChainResult(
-            joined.events, [], self.requests - requests, "stitched", dict(joined.new_by_kind), 0, "", error
+            joined.events, [], self.requests - requests, "stitched", dict(joined.new_by_kind), {}, "", error
         )
         self._keep(heading, result)
         _ended(error, part)

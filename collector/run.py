@@ -49,6 +49,7 @@ class SourceRun:
     joins: dict[tuple[date, str], str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     numbers: Numbers = field(default_factory=Numbers)
+    again: bool = False  # the days were named: what was tried a while ago is tried again
     failed_days: int = 0
     stopping: bool = False
     published_at: float = 0.0

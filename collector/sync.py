@@ -181,12 +181,13 @@ class _Work:
     async def do(self, request: SyncRequest) -> SourceOutcome:
         """Never raises what is the source's fault: that is in the outcome."""
         run = self._run
+        run.again = request.named_days
         asked = days_asked(run.settings, request, run.now().date())
         days = tuple(days_between(asked.first, asked.last))
         error: QuayError | CollectorError | None = None
         async with run.client:
             try:
-                await _complete(run, days, self._mailbox, again=request.named_days)
+                await _complete(run, days, self._mailbox)
             except (QuayError, CollectorError) as stopped:
                 error = stopped
             finally:
@@ -224,7 +225,7 @@ class _Work:
         )
 
 
-async def _complete(run: SourceRun, days: tuple[date, ...], mailbox: Mailbox | None, *, again: bool) -> None:
+async def _complete(run: SourceRun, days: tuple[date, ...], mailbox: Mailbox | None) -> None:
     """Counts what is not sealed, reads what is missing, judges each day; oldest first."""
     sources.register_source(run.ledger, run.source_id, run.source.name or run.source_id, run.source.url, run.now())
     if not days:
@@ -232,10 +233,10 @@ async def _complete(run: SourceRun, days: tuple[date, ...], mailbox: Mailbox | N
     run.tell("cover", None)
     await settle_cover(run, days[0])
     await asyncio.to_thread(recover, run)
-    due = due_days(run, days, again=again)
+    due = due_days(run, days)
     run.tell("count", None)
     await count(run, due)
-    grown = [] if again else await recount(run, days)
+    grown = [] if run.again else await recount(run, days)
     wanted = sorted({*due, *grown})
     await _export(run, mailbox, wanted, fell_short=False)
     await read(run, wanted)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import msgspec
+
 from simulator.effects.replay import replay
 from simulator.entities.accounts import Account
 from simulator.generate import life, traffic, world
@@ -32,6 +34,8 @@ def believable(seed: int, events: int, start_us: int, end_us: int, unit_us: int)
     del stage.rows[round(events * (STORY_SHARE + 0.1)) :]
     traffic.play(stage, events)
     stage.rows.sort(key=lambda row: row.stamp_us)
+    if unit_us == 1:
+        _untie(stage.rows)
     furnish(made, stage.rows, seed, start_us)
     made.registry.logged_secrets += SPOKEN
     closed = made.organisation(world.DELETED_ORGANISATION).account
@@ -39,6 +43,15 @@ def believable(seed: int, events: int, start_us: int, end_us: int, unit_us: int)
     _end(made, closed)
     settle(made.registry, end_us)
     return made.registry, stage.rows
+
+
+def _untie(rows: list[Row]) -> None:
+    """A clock of microseconds gives no two rows the same stamp, whatever the script says."""
+    last_us = -1
+    for number, row in enumerate(rows):
+        if row.stamp_us <= last_us:
+            rows[number] = row = msgspec.structs.replace(row, stamp_us=last_us + 1)
+        last_us = row.stamp_us
 
 
 def _end(made: world.World, closed: Account) -> None:

@@ -152,6 +152,17 @@ async def test_an_open_day_is_read_down_to_what_is_held(begin: Callable[[], Chai
     assert (result.end_reason, result.requests, result.new_by_kind) == ("filled", 1, {"pull_repo": 5})
 
 
+async def test_a_day_that_was_read_through_ends_at_a_page_of_held_rows(begin: Callable[[], ChainLog]) -> None:
+    stored = [normalise(line, PLACE) for line in rows(range(100, 0, -1))]
+    keys = Counter(event.key for event in stored if isinstance(event, Event))
+    script = {None: "a", "a": "b", "b": "c"}  # the first page's new rows end a stretch of which some were skipped
+    pages = dict(zip(script, (range(105, 85, -1), range(85, 65, -1), range(65, 45, -1)), strict=True))
+    source = Source({token: [page(rows(pages[token]), script[token])] for token in script})
+    want = Want({"pull_repo": 9}, 109, None, until_held=True)
+    result = await read_chain(source, begin(), want, Tally(want.missing, lambda _: keys), PLACE)
+    assert (result.end_reason, source.asked, result.new_by_kind) == ("held", [None, "a"], {"pull_repo": 5})
+
+
 async def test_a_known_key_counts_only_as_often_as_it_is_held(begin: Callable[[], ChainLog]) -> None:
     twin = normalise(row(7), PLACE)
     assert isinstance(twin, Event)
@@ -174,7 +185,7 @@ async def test_rows_too_young_to_be_settled_are_left_and_fill_their_place(begin:
     served_at = START + timedelta(seconds=102)
     source = Source({None: [page(rows([101, 99, 60, 50]), "a", served_at)]})
     result = await read(source, begin(), {"pull_repo": 4}, settle=timedelta(seconds=5))
-    assert (result.end_reason, seconds(result), result.unsettled_rows) == ("filled", [60, 50], 2)
+    assert (result.end_reason, seconds(result), result.unsettled_by_kind) == ("filled", [60, 50], {"pull_repo": 2})
 
 
 async def test_a_failure_keeps_what_came_and_a_later_run_reads_on(begin: Callable[[], ChainLog]) -> None:

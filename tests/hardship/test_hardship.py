@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from collector.sync import Progress, SyncRequest
+from collector.sync import Progress, Report, SourceOutcome, SyncRequest, quiet
 from service.work import sync_and_publish
-from tests.hardship.hard import END, check, collect, held, settings, truth
+from settings import Settings
+from tests.hardship.hard import END, check, collect, deficits, held, settings, truth
 from tests.hardship.soak import kill_and_go_on
 from warehouse.ledger import Ledger
 
@@ -95,8 +96,68 @@ def test_late_rows_are_found_when_sealed_days_are_counted_again(start_simulator:
     assert check(tmp_path, quay) == 0
 
 
+MIDDAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def look(home: Path, chosen: Settings, now: datetime = MIDDAY, report: Report = quiet) -> SourceOutcome:
+    """The clock's own run."""
+    with Ledger.open(home, command="test") as ledger:
+        done = sync_and_publish(ledger, chosen, SyncRequest(), command="test", now=lambda: now, report=report)
+        return asyncio.run(done).sources[0]
+
+
+def arrivals(number: int) -> list[dict[str, Any]]:
+    """So many rows of the last minutes before midday, a second apart."""
+    first = MIDDAY - timedelta(seconds=number)
+    return [
+        {"namespace": "acme", "metadata": {"number": n}, "datetime": (first + timedelta(seconds=n)).isoformat()}
+        for n in range(number)
+    ]
+
+
+@pytest.fixture
+def lossy(start_simulator: Any, tmp_path: Path) -> Any:
+    """A registry at midday, of whose whole seconds the first look at the day missed many."""
+    made = ("--scenario", "steady:0.2", "--events", "1000", "--days", "1", "--now", MIDDAY.isoformat())
+    quay = start_simulator(*made, *SECONDS)
+    look(tmp_path, settings(quay))
+    assert deficits(tmp_path) > 200
+    return quay
+
+
+def test_what_an_open_day_lacks_is_not_asked_for_at_each_look(lossy: Any, tmp_path: Path) -> None:
+    lacking = deficits(tmp_path)
+    assert look(tmp_path, settings(lossy)).requests == 1
+    lossy.control("insert", rows=arrivals(30))
+    outcome = look(tmp_path, settings(lossy))
+    assert (outcome.events_new, outcome.requests) == (30, 3)
+    assert check(tmp_path, lossy) == lacking
+    lossy.control("insert", rows=[arrivals(1)[0]] * 21)  # a look that loses a row itself ends where held rows begin
+    assert look(tmp_path, settings(lossy)).requests <= 5
+    outcome = look(tmp_path, settings(lossy), MIDDAY + timedelta(days=1))
+    assert check(tmp_path, lossy) == 0
+    assert outcome.states["repaired"] == 1
+
+
+def test_a_look_that_breaks_off_leaves_no_gap_below_what_it_brought(lossy: Any, tmp_path: Path) -> None:
+    lacking = deficits(tmp_path)
+    lossy.control("insert", rows=arrivals(200))
+    poor = settings(lossy, retries=0)
+
+    def break_off(progress: Progress) -> None:
+        if progress.stage == "read" and progress.requests == 4:
+            lossy.control("faults", rates={"error": 1.0})
+
+    stopped = look(tmp_path, poor, report=break_off)
+    assert 0 < stopped.events_new < 200
+    lossy.control("faults")
+    look(tmp_path, poor)
+    assert check(tmp_path, lossy) <= lacking
+
+
 def test_rows_that_arrive_while_paging_are_taken_once(start_simulator: Any, tmp_path: Path) -> None:
-    quay = start_simulator("--events", "600", "--days", "2", "--precision", "second")
+    made = ("--events", "600", "--days", "2", "--now", MIDDAY.isoformat())
+    quay = start_simulator(*made, *SECONDS)
     chosen = settings(quay)
     chosen = chosen.model_copy(update={"collect": chosen.collect.model_copy(update={"settle_seconds": 1.0})})
     left = 40
@@ -107,13 +168,13 @@ def test_rows_that_arrive_while_paging_are_taken_once(start_simulator: Any, tmp_
             left -= 1
             quay.control("insert", rows=[{"namespace": "platform", "metadata": {"number": left // 2}}] * 2)
 
-    with Ledger.open(tmp_path, command="test") as ledger:
-        asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(), command="test", report=arrive))
+    look(tmp_path, chosen, report=arrive)
     assert held(tmp_path) <= truth(quay)
     time.sleep(2.2)
-    with Ledger.open(tmp_path, command="test") as ledger:
-        asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(), command="test"))
-    assert check(tmp_path, quay) == 0
+    look(tmp_path, chosen)
+    check(tmp_path, quay)
+    look(tmp_path, chosen, MIDDAY + timedelta(days=1))
+    assert check(tmp_path, quay) <= 0.01 * 680
 
 
 def collect_later(home: Path, chosen: Any) -> None:
