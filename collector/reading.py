@@ -17,6 +17,7 @@ from collector.merging import exceeds, merge, reading_of, tally
 from collector.normalise import Place
 from collector.quay import logs
 from collector.quay.errors import BrokenReply, QuayError, ServerFailure, WrongWindow
+from collector.quay.logs import PAGE_ROWS
 from collector.quay.scopes import Scope
 from collector.repair import Repair
 from collector.run import SourceRun
@@ -116,7 +117,8 @@ async def _complete_part(run: SourceRun, day: date, scope: Scope) -> bool:
     if cut and result.error is None:
         await vouch(run, day, scope)
     if not run.over(day):
-        await asyncio.to_thread(_note_open_day, run, log.heading, counted.by_kind, lacking, result)
+        await asyncio.to_thread(_note_open_day, run, log.heading, counted.by_kind, wanted, result)
+        run.numbers.open_rows_lost += sum(_short(lacking, result).values())
     if isinstance(result.error, PART_ERRORS):
         refuse(run, scope, [day], result.error)
     elif result.error is not None:
@@ -133,7 +135,7 @@ def _since_looked(lacking: dict[str, int], counted: dict[str, int], looked: dict
 
 
 def _note_open_day(
-    run: SourceRun, heading: landing.Heading, counted: dict[str, int], lacking: dict[str, int], result: ChainResult
+    run: SourceRun, heading: landing.Heading, counted: dict[str, int], wanted: dict[str, int], result: ChainResult
 ) -> None:
     """What an open day's chain says of the source: how fast rows come, whether it skipped any, and how far it came."""
     key = (run.ledger, run.source_id, heading.day, heading.scope)
@@ -141,19 +143,27 @@ def _note_open_day(
     if result.end_reason not in _READ_THROUGH:
         forget_look(*key)
         return
-    short = {kind: number - result.new_by_kind.get(kind, 0) for kind, number in lacking.items()}
-    run.numbers.open_rows_lost += sum(number for number in short.values() if number > 0)
+    run.skipped[heading.day, heading.scope] = sum(_short(wanted, result).values())
     unsettled = result.unsettled_by_kind
     record_look(*key, {kind: number - unsettled.get(kind, 0) for kind, number in counted.items()}, run.now())
 
 
+def _short(wanted: dict[str, int], result: ChainResult) -> dict[str, int]:
+    """By kind, what a chain did not bring of what was wanted."""
+    return {kind: max(0, number - result.new_by_kind.get(kind, 0)) for kind, number in wanted.items()}
+
+
 async def _repair(run: SourceRun, day: date, scope: Scope) -> None:
-    """A closed day that still lacks events is split, within the requests that the settings allow for it."""
+    """A day that still lacks events is split, within the requests that the settings allow for it. One that is not over waits
+    for its end, unless this very look skipped a page of rows or more: then a request for each of them is not too much."""
     most = run.settings.collect.repair_requests
     if run.source.exports != "off":
         most = min(most, _MOST_BEFORE_AN_EXPORT)
+    if not run.over(day):
+        skipped = run.skipped.pop((day, scope.text), 0)
+        most = min(most, skipped) if skipped >= PAGE_ROWS else 0
     repair = Repair(run, day, scope, most)
-    if not run.over(day) or most == 0 or not (lacking := repair.lacking()):
+    if most == 0 or not (lacking := repair.lacking()):
         return
     complete = await repair.mend()
     left = sum(repair.lacking().values())

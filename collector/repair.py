@@ -1,4 +1,4 @@
-"""Repair: a closed day that one chain could not bring whole is split into parts, counted and read where something is missing.
+"""Repair: a day that one chain could not bring whole is split into parts, counted and read where something is missing.
 
 Quay skips rows where a page ends between two of the same stamp. A narrower list ends its pages elsewhere, so it brings rows
 that the wider one skipped. Cheapest first: each part is counted (one request) before it is read, and only parts that lack
@@ -35,11 +35,14 @@ _GONE = (Forbidden, NotFound, BadRequest)
 
 
 class Repair:
-    """The repair of one scope's part of one closed day, within a number of requests."""
+    """The repair of one scope's part of one day, within a number of requests.
+
+    Of a day that is not over, only what lies below the newest held row is looked for; rows that came since are nobody's loss."""
 
     def __init__(self, run: SourceRun, day: date, scope: Scope, most_requests: int) -> None:
         self._run, self._day, self._scope = run, day, scope
         self._left = most_requests
+        self._settle = None if run.over(day) else run.settle
         self._users = user_namespaces(run.ledger, run.source_id, day)
         self._later_rows = 0
         self._stubborn: list[tuple[Part, dict[str, int]]] = []
@@ -115,7 +118,7 @@ class Repair:
         fetch = self._fetch(part, None)
         requests, error = self.requests, None
         try:
-            await stitch(fetch, self._starts, joined, lacking, day_bounds_us(day), place, most)
+            await stitch(fetch, self._starts, joined, lacking, self._bounds(), place, most)
         except QuayError as trouble:
             error = trouble
         result = ChainResult(
@@ -124,8 +127,18 @@ class Repair:
         self._keep(heading, result)
         _ended(error, part)
 
+    def _bounds(self) -> tuple[int, int]:
+        """Where the rows lie that are stitched: the day, or what of it is settled."""
+        start, end = day_bounds_us(self._day)
+        if self._settle is not None:
+            held = held_key_counts(self._run, self._day, self._scope)
+            end = max((key[0] for key in held), default=start)
+        return start, end
+
     async def _shift(self) -> None:
         """Reads what still lacks events once more in a longer window: the later rows shift where its pages end."""
+        if self._settle is not None:
+            return
         for later_days in range(1, _MOST_LATER_DAYS + 1):
             for part, _ in sorted(self._stubborn, key=lambda item: sum(item[1].values())):
                 if self._left <= 0 or not self.lacking():
@@ -165,7 +178,7 @@ class Repair:
         watch = Watch()
         fetch = self._fetch(part, watch)
         stored = slices.held_counts(run.ledger, run.source_id, day, self._scope.text)
-        want = Want(lacking, sum(counted.values()) + self._later_rows, None, later_days=part.later_days)
+        want = Want(lacking, sum(counted.values()) + self._later_rows, self._settle, later_days=part.later_days)
         try:
             known = tally(run, day, self._scope, lacking, stored)
             place = Place.of(part.scope, user_namespaces=self._users)
@@ -193,10 +206,10 @@ class Repair:
         return fetch
 
     def _keep(self, heading: landing.Heading, result: ChainResult) -> None:
-        """Merges what a part brought, unless the day would then hold more than is counted."""
+        """Merges what a part brought, unless a closed day would then hold more than is counted."""
         run = self._run
         reading = reading_of(heading, result, run.now())
-        if exceeds(result, self.lacking()):
+        if self._settle is None and exceeds(result, self.lacking()):
             slices.record_void(run.ledger, reading, "brought more than the day lacks: rows were given twice")
         else:
             run.numbers.events_new += merge(run, reading, result).new_events

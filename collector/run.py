@@ -47,6 +47,9 @@ class SourceRun:
     refusal: QuayError | None = None  # the newest of them
     left: dict[tuple[date, str], ChainLog] = field(default_factory=dict)
     joins: dict[tuple[date, str], str] = field(default_factory=dict)
+    skipped: dict[tuple[date, str], int] = field(
+        default_factory=dict
+    )  # rows that this run's look at an open day missed
     notes: list[str] = field(default_factory=list)
     numbers: Numbers = field(default_factory=Numbers)
     again: bool = False  # the days were named: what was tried a while ago is tried again

@@ -63,9 +63,7 @@ def test_renames_and_deletions_between_readings_change_nothing_that_is_held(
     start_simulator: Any, tmp_path: Path
 ) -> None:
     quay = start_simulator("--scenario", "steady:0.2", "--events", "600", "--days", "1", *SECONDS)
-    poor = settings(quay)
-    poor = poor.model_copy(update={"collect": poor.collect.model_copy(update={"repair_requests": 0})})
-    collect(tmp_path, poor, 1)
+    collect(tmp_path, unrepaired(settings(quay)), 1)
     before = held(tmp_path)
     assert before < truth(quay)
     quay.control("delete", name="acme+ci")
@@ -120,20 +118,38 @@ def lossy(start_simulator: Any, tmp_path: Path) -> Any:
     """A registry at midday, of whose whole seconds the first look at the day missed many."""
     made = ("--scenario", "steady:0.2", "--events", "1000", "--days", "1", "--now", MIDDAY.isoformat())
     quay = start_simulator(*made, *SECONDS)
-    look(tmp_path, settings(quay))
+    look(tmp_path, unrepaired(settings(quay)))
     assert deficits(tmp_path) > 200
     return quay
 
 
+def unrepaired(chosen: Settings) -> Settings:
+    """The same without a repair."""
+    return chosen.model_copy(update={"collect": chosen.collect.model_copy(update={"repair_requests": 0})})
+
+
+def test_a_page_of_rows_that_a_look_skipped_is_repaired_at_once(start_simulator: Any, tmp_path: Path) -> None:
+    made = ("--scenario", "steady:0.2", "--events", "1000", "--days", "1", "--now", MIDDAY.isoformat())
+    quay = start_simulator(*made, *SECONDS)
+    first = look(tmp_path, settings(quay))
+    assert (check(tmp_path, quay), first.states["open"]) == (0, 1)
+    quay.control("insert", rows=arrivals(60) * 5)
+    look(tmp_path, settings(quay))
+    assert check(tmp_path, quay) <= 0.01 * 300
+    outcome = look(tmp_path, settings(quay), MIDDAY + timedelta(days=1))
+    assert (check(tmp_path, quay), outcome.states["repaired"]) == (0, 1)
+
+
 def test_what_an_open_day_lacks_is_not_asked_for_at_each_look(lossy: Any, tmp_path: Path) -> None:
     lacking = deficits(tmp_path)
-    assert look(tmp_path, settings(lossy)).requests == 1
+    chosen = unrepaired(settings(lossy))
+    assert look(tmp_path, chosen).requests == 1
     lossy.control("insert", rows=arrivals(30))
-    outcome = look(tmp_path, settings(lossy))
+    outcome = look(tmp_path, chosen)
     assert (outcome.events_new, outcome.requests) == (30, 3)
     assert check(tmp_path, lossy) == lacking
     lossy.control("insert", rows=[arrivals(1)[0]] * 21)  # a look that loses a row itself ends where held rows begin
-    assert look(tmp_path, settings(lossy)).requests <= 5
+    assert look(tmp_path, chosen).requests <= 5
     outcome = look(tmp_path, settings(lossy), MIDDAY + timedelta(days=1))
     assert check(tmp_path, lossy) == 0
     assert outcome.states["repaired"] == 1
@@ -142,7 +158,7 @@ def test_what_an_open_day_lacks_is_not_asked_for_at_each_look(lossy: Any, tmp_pa
 def test_a_look_that_breaks_off_leaves_no_gap_below_what_it_brought(lossy: Any, tmp_path: Path) -> None:
     lacking = deficits(tmp_path)
     lossy.control("insert", rows=arrivals(200))
-    poor = settings(lossy, retries=0)
+    poor = unrepaired(settings(lossy, retries=0))
 
     def break_off(progress: Progress) -> None:
         if progress.stage == "read" and progress.requests == 4:
