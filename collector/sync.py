@@ -6,6 +6,7 @@ One run asks each source side by side, each within its own budget. What was coll
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,7 @@ from collector.recovery import recover
 from collector.run import SourceRun
 from collector.spending import spent_of
 from settings import Settings, SettingsError, SourceSettings
-from warehouse import runs, slices, sources
+from warehouse import publish, runs, slices, sources
 from warehouse.ledger import Ledger
 
 
@@ -176,7 +177,8 @@ class _Work:
     def __init__(self, run: SourceRun, report: Report, mailbox: Mailbox | None) -> None:
         self._run, self._report, self._mailbox = run, report, mailbox
         run.tell = self._tell
-        run.published_at = time.monotonic()
+        # Whoever waits for the first copy of all gets it with the first day.
+        run.published_at = time.monotonic() if publish.is_any(run.ledger.home) else -math.inf
 
     async def do(self, request: SyncRequest) -> SourceOutcome:
         """Never raises what is the source's fault: that is in the outcome."""

@@ -90,6 +90,7 @@ class Service:
             self._cancel()
             self._scheduler.shutdown(wait=True)
             Service.current = None
+            self._publish_the_last()
             log.info("stopped")
 
     def health(self) -> dict[str, Any]:
@@ -126,6 +127,7 @@ class Service:
                 report=report,
                 mailbox=self._mailbox,
                 budgets=self._budgets,
+                often=order is None,
             )
         )
 
@@ -175,6 +177,13 @@ class Service:
     def publish(self) -> None:
         """A new copy for readers."""
         publish.publish(self._ledger, keep=self._settings.publish.keep, now=utc_now())
+
+    def _publish_the_last(self) -> None:
+        """What a sync left for the next one to publish."""
+        try:
+            self.publish()
+        except WarehouseError as error:
+            log.error("publish: %s", error)  # noqa: TRY400 -- an expected error is a sentence, not a traceback
 
     def serve_order(self, order: inbox.Order) -> None:
         """Does what a command handed over, and tells it."""

@@ -27,9 +27,11 @@ async def sync_and_publish(
     report: Callable[[Progress], None] = quiet,
     mailbox: Mailbox | None = None,
     budgets: Budgets | None = None,
+    often: bool = False,
 ) -> SyncOutcome:
     """Collects what is missing, then gives readers a new copy, whatever ended the collecting. `mailbox`: where callbacks
-    arrive; None: a receiver is opened for as long as the run takes, where a source may export."""
+    arrive; None: a receiver is opened for as long as the run takes, where a source may export. `often`: another such run
+    comes soon, so a copy that costs much can wait."""
     try:
         with contextlib.ExitStack() as stack:
             box = mailbox or stack.enter_context(receiver.opened(settings))
@@ -37,7 +39,8 @@ async def sync_and_publish(
                 ledger, settings, request, command=command, now=now, report=report, mailbox=box, budgets=budgets
             )
     finally:
-        publish.publish(ledger, keep=settings.publish.keep, now=now())
+        if not (often and publish.is_soon(ledger)):
+            publish.publish(ledger, keep=settings.publish.keep, now=now())
 
 
 async def inventory_and_publish(

@@ -48,6 +48,7 @@ class Ledger:
         self._closed = False
         self.writes = 0
         self.published_writes = -1
+        self.publish_next_at = 0.0  # monotonic seconds: a copy for no other reason than the time should wait until then
 
     @classmethod
     def open(cls, home: Path, *, command: str) -> Self:

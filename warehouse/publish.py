@@ -26,6 +26,7 @@ _SEQUENCE = re.compile(r"(\d{6,})\.duckdb")
 _CHECKPOINT_TRIES = 50
 _CHECKPOINT_PAUSE_S = 0.02
 _FULL_CODE = 28
+_IDLE_SHARE = 20  # so many times as long as a copy took, no other is made for the time's sake
 # A process of its own: were the live file opened and closed here a second time, POSIX would drop DuckDB's lock on it.
 _COPY = """
 import errno, fcntl, os, shutil, sys
@@ -62,6 +63,7 @@ def publish(ledger: Ledger, *, keep: int, now: datetime) -> Published:
     copy, that copy is said to be as of `now`. Raises DiskFull, WarehouseError; the copies before stay valid."""
     folder = ledger.home / PUBLISHED_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
     with ledger.quiescent() as cursor, translated(folder):
         _sweep(folder)
         held = _read_pointer(folder)
@@ -75,7 +77,20 @@ def publish(ledger: Ledger, *, keep: int, now: datetime) -> Published:
         _point(folder, pointer)
         ledger.published_writes = ledger.writes
     _remove_old(folder, keep, pointer.file)
+    ended = time.monotonic()
+    ledger.publish_next_at = ended + _IDLE_SHARE * (ended - began)
     return Published(folder / pointer.file, pointer.published_at, pointer.sequence)
+
+
+def is_soon(ledger: Ledger) -> bool:
+    """Whether the copy before was made so short a while ago, for what it took, that another can wait. Where a source is
+    looked at every few seconds, a large ledger would else do little but copy itself."""
+    return time.monotonic() < ledger.publish_next_at
+
+
+def is_any(home: Path) -> bool:
+    """Whether readers have a copy at all."""
+    return (home / PUBLISHED_FOLDER / POINTER).exists()
 
 
 def newest(home: Path) -> Published:

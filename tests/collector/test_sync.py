@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -150,6 +151,16 @@ def test_an_open_day_is_followed_with_one_request_when_quiet(start_simulator: An
     today = datetime.now(UTC).date()
     quiet = collect(tmp_path, chosen, today, today).sources[0]
     assert (quiet.events_new, quiet.requests) == (0, 1)
+
+
+def test_a_run_that_another_follows_soon_leaves_the_copy_to_it(quay: Any, tmp_path: Path) -> None:
+    chosen = settings(quay.url, quay.tokens["superuser"])
+    days = [date.fromisoformat(END) - timedelta(days=back) for back in (0, 1, 2)]
+    with Ledger.open(tmp_path, command="test") as ledger:
+        for day, next_at, expected in zip(days, (0.0, math.inf, 0.0), (1, 1, 3), strict=True):
+            ledger.publish_next_at = next_at
+            asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(day, day), command="test", often=True))
+            assert len({event["datetime"][:16] for event in map(json.loads, held(tmp_path))}) == expected
 
 
 def test_rows_that_nobody_can_read_are_counted_and_shown(start_simulator: Any, tmp_path: Path) -> None:
