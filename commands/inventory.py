@@ -23,11 +23,15 @@ from commands.console import AsJson, Home, Output, Sources, as_day, err, out, pr
 from commands.syncing import end_of_inventory, inventory_here, inventory_there
 from commands.writing import CsvTable, Form, ReportForm, Top, write_report
 from reports.inventory import changes as changes_report
+from reports.inventory import listing as list_report
 from reports.inventory import show as show_report
 from warehouse.errors import LedgerBusy, NotPublished
 from warehouse.ledger import Ledger
 from warehouse.snapshot import Snapshot
 
+AsOfDay = Annotated[
+    date | None, typer.Option("--as-of", parser=as_day, metavar="DAY", help="As it was at the end of this UTC day.")
+]
 app = typer.Typer(help="What exists in the registry, who may do what, how big it is, over time.", no_args_is_help=True)
 
 
@@ -59,9 +63,7 @@ def show(
     name: Annotated[
         str, typer.Argument(help="alice, acme+ci, acme/developers, acme/web, acme or acme/web:latest.", metavar="NAME")
     ],
-    as_of: Annotated[
-        date | None, typer.Option("--as-of", parser=as_day, metavar="DAY", help="As it was at the end of this UTC day.")
-    ] = None,
+    as_of: AsOfDay = None,
     home: Home = settings_room.DEFAULT_HOME,
     source: Sources = None,
     top: Top = 50,
@@ -74,6 +76,39 @@ def show(
     with Snapshot.open(home) as snapshot, err.status("reading"):
         built = show_report.build(
             snapshot, kind, name, as_of=as_of, source_ids=tuple(source or ()), top=0 if as_json else top
+        )
+    write_report(built, ReportForm.JSON if as_json else form, table, output)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str, typer.Argument(help="user, robot, team, repository, organisation or tag.", metavar="KIND")],
+    within: Annotated[
+        str | None,
+        typer.Option("--in", metavar="NAME", help="Only what belongs to this namespace or, of tags, this repository."),
+    ] = None,
+    by: Annotated[
+        str, typer.Option("--by", metavar="COLUMN", help="Sort by this column, such as idle_days; else by name.")
+    ] = "",
+    as_of: AsOfDay = None,
+    home: Home = settings_room.DEFAULT_HOME,
+    source: Sources = None,
+    top: Top = 50,
+    form: Form = ReportForm.TERMINAL,
+    table: CsvTable = "",
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """All objects of a kind, a line each: size, use, members, roles, and what is unknown of them."""
+    with Snapshot.open(home) as snapshot, err.status("reading"):
+        built = list_report.build(
+            snapshot,
+            kind,
+            within=within,
+            by=by,
+            as_of=as_of,
+            source_ids=tuple(source or ()),
+            top=0 if as_json else top,
         )
     write_report(built, ReportForm.JSON if as_json else form, table, output)
 

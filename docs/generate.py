@@ -32,6 +32,7 @@ _COMMANDS: tuple[tuple[str, ...], ...] = (
     ("status",),
     ("inventory", "sync"),
     ("inventory", "show"),
+    ("inventory", "list"),
     ("inventory", "diff"),
     ("inventory", "ask"),
     ("events",),

@@ -17,7 +17,7 @@ from pages.state import Bar, Query
 from reports import events, registry
 from reports.coverage import Coverage, measure
 from reports.events import EventsPage, ExportForm
-from reports.inventory import changes, show, subjects
+from reports.inventory import changes, listing, show, subjects
 from reports.inventory import coverage as inventory_coverage
 from reports.model import Report
 from reports.period import Period
@@ -30,6 +30,8 @@ from warehouse.snapshot import Snapshot
 HOME_VARIABLE = "QUAYLEDGER_HOME"
 # More names than a choice is searched through; others can be typed.
 _MOST_NAMES = 20_000
+# More rows than a browser is given at once; the terminal gives all.
+_MOST_LISTED = 5_000
 
 
 def home(arguments: list[str]) -> Path:
@@ -77,6 +79,10 @@ class Record:
     def inventory_object(self, ask: Ask) -> Report:
         """The object that is asked for. Raises UnknownObject."""
         return _inventory_object(self._at, ask.kind, ask.name or "", ask.day, ask.sources)
+
+    def inventory_list(self, ask: Ask) -> Report:
+        """All objects of the kind that is asked for, as many as a browser is shown."""
+        return _inventory_list(self._at, ask.kind, ask.day, ask.sources)
 
     def inventory_changes(self, ask: Ask) -> Report:
         """What changed in the days that are asked for."""
@@ -164,6 +170,12 @@ def _inventory_object(
 ) -> Report:
     with _snapshot(at) as snapshot:
         return show.build(snapshot, kind, name, as_of=day, source_ids=sources)
+
+
+@st.cache_data(max_entries=32, show_spinner="Reading the inventory …")
+def _inventory_list(at: tuple[str, int, str], kind: str, day: date | None, sources: tuple[str, ...]) -> Report:
+    with _snapshot(at) as snapshot:
+        return listing.build(snapshot, kind, as_of=day, source_ids=sources, top=_MOST_LISTED)
 
 
 @st.cache_data(max_entries=32, show_spinner="Comparing …")

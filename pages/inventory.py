@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 import streamlit as st
@@ -18,7 +19,7 @@ from reports.inventory.subjects import KINDS, NOTHING_READ
 from reports.model import Report
 from warehouse.errors import NotPublished
 
-_TABS = {"object": "One object", "changes": "Changes", "coverage": "Coverage"}
+_TABS = {"object": "Objects", "changes": "Changes", "coverage": "Coverage"}
 _VIEW_OF = {label: view for view, label in _TABS.items()}
 _KINDS = {kind.name: kind for kind in KINDS}
 _ALL = ""
@@ -55,9 +56,9 @@ def _is_there(record: Record) -> bool:
 
 
 def _object(record: Record, ask: Ask) -> None:
-    number = _object_controls(record, ask)
+    _object_controls(record, ask)
     if not ask.name:
-        st.caption(f"Choose a name: {number:,} of this kind are known on that day. One that is gone can be typed.")
+        _list(record, ask)
         return
     try:
         report = record.inventory_object(ask)
@@ -68,8 +69,31 @@ def _object(record: Record, ask: Ask) -> None:
     _report(record, report, f"inventory-{ask.kind}-{ask.name}")
 
 
-def _object_controls(record: Record, ask: Ask) -> int:
-    """Kind, name, day and source; how many names there are to choose from."""
+def _list(record: Record, ask: Ask) -> None:
+    """All objects of the kind; a click on one opens it."""
+    report = record.inventory_list(ask)
+    clicked = "Click on a line, or choose a name." if report.tables[0].total_rows else "None is known on that day."
+    st.caption(f"{clicked} One that is gone can be typed.")
+    row = _report(record, report, f"inventory-{ask.kind}s")
+    if row is not None:
+        _open(ask, row)
+
+
+def _open(ask: Ask, row: dict[str, Any]) -> None:
+    """The object of a line, by the address."""
+    sources = (row["source_id"],) if "source_id" in row else ask.sources
+    st.query_params.from_dict(_address(msgspec.structs.replace(ask, name=row["name"], sources=sources)))
+    st.rerun()
+
+
+def _address(ask: Ask) -> dict[str, str]:
+    """The address as it is, with what is asked now."""
+    others = {name: value for name, value in st.query_params.to_dict().items() if name not in ASK_PARAMS}
+    return {**others, **write_ask(ask)}
+
+
+def _object_controls(record: Record, ask: Ask) -> None:
+    """Kind, name, day and source."""
     kind, name, day, source = st.columns([1.1, 3, 1.1, 1.2], vertical_alignment="bottom")
     _seed("inventory-kind", ask.kind)
     kind.selectbox("Kind", KIND_NAMES, key="inventory-kind", on_change=_kind_changed, format_func=_title)
@@ -96,7 +120,6 @@ def _object_controls(record: Record, ask: Ask) -> int:
         format_func=text.visible,
         placeholder=f"Choose or type, such as {_KINDS[ask.kind].form}",
     )
-    return len(known)
 
 
 def _title(kind: str) -> str:
@@ -167,8 +190,11 @@ def _source(place: st.delta_generator.DeltaGenerator, record: Record, ask: Ask) 
     )
 
 
-def _report(record: Record, report: Report, name: str, *, collapsed: frozenset[str] = frozenset()) -> None:
-    """The report: how much of it is known, its figures, its tables."""
+def _report(
+    record: Record, report: Report, name: str, *, collapsed: frozenset[str] = frozenset()
+) -> dict[str, Any] | None:
+    """The report: how much of it is known, its figures, its tables. Gives the row that was clicked on, if any."""
+    row: dict[str, Any] | None = None
     aside = f"{report.period.label} · record of {text.moment(record.published.published_at)}"
     parts.badge(report.coverage, aside)
     parts.metrics(report)
@@ -176,11 +202,13 @@ def _report(record: Record, report: Report, name: str, *, collapsed: frozenset[s
         if table.name in collapsed and not table.total_rows:
             continue
         parts.title(table.title)
-        parts.picked(table, f"inventory-{report.id}-{table.name}", stretch=len(table.columns) > _WIDE)
+        wide = len(table.columns) > _WIDE
+        row = parts.picked(table, f"inventory-{report.id}-{table.name}", stretch=wide, order="by name") or row
     if quiet := [table.title for table in report.tables if table.name in collapsed and not table.total_rows]:
         st.caption(f"Nothing is known to have changed: {', '.join(quiet)}.")
     parts.downloads(report, re.sub(r"[^A-Za-z0-9._-]+", "-", name))
     parts.notes(report.notes)
+    return row
 
 
 def _seed(key: str, value: object) -> None:
@@ -200,8 +228,7 @@ def _changed() -> None:
     ask = msgspec.structs.replace(before, view=_VIEW_OF[state["inventory-view"]])
     if ask.view == before.view:
         ask = _from_controls(ask)
-    others = {name: value for name, value in st.query_params.to_dict().items() if name not in ASK_PARAMS}
-    st.query_params.from_dict({**others, **write_ask(ask)})
+    st.query_params.from_dict(_address(ask))
 
 
 def _from_controls(ask: Ask) -> Ask:

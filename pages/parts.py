@@ -146,6 +146,7 @@ def picked(
     none: str = "Nothing in this period.",
     width: Width | None = None,
     stretch: bool = True,
+    order: str = "the busiest first",
 ) -> dict[str, Any] | None:
     """The table, or `none` said where it is empty and says nothing itself; a click on any cell gives its row. `width`: of
     text; None: as it needs; `stretch`: across the page, else as wide as its columns."""
@@ -168,7 +169,7 @@ def picked(
         width="stretch" if stretch else "content",
     )
     if value.frame.height < value.total_rows:
-        st.caption(f"{value.frame.height:,} of {value.total_rows:,} rows, the busiest first.")
+        st.caption(f"{value.frame.height:,} of {value.total_rows:,} rows, {order}.")
     for row, _ in chosen["selection"]["cells"]:
         return value.frame.row(row, named=True)
     return None

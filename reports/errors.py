@@ -19,6 +19,10 @@ class UnknownTable(ReportError):
     """The report has no table of that name."""
 
 
+class UnknownColumn(ReportError):
+    """The table has no column of that name."""
+
+
 class UnknownObject(ReportError):
     """Nothing of that name was ever seen, in the inventory or in the log; the text has the nearest names."""
 

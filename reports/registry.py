@@ -8,7 +8,7 @@ import msgspec
 
 from reports import overview, pipeline, usage
 from reports.errors import UnknownReport
-from reports.inventory import changes, coverage, show
+from reports.inventory import changes, coverage, listing, show
 from reports.model import Report
 
 
@@ -30,6 +30,7 @@ REPORTS: tuple[Entry, ...] = (
 # Of what there is: each is built from a snapshot and a question of its own.
 INVENTORY_REPORTS: tuple[Entry, ...] = (
     Entry(show.REPORT_ID, show.TITLE, show.build),
+    Entry(listing.REPORT_ID, listing.TITLE, listing.build),
     Entry(changes.REPORT_ID, changes.TITLE, changes.build),
     Entry(coverage.REPORT_ID, coverage.TITLE, coverage.build),
 )

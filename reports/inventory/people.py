@@ -24,7 +24,7 @@ from reports.inventory.subjects import Fate, Subject
 from reports.model import Metric
 
 _UNLISTED = "No list that could be read holds this account; permissions, teams or events name it."
-_OWN_LIST = "Quay lists a user's robots to their owner alone; others are known where permissions or events name them."
+OWN_LIST = "Quay lists a user's robots to their owner alone; others are known where permissions or events name them."
 Found = tuple[list[Metric], list[Drawn]]
 
 
@@ -111,7 +111,7 @@ def _robots(asked: Asked, name: str) -> Drawn:
         frame.sort("source_id", "robot"),
         ("robot", "description", "created_at", "listed"),
         [one(asked.source_ids, own_robots="")] if is_own else [],
-        note="" if is_own else _OWN_LIST,
+        note="" if is_own else OWN_LIST,
         empty="none" if is_own else "",
     )
 

@@ -161,10 +161,15 @@ def names(snapshot: Snapshot, kind: Kind, at: datetime | None, source_ids: Seque
     return found[:limit] if limit else found
 
 
-def _joined(frame: pl.DataFrame, kind: Kind) -> list[str]:
+def with_name(frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    """The frame with `name`, as it is asked for, of each object of the kind."""
     signs = {"repository": "/", "team": "/", "tag": ":"}
     parts = [part for name in kind.key for part in (pl.lit(signs.get(name, "")), pl.col(name))][1:]
-    return frame.select(pl.concat_str(parts).alias("name"))["name"].unique().sort().to_list()
+    return frame.with_columns(pl.concat_str(parts).alias("name"))
+
+
+def _joined(frame: pl.DataFrame, kind: Kind) -> list[str]:
+    return with_name(frame, kind)["name"].unique().sort().to_list()
 
 
 def _not_found(snapshot: Snapshot, subject: Subject, source_ids: Sequence[str]) -> str:

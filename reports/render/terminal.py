@@ -38,6 +38,7 @@ _TEXTUAL = ("text", "flag", "time", "day")
 _NAMES = ("text", "time")  # what may be broken where the width is short
 _LEAST = 6
 _MOST_CRAMPED = 4
+_MOST_BEYOND = 8  # what the columns can still be squeezed by before numbers are broken
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -116,8 +117,9 @@ def _drawn(table: Table, width: int) -> Grid:
     cramped = [
         chars for column, chars in zip(table.columns, widths, strict=True) if chars <= _LEAST and column.kind in _NAMES
     ]
-    is_too_wide = sum(widths) + 3 * len(widths) + 1 > width
-    return _records(table, rows) if is_too_wide and len(cramped) > _MOST_CRAMPED else _grid(table, rows, widths)
+    beyond = sum(widths) + 3 * len(widths) + 1 - width
+    is_too_wide = beyond > _MOST_BEYOND or (beyond > 0 and len(cramped) > _MOST_CRAMPED)
+    return _records(table, rows) if is_too_wide else _grid(table, rows, widths)
 
 
 def _grid(table: Table, rows: list[list[str]], widths: list[int]) -> Grid:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import signal
 import subprocess
@@ -98,6 +100,14 @@ def test_an_object_that_is_not_there_brings_the_nearest_names(run: Run, quay: An
     assert run("inventory", "sync", "--requests", "40", **asked).returncode == 0
     missed = run("inventory", "show", "user", "alcie")
     assert (missed.returncode, "alice" in missed.stderr) == (Exit.USAGE, True)
+    listed = run("inventory", "list", "organisation", "--by", "size_bytes", "--format", "csv")
+    assert listed.returncode == 0, listed.stderr
+    rows = list(csv.DictReader(io.StringIO(listed.stdout)))
+    sizes = [int(row["size_bytes"]) for row in rows if row["size_bytes"]]
+    assert "platform" in {row["name"] for row in rows}
+    assert sizes == sorted(sizes, reverse=True)
+    unsorted = run("inventory", "list", "organisation", "--by", "beauty")
+    assert (unsorted.returncode, "size_bytes" in unsorted.stderr) == (Exit.USAGE, True)
     wrong = run("inventory", "show", "teapot", "alice")
     assert (wrong.returncode, "repository" in wrong.stderr) == (Exit.USAGE, True)
     refused = run("inventory", "sync", url=quay.url, token="nonsense")

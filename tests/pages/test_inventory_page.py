@@ -129,6 +129,26 @@ def test_a_registry_that_was_never_looked_at_says_what_to_do(tmp_path: Path) -> 
     assert "Nothing has been read of this registry yet: run `quayledger inventory sync`" in said
 
 
+def test_without_a_name_all_of_a_kind_are_listed(ledger_home: Path) -> None:
+    tested = _open(ledger_home, {"kind": "robot", "day": "2026-11-12"})
+    assert "Click on a line" in _said(tested)
+    assert "acme+old" in tested.dataframe[0].value["name"].to_list()
+    assert "None is known on that day." in _said(_open(ledger_home, {"kind": "tag", "day": "2026-11-01"}))
+
+
+@needs_chromium
+def test_a_click_on_a_line_opens_the_object_and_back_is_the_list(page: Page, address: str) -> None:
+    page.goto(f"{address}/inventory?kind=organisation")
+    grid = page.get_by_test_id("stDataFrame").first
+    expect(grid).to_be_visible()
+    grid.click(position={"x": 60, "y": 36 + 18})
+    expect(page).to_have_url(re.compile("name=acme"))
+    expect(page.get_by_test_id("figure-robots")).to_be_visible()
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"kind=organisation$"))
+    expect(page.get_by_test_id("figure-organizations").locator(".v")).to_have_text("2")
+
+
 @needs_chromium
 def test_an_object_its_changes_and_its_events(page: Page, address: str) -> None:
     page.goto(f"{address}/?source=main")
@@ -145,6 +165,6 @@ def test_an_object_its_changes_and_its_events(page: Page, address: str) -> None:
     page.get_by_role("tab", name="Changes").click()
     expect(page).to_have_url(re.compile("view=changes"))
     expect(page.get_by_test_id("figure-renamed").locator(".v")).to_have_text("1")
-    page.get_by_role("tab", name="One object").click()
+    page.get_by_role("tab", name="Objects").click()
     page.get_by_role("button", name="Its events").click()
     expect(page).to_have_url(re.compile(r"/events\?.*actor=bob"))

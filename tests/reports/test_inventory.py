@@ -7,18 +7,19 @@ import io
 import json as json_module
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from collector.inventory.looks import LOOKS as DONE
-from reports.errors import UnknownFamily, UnknownObject
-from reports.inventory import changes, coverage, show
+from reports.errors import UnknownColumn, UnknownFamily, UnknownObject
+from reports.inventory import changes, coverage, listing, show
 from reports.inventory.along import with_along
 from reports.inventory.known import Knowledge
 from reports.inventory.looks import LOOKS
+from reports.inventory.subjects import KINDS
 from reports.model import Report, Table
 from reports.render import csv, html
 from tests.reports.inventory_sample import (
@@ -50,6 +51,12 @@ BUILDS: dict[str, Callable[[Snapshot], Report]] = {
     "inventory-tag": lambda snapshot: show.build(snapshot, "tag", "acme/web:latest", now=NOW),
     "inventory-changes": lambda snapshot: changes.build(snapshot, FIRST_DAY, LAST_DAY, now=NOW),
     "inventory-coverage": lambda snapshot: coverage.build(snapshot, now=NOW),
+    "inventory-users": lambda snapshot: listing.build(snapshot, "user", by="idle_days", now=NOW),
+    "inventory-robots": lambda snapshot: listing.build(snapshot, "robot", now=NOW),
+    "inventory-teams": lambda snapshot: listing.build(snapshot, "team", now=NOW),
+    "inventory-repositories": lambda snapshot: listing.build(snapshot, "repository", by="size_bytes", now=NOW),
+    "inventory-organisations": lambda snapshot: listing.build(snapshot, "organisation", now=NOW),
+    "inventory-tags": lambda snapshot: listing.build(snapshot, "tag", within="acme/web", now=NOW),
 }
 
 
@@ -97,6 +104,47 @@ def test_what_people_read(name: str, form: str, snapshot: Snapshot) -> None:
         path.write_text(told, encoding="utf-8", newline="")
     with path.open(encoding="utf-8", newline="") as file:
         assert told == file.read(), f"{path.name} differs; set QUAYLEDGER_UPDATE_GOLDEN=1 if it should"
+
+
+def _listed(report: Report) -> list[str]:
+    return report.tables[0].frame["name"].to_list()
+
+
+def test_a_list_holds_what_there_was_on_its_day_under_the_names_that_show_takes(snapshot: Snapshot) -> None:
+    assert "acme+old" in _listed(listing.build(snapshot, "robot", as_of=LAST_DAY - timedelta(days=6), now=NOW))
+    assert "acme+old" not in _listed(listing.build(snapshot, "robot", now=NOW))
+    for kind in KINDS:
+        for name in _listed(listing.build(snapshot, kind.name, now=NOW)):
+            assert show.build(snapshot, kind.name, name, now=NOW).title == f"{kind.title} {name}"
+
+
+def test_a_list_is_narrowed_and_sorted(snapshot: Snapshot) -> None:
+    everyone = _listed(listing.build(snapshot, "user", now=NOW))
+    assert set(_listed(listing.build(snapshot, "user", within="acme", now=NOW))) < set(everyone)
+    assert _listed(listing.build(snapshot, "team", within="globex", now=NOW)) == []
+    assert _listed(listing.build(snapshot, "repository", within="acme/web", now=NOW)) == ["acme/web"]
+    tags = listing.build(snapshot, "tag", within="acme/web", now=NOW)
+    assert _note(tags.tables[0]) == "", "what is unknown of other repositories does not concern this one"
+    assert "never looked at" in _note(listing.build(snapshot, "tag", within="acme/api", now=NOW).tables[0])
+    sizes = listing.build(snapshot, "repository", by="size_bytes", top=2, now=NOW)
+    shown = sizes.tables[0].frame["size_bytes"].to_list()
+    assert len(shown) == 2 < sizes.tables[0].total_rows
+    assert shown == sorted(shown, reverse=True)
+    with pytest.raises(UnknownColumn, match="idle_days"):
+        listing.build(snapshot, "robot", by="size", now=NOW)
+    with pytest.raises(UnknownObject, match="organisation"):
+        listing.build(snapshot, "planet", now=NOW)
+
+
+def test_a_list_that_was_not_read_has_no_figures(snapshot: Snapshot, untouched: Snapshot) -> None:
+    for kind in KINDS:
+        report = listing.build(untouched, kind.name, now=NOW)
+        assert {metric.value for metric in report.metrics} == {None}
+        assert report.tables[0].empty == ""
+        assert "never looked at" in _note(report.tables[0])
+    # Roles on other repositories may not be read: so how many there are is not known of a robot that has none.
+    robots = listing.build(snapshot, "robot", now=NOW)
+    assert "Roles of users and robots: unknown for 3 of 4" in _note(robots.tables[0])
 
 
 def test_a_role_is_that_of_the_day_that_is_asked_for(snapshot: Snapshot) -> None:
