@@ -22,9 +22,10 @@ def recover(run: SourceRun) -> None:
         elif not log.heading.part and usable(log, run.over_at(log.heading.day), run.now()):
             run.left[log.heading.day, log.heading.scope] = log
         else:
-            forget_look(run.ledger, run.source_id, log.heading.day, log.heading.scope)
-            if not log.heading.part and (token := living_token(log, run.now())):
-                run.joins[log.heading.day, log.heading.scope] = token
+            if not log.heading.part:
+                forget_look(run.ledger, run.source_id, log.heading.day, log.heading.scope)
+                if token := living_token(log, run.now()):
+                    run.joins[log.heading.day, log.heading.scope] = token
             _merge_rest(run, log)
 
 

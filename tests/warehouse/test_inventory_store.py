@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.warehouse.looking import BEGIN, at, brought, look, measured
@@ -150,7 +150,24 @@ _PROPERTY = settings(
 )
 
 
+_ALICE = ("acme", "qa", "alice")
+_TOLD = ("ok", True, None)
+# What came out of order once: that something was gone is not forgotten over what was refused later.
+_GONE_AND_OLDER = [
+    (2, {"member_kind": "robot"}, [], ("gone", False, None)),
+    (3, {"member_kind": "robot"}, [], ("refused", False, None)),
+    (1, {"member_kind": "robot"}, [(*_ALICE, "robot", False)], _TOLD),
+]
+_GONE_AND_ELSEWHERE = [
+    (17, {"organization": "acme", "team": "qa"}, [], ("refused", False, None)),
+    (9, {"organization": "acme", "team": "qa"}, [], ("gone", False, None)),
+    (3, {"organization": "acme"}, [(*_ALICE, "user", False)], _TOLD),
+]
+
+
 @_PROPERTY
+@example(_GONE_AND_OLDER, 1)
+@example(_GONE_AND_ELSEWHERE, 1)
 @given(_looks(), st.integers(1, 4))
 def test_any_looks_in_any_order_and_batches_make_what_the_rules_say(ledger: Ledger, told: list[Any], size: int) -> None:
     source_id, model = f"s{next(_SOURCES)}", _Model()

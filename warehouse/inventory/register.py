@@ -34,6 +34,7 @@ _STANDING: dict[str, Any] = {
     "rejected_rows": pl.Int64,
     "requests": pl.Int64,
     "run_id": pl.Int64,
+    "told_at": UTC_MICROSECONDS,
 }
 _STRETCH: dict[str, Any] = {
     **_TARGET,
@@ -70,6 +71,7 @@ class Standing(msgspec.Struct):
     rejected_rows: int
     requests: int
     run_id: int
+    told_at: datetime | None
     is_stored: bool = False
 
 
@@ -78,10 +80,7 @@ class Telling:
 
     def __init__(self, standings: Mapping[Target, Standing]) -> None:
         self._ok_at = {target: one.ok_at for target, one in standings.items()}
-        self._told_at = {
-            target: max(filter(None, (one.ok_at, one.tried_at if one.state == "gone" else None)), default=None)
-            for target, one in standings.items()
-        }
+        self._told_at = {target: one.told_at for target, one in standings.items()}
 
     def sight(self, target: Target, state: str, looked_at: datetime, caused_at: datetime | None) -> Sight | None:
         """What a look may say of times; None where nothing that it brought counts."""
@@ -137,10 +136,11 @@ def _turn(
 
 def _standing(one: Ended, before: Standing | None, run_id: int) -> Standing:
     ok_at = one.looked_at if one.state in READ else None
+    told_at = one.looked_at if one.state in _TELLING else None
     if before is None:
-        return Standing(
-            one.state, one.reason, one.looked_at, ok_at, ok_at, one.rows, one.rejected_rows, one.requests, run_id
-        )
+        numbers = (one.rows, one.rejected_rows, one.requests)
+        return Standing(one.state, one.reason, one.looked_at, ok_at, ok_at, *numbers, run_id, told_at)
+    before.told_at = max(filter(None, (before.told_at, told_at)), default=None)
     ok_times = [moment for moment in (before.first_ok_at, before.ok_at, ok_at) if moment is not None]
     before.first_ok_at, before.ok_at = min(ok_times, default=None), max(ok_times, default=None)
     if one.looked_at > before.tried_at:
