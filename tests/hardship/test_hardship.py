@@ -87,7 +87,7 @@ def test_rotation_takes_nothing_from_the_ledger(start_simulator: Any, tmp_path: 
 def test_late_rows_are_found_when_sealed_days_are_counted_again(start_simulator: Any, tmp_path: Path) -> None:
     quay = start_simulator("--events", "400", "--days", "2", "--precision", "microsecond", "--end", END.isoformat())
     chosen = settings(quay)
-    collect(tmp_path, chosen, 2)
+    look(tmp_path, chosen, MIDDAY + timedelta(days=1))
     late = {"kind": "create_repo", "namespace": "platform", "metadata": {"repo": "late", "namespace": "platform"}}
     quay.control("insert", rows=[{**late, "datetime": f"{END}T11:11:11+00:00"}])
     collect_later(tmp_path, chosen)
@@ -194,10 +194,8 @@ def test_rows_that_arrive_while_paging_are_taken_once(start_simulator: Any, tmp_
 
 
 def collect_later(home: Path, chosen: Any) -> None:
-    """The clock's own run, eight days on: the week has passed after which sealed days are counted again."""
-    with Ledger.open(home, command="test") as ledger:
-        later = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
-        asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(), command="test", now=later))
+    """The clock's own run when the week has passed after which sealed days are counted again."""
+    look(home, chosen, MIDDAY + timedelta(days=9))
 
 
 def test_killed_at_random_moments_it_goes_on_and_loses_nothing(start_simulator: Any, tmp_path: Path) -> None:

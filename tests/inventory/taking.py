@@ -16,11 +16,16 @@ from service.work import inventory_and_publish, sync_and_publish
 from settings import CollectSettings, InventorySettings, Settings, SourceSettings
 from warehouse.ledger import Ledger
 
+# The stand-in's clock when it starts: what a registry holds, and what it costs to read, depends on the time of day.
+NOW = "2026-11-20T15:04:05+00:00"
+_AHEAD: dict[str, timedelta] = {}
+
 
 def settings(
     quay: Any, token: str | None = None, *, inventory: InventorySettings | None = None, **more: Any
 ) -> Settings:
     """Settings for a stand-in, with a budget that only a stand-in may be given."""
+    _AHEAD[quay.url] = datetime.fromisoformat(quay.control("clock")["now"]) - datetime.now(UTC)
     values = {"requests_per_second": 1000, "chains": 4, "retries": 2, **more}
     source = SourceSettings(url=quay.url, token=SecretStr(token or quay.tokens["superuser"]), **values)
     chosen = {
@@ -34,7 +39,8 @@ def settings(
 def read_log(home: Path, chosen: Settings, first: date | None = None, last: date | None = None) -> int:
     """Collects the log; gives the number of new events."""
     with Ledger.open(home, command="test") as ledger:
-        outcome = asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(first, last), command="test"))
+        request = SyncRequest(first, last)
+        outcome = asyncio.run(sync_and_publish(ledger, chosen, request, command="test", now=clock(chosen)))
     (source,) = outcome.sources
     assert source.failure is None, source.error
     return source.events_new
@@ -46,11 +52,14 @@ def take(
     """Takes the inventory, `later` than now."""
     with Ledger.open(home, command="test") as ledger:
         outcomes = asyncio.run(
-            inventory_and_publish(ledger, chosen, request or InventoryRequest(), command="test", now=clock(later))
+            inventory_and_publish(
+                ledger, chosen, request or InventoryRequest(), command="test", now=clock(chosen, later)
+            )
         )
     return outcomes[0]
 
 
-def clock(later: timedelta) -> Callable[[], datetime]:
-    """Now, moved."""
-    return lambda: datetime.now(UTC) + later
+def clock(chosen: Settings, later: timedelta = timedelta(0)) -> Callable[[], datetime]:
+    """The stand-in's time, moved."""
+    ahead = _AHEAD[chosen.sources["main"].url]
+    return lambda: datetime.now(UTC) + ahead + later

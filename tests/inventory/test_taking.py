@@ -17,14 +17,14 @@ import pytest
 from collector.inventory.sync import InventoryRequest
 from settings import InventorySettings
 from tests.cli.conftest import ROOT, environment
-from tests.inventory.taking import read_log, settings, take
+from tests.inventory.taking import NOW, read_log, settings, take
 from warehouse.inventory import reader
 from warehouse.snapshot import Snapshot
 
 
 @pytest.fixture
 def quay(start_simulator: Any) -> Any:
-    return start_simulator("--events", "300", "--days", "2")
+    return start_simulator("--events", "300", "--days", "2", "--now", NOW)
 
 
 def held(home: Path, family: str, **where: Any) -> pl.DataFrame:
@@ -210,7 +210,7 @@ def test_a_killed_run_goes_on_where_it_was(quay: Any, tmp_path: Path) -> None:
 
 
 def test_names_with_every_character_and_thousands_of_tags(start_simulator: Any, tmp_path: Path) -> None:
-    quay = start_simulator("--events", "50", "--days", "1", "--scenario", "odd-names")
+    quay = start_simulator("--events", "50", "--days", "1", "--scenario", "odd-names", "--now", NOW)
     home = tmp_path / "ledger"
     chosen = settings(quay, inventory=InventorySettings(leave_out=("scan", "manifest", "labels", "referrers")))
     outcome = take(home, chosen)
