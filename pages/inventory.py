@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -35,7 +36,8 @@ def page() -> None:
     if not _is_there(record):
         return
     st.session_state["inventory-view"] = _TABS[ask.view]
-    tabs = st.tabs(list(_TABS.values()), key="inventory-view", on_change=_changed)
+    st.session_state.setdefault("inventory-turn", 0)
+    tabs = st.tabs(list(_TABS.values()), key="inventory-view", on_change=_turned)
     for tab, draw in zip(tabs, (_object, _changes, _coverage), strict=True):
         if tab.open:
             with tab:
@@ -95,30 +97,25 @@ def _address(ask: Ask) -> dict[str, str]:
 def _object_controls(record: Record, ask: Ask) -> None:
     """Kind, name, day and source."""
     kind, name, day, source = st.columns([1.1, 3, 1.1, 1.2], vertical_alignment="bottom")
-    _seed("inventory-kind", ask.kind)
-    kind.selectbox("Kind", KIND_NAMES, key="inventory-kind", on_change=_kind_changed, format_func=_title)
+    kind.selectbox("Kind", KIND_NAMES, format_func=_title, **_control("kind", ask.kind, _kind_changed))
     today = record.published.published_at.date()
-    _seed("inventory-day", ask.day)
     day.date_input(
         "As of the end of (UTC)",
-        key="inventory-day",
         format="YYYY-MM-DD",
-        on_change=_changed,
         max_value=max(today, ask.day or today),
         help="Empty: as it is now",
+        **_control("day", ask.day),
     )
     _source(source, record, ask)
     known = record.names(ask.kind, ask.day, ask.sources)
-    _seed("inventory-name", ask.name)
     name.selectbox(
         "Name",
         list(dict.fromkeys([*([ask.name] if ask.name else []), *known])),
         index=None,
-        key="inventory-name",
-        on_change=_changed,
         accept_new_options=True,
         format_func=text.visible,
         placeholder=f"Choose or type, such as {_KINDS[ask.kind].form}",
+        **_control("name", ask.name),
     )
 
 
@@ -147,20 +144,16 @@ def _events_of(ask: Ask) -> None:
 def _changes(record: Record, ask: Ask) -> None:
     first, last = ask.span(record.published.published_at.date())
     days, what, steps, source = st.columns([1.6, 2.6, 1, 1.2], vertical_alignment="bottom")
-    _seed("inventory-days", (first, last))
-    days.date_input("From – to (UTC)", key="inventory-days", format="YYYY-MM-DD", on_change=_changed, max_value=None)
+    days.date_input("From – to (UTC)", format="YYYY-MM-DD", max_value=None, **_control("days", (first, last)))
     titles = family_titles()
-    _seed("inventory-what", list(ask.what))
     what.multiselect(
         "What",
         list(titles),
-        key="inventory-what",
-        on_change=_changed,
         format_func=titles.__getitem__,
         placeholder="Everything",
+        **_control("what", list(ask.what)),
     )
-    _seed("inventory-steps", ask.steps)
-    steps.toggle("Every step", key="inventory-steps", on_change=_changed, help="What came and went in between too")
+    steps.toggle("Every step", help="What came and went in between too", **_control("steps", ask.steps))
     _source(source, record, ask)
     _report(
         record,
@@ -179,14 +172,12 @@ def _source(place: st.delta_generator.DeltaGenerator, record: Record, ask: Ask) 
     """A choice of one source or all; what the address names is among them even where the record does not know it."""
     known = record.sources()["source_id"].to_list()
     value = ",".join(ask.sources)
-    _seed("inventory-source", value)
     options = list(dict.fromkeys([_ALL, *([value] if value else []), *known]))
     place.selectbox(
         "Source",
         options,
-        key="inventory-source",
-        on_change=_changed,
         format_func=lambda name: text.visible(name) or "All sources",
+        **_control("source", value),
     )
 
 
@@ -211,41 +202,56 @@ def _report(
     return row
 
 
-def _seed(key: str, value: object) -> None:
+def _control(name: str, value: object, changed: Callable[[int], None] | None = None) -> dict[str, Any]:
+    """What makes a control one of the address: its value, and what to do when that is changed."""
+    turn = st.session_state["inventory-turn"]
+    key = f"inventory-{name}-{turn}"
     st.session_state[key] = value
+    return {"key": key, "on_change": changed or _changed, "args": (turn,)}
 
 
-def _kind_changed() -> None:
+def _turned() -> None:
+    """Another tab was opened: say so in the address. Its controls are new ones: those that a browser still shows of the
+    last time may tell what they were first of all."""
+    st.session_state["inventory-turn"] += 1
+    ask, _ = read_ask(st.query_params.to_dict())
+    st.query_params.from_dict(_address(msgspec.structs.replace(ask, view=_opened())))
+
+
+def _kind_changed(turn: int) -> None:
     """Another kind has other names."""
-    st.session_state["inventory-name"] = None
-    _changed()
+    _changed(turn, name=None)
 
 
-def _changed() -> None:
-    """A control was changed: say so in the address. Half a range of days (one click so far) changes nothing yet."""
-    state = st.session_state
-    before, _ = read_ask(st.query_params.to_dict())
-    ask = msgspec.structs.replace(before, view=_VIEW_OF[state["inventory-view"]])
-    if ask.view == before.view:
-        ask = _from_controls(ask)
-    st.query_params.from_dict(_address(ask))
+def _changed(turn: int, **more: Any) -> None:
+    """A control was changed: say so in the address. Only one of the tab that is open can have been. Half a range of days
+    (one click so far) changes nothing yet."""
+    ask, _ = read_ask(st.query_params.to_dict())
+    if turn == st.session_state["inventory-turn"] and ask.view == _opened():
+        st.query_params.from_dict(_address(msgspec.structs.replace(_from_controls(ask), **more)))
+
+
+def _opened() -> str:
+    """The view whose tab is open."""
+    return _VIEW_OF[st.session_state["inventory-view"]]
 
 
 def _from_controls(ask: Ask) -> Ask:
     """What the controls of the open tab say."""
-    state = st.session_state
-    sources = tuple(name for name in (state.get("inventory-source") or "").split(",") if name)
+    sources = tuple(name for name in (_value("source") or "").split(",") if name)
     if ask.view == "object":
-        name = (state.get("inventory-name") or "").strip() or None
-        return msgspec.structs.replace(
-            ask, kind=state["inventory-kind"], name=name, day=state["inventory-day"], sources=sources
-        )
+        name = (_value("name") or "").strip() or None
+        return msgspec.structs.replace(ask, kind=_value("kind"), name=name, day=_value("day"), sources=sources)
     if ask.view == "changes":
-        days = state["inventory-days"]
+        days = _value("days")
         first, last = days if len(days) == 2 else (ask.first, ask.last)
-        what, steps = tuple(state["inventory-what"]), state["inventory-steps"]
+        what, steps = tuple(_value("what")), _value("steps")
         return msgspec.structs.replace(ask, first=first, last=last, what=what, steps=steps, sources=sources)
     return msgspec.structs.replace(ask, sources=sources)
+
+
+def _value(control: str) -> Any:
+    return st.session_state[f"inventory-{control}-{st.session_state['inventory-turn']}"]
 
 
 def _sentence(said: str) -> str:
