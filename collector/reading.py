@@ -127,7 +127,7 @@ async def _complete_part(run: SourceRun, day: date, scope: Scope) -> bool:
 
 
 def _since_looked(lacking: dict[str, int], counted: dict[str, int], looked: dict[str, int] | None) -> dict[str, int]:
-    """Of what is missing, what an open day's last look cannot have met: what paging skipped then waits for the day's end."""
+    """Of what is missing, what an open day's last look cannot have met: what paging skipped then is for a repair."""
     if looked is None:
         return lacking
     since = {kind: min(number, counted[kind] - looked.get(kind, 0)) for kind, number in lacking.items()}

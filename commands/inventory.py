@@ -29,6 +29,7 @@ from warehouse.errors import LedgerBusy, NotPublished
 from warehouse.ledger import Ledger
 from warehouse.snapshot import Snapshot
 
+Kind = Annotated[str, typer.Argument(help="user, robot, team, repository, organisation or tag.", metavar="KIND")]
 AsOfDay = Annotated[
     date | None, typer.Option("--as-of", parser=as_day, metavar="DAY", help="As it was at the end of this UTC day.")
 ]
@@ -59,7 +60,7 @@ def sync(
 
 @app.command()
 def show(
-    kind: Annotated[str, typer.Argument(help="user, robot, team, repository, organisation or tag.", metavar="KIND")],
+    kind: Kind,
     name: Annotated[
         str, typer.Argument(help="alice, acme+ci, acme/developers, acme/web, acme or acme/web:latest.", metavar="NAME")
     ],
@@ -82,7 +83,7 @@ def show(
 
 @app.command("list")
 def list_(
-    kind: Annotated[str, typer.Argument(help="user, robot, team, repository, organisation or tag.", metavar="KIND")],
+    kind: Kind,
     within: Annotated[
         str | None,
         typer.Option("--in", metavar="NAME", help="Only what belongs to this namespace or, of tags, this repository."),

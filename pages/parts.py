@@ -149,7 +149,7 @@ def picked(
     order: str = "the busiest first",
 ) -> dict[str, Any] | None:
     """The table, or `none` said where it is empty and says nothing itself; a click on any cell gives its row. `width`: of
-    text; None: as it needs; `stretch`: across the page, else as wide as its columns."""
+    text; None: as it needs; `stretch`: across the page, else as wide as its columns; `order`: of rows that are cut off."""
     if value.note:
         st.html(f'<div class="ql-note">{shown(value.note)}</div>')
     if not value.frame.height:

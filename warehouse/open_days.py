@@ -1,7 +1,7 @@
 """The warehouse's open days: how far a day was read while it was not over, so that its rows are not asked for twice.
 
-Paging may skip rows, and what it skipped of a day that goes on is fetched once the day is over. Until then only what came after
-the last look is missing in the sense that a look would bring it.
+Paging may skip rows, and the same list brings them no better the next time: they are for a repair, at once or when the day is
+over. So the next look wants only what came since.
 """
 
 from __future__ import annotations

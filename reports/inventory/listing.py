@@ -12,7 +12,6 @@ from reports.errors import UnknownColumn
 from reports.inventory.asked import Asked, Drawn, looked_by, moment_of
 from reports.inventory.known import said, summed_up
 from reports.inventory.lists import LISTS, Listed
-from reports.inventory.people import OWN_LIST
 from reports.inventory.shares import counted
 from reports.inventory.subjects import Kind, kind_of, with_name
 from reports.model import Metric, Note, Parameter, Report
@@ -66,7 +65,7 @@ def build(
         metrics=(counted(chosen.family, FAMILY[chosen.family].title, drawn), *_figures(listed, drawn, whole)),
         tables=(drawn.table,),
         charts=(),
-        notes=tuple(_notes(asked, drawn, listed, chosen)),
+        notes=tuple(_notes(asked, drawn, listed)),
     )
 
 
@@ -134,17 +133,10 @@ def _belongs(name: pl.Expr, within: str) -> pl.Expr:
     return (name == within) | pl.any_horizontal(name.str.starts_with(within + sign) for sign in ("/", "+", ":"))
 
 
-def _notes(asked: Asked, drawn: Drawn, listed: Listed, kind: Kind) -> list[Note]:
+def _notes(asked: Asked, drawn: Drawn, listed: Listed) -> list[Note]:
     told = dict.fromkeys(said(part, asked.several) for part in drawn.parts)
     notes = [Note("warning", sentence) for sentence in told if sentence]
-    if kind.name == "robot":
-        notes.append(Note("info", OWN_LIST))
-    if listed.has_uses:
-        moment = text.moment(asked.snapshot.published.published_at)
-        whenever = f"Last uses are as of {moment}, whatever day is asked for. " if asked.at is not None else ""
-        notes.append(
-            Note("info", f"{whenever}An account without a known use may have been used before the record begins.")
-        )
+    notes += [Note("info", sentence) for sentence in listed.notes]
     if drawn.table.frame.height < drawn.table.total_rows:
         notes.append(Note("info", f"{drawn.table.frame.height:,} of {drawn.table.total_rows:,} rows are shown."))
     return notes

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 import msgspec
 import polars as pl
 
+from reports import text
 from reports.inventory.asked import Asked
 from reports.inventory.known import each, one
+from reports.inventory.people import OWN_LIST
 from reports.inventory.shares import lists_needed, repositories_needed, teams_needed
 from reports.inventory.tags import tags_at
 from reports.model import Metric
@@ -20,7 +22,7 @@ _USE = ("source_id", "last_use_at", "idle_days", "distinct_ips_30d")
 
 class Listed(msgspec.Struct, frozen=True):
     """Rows of a kind: `frame` with `name` (as `inventory show` takes it) and the figures; `needs`: what the rows themselves
-    are told by; `counts`: numbers of other things, each with what those are told by, 0 where all of that was read."""
+    are told by; `counts`: numbers of other things, each with what those are told by, 0 where all of that was read; `notes`: what to know of the kind."""
 
     frame: pl.DataFrame
     columns: tuple[str, ...]
@@ -28,7 +30,7 @@ class Listed(msgspec.Struct, frozen=True):
     counts: Mapping[str, list[pl.DataFrame]]
     figures: Callable[[pl.DataFrame], list[Metric]]
     labels: Mapping[str, str]
-    has_uses: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def _users(asked: Asked) -> Listed:
@@ -56,7 +58,7 @@ def _users(asked: Asked) -> Listed:
             *_idle(rows),
         ],
         {"size_bytes": "Own namespace"},
-        has_uses=True,
+        notes=(_use_note(asked),),
     )
 
 
@@ -90,7 +92,7 @@ def _robots(asked: Asked) -> Listed:
         },
         lambda rows: [_sum("admins", "Admin somewhere", rows, pl.col("highest_role") == "admin"), *_idle(rows)],
         {"repositories": "Repositories", "highest_role": "Highest role of its own"},
-        has_uses=True,
+        notes=(OWN_LIST, _use_note(asked)),
     )
 
 
@@ -202,6 +204,12 @@ def _sizes(asked: Asked) -> pl.DataFrame:
 
 def _uses(asked: Asked, kind: str) -> pl.DataFrame:
     return asked.uses().filter(subject_kind=kind).select(*_USE, name="subject")
+
+
+def _use_note(asked: Asked) -> str:
+    moment = text.moment(asked.snapshot.published.published_at)
+    whenever = f"Last uses are as of {moment}, whatever day is asked for. " if asked.at is not None else ""
+    return f"{whenever}An account without a known use may have been used before the record begins."
 
 
 def _sum(name: str, label: str, rows: pl.DataFrame, which: pl.Expr) -> Metric:
