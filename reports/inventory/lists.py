@@ -85,7 +85,7 @@ def _robots(asked: Asked) -> Listed:
             *("name", "description", "created_at", "last_use_at", "idle_days", "distinct_ips_30d"),
             *("repositories", "highest_role", "teams", "federated"),
         ),
-        [*lists_needed(asked)[:1], *needs],
+        [*lists_needed(asked)[:1], *needs, *federations],
         {
             "repositories": [repositories_needed(asked, "user_permissions")],
             "teams": [teams_needed(asked, "team_members")],

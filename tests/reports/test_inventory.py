@@ -152,6 +152,8 @@ def test_a_list_that_was_not_read_has_no_figures(snapshot: Snapshot, untouched: 
     # Roles on other repositories may not be read: so how many there are is not known of a robot that has none.
     robots = listing.build(snapshot, "robot", now=NOW)
     assert "Roles of users and robots: unknown for 3 of 4" in _note(robots.tables[0])
+    assert robots.tables[0].frame["federated"].to_list() == [None]
+    assert "Outside identities that may act as the robot: unknown" in _note(robots.tables[0])
 
 
 def test_a_role_is_that_of_the_day_that_is_asked_for(snapshot: Snapshot) -> None:
