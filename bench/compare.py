@@ -17,8 +17,8 @@ from urllib.request import urlopen
 
 import polars as pl
 
-from warehouse import reader
-from warehouse.snapshot import Snapshot
+from quayledger.warehouse.log import events
+from quayledger.warehouse.snapshot import Snapshot
 
 Key = tuple[int, str, str | None, str | None, str | None]
 _FIRST, _LAST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -80,16 +80,16 @@ def _dlt(path: Path) -> Iterable[Key]:
 def _ours(home: Path) -> Iterable[Key]:
     columns = (pl.col("occurred_at").dt.epoch("s"), "kind", "ip", "repository", "tag")
     with Snapshot.open(home) as snapshot:
-        for batch in reader.event_batches(snapshot, reader.EventFilter()):
+        for batch in events.event_batches(snapshot, events.EventFilter()):
             yield from batch.select(columns).iter_rows()
 
 
 def _named(home: Path) -> int:
     """How many events the ledger itself says are missing: counted at the source beyond what is stored, by day and kind."""
     with Snapshot.open(home) as snapshot:
-        span = reader.list_sources(snapshot)
+        span = events.list_sources(snapshot)
         first, last = span["first_day"].min() or _FIRST.date(), span["last_day"].max() or _LAST.date()
-        kinds = reader.kind_coverage(snapshot, first, last)  # type: ignore[arg-type]
+        kinds = events.kind_coverage(snapshot, first, last)  # type: ignore[arg-type]
     return int(kinds.filter(pl.col("difference") > 0)["difference"].sum())
 
 

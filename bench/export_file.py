@@ -80,17 +80,18 @@ def _write(file: Path, lines: Path, events: int) -> None:
 
 
 def _imports() -> None:
-    from collector import importing  # noqa: F401
+    pass
 
 
 def _ours(file: Path, home: Path) -> None:
     from pydantic import SecretStr
 
-    from collector.importing import import_file
-    from settings import Settings, SourceSettings
-    from warehouse import runs, slices, sources
-    from warehouse.ledger import Ledger
-    from warehouse.schema import SliceState
+    from quayledger.collector.exports.import_file import import_file
+    from quayledger.settings import Settings, SourceSettings
+    from quayledger.warehouse import runs, sources
+    from quayledger.warehouse.ledger import Ledger
+    from quayledger.warehouse.log import slices
+    from quayledger.warehouse.schema import SliceState
 
     source = SourceSettings(url="https://quay.example.com", token=SecretStr("x" * 40))
     chosen = Settings.model_construct().model_copy(update={"sources": {"main": source}})

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
-from collector.normalise import Event, Place, event_frame, normalise
-from warehouse import slices, sources
-from warehouse.ledger import Ledger
-from warehouse.load import Reading
-from warehouse.schema import REJECT_SCHEMA, SliceState
+from quayledger.collector.log.normalise import Event, Place, event_frame, normalise
+from quayledger.warehouse import sources
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import slices
+from quayledger.warehouse.log.load import Reading
+from quayledger.warehouse.schema import REJECT_SCHEMA, SliceState
 
 SOURCE = "main"
 SCOPE = "superuser"

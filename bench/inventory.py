@@ -195,11 +195,11 @@ def _child(quay: StandIn, home: Path, what: str, later_hours: int) -> Run:
 
 def _take(url: str, token: str, home: Path, what: str, later: timedelta) -> dict[str, Any]:
     """What a child does: reads the log, or takes the inventory, at a time that is that much later."""
-    from collector.inventory.sync import InventoryRequest
-    from collector.sync import SyncRequest
-    from service.work import inventory_and_publish, sync_and_publish
-    from settings import CollectSettings, Settings, SourceSettings
-    from warehouse.ledger import Ledger
+    from quayledger.collector.inventory.inventory_sync import InventoryRequest
+    from quayledger.collector.sync import SyncRequest
+    from quayledger.service.jobs import inventory_and_publish, sync_and_publish
+    from quayledger.settings import CollectSettings, Settings, SourceSettings
+    from quayledger.warehouse.ledger import Ledger
 
     source = SourceSettings(url=url, token=SecretStr(token), requests_per_second=1000, chains=2)
     chosen = Settings.model_construct().model_copy(
@@ -231,8 +231,8 @@ def _take(url: str, token: str, home: Path, what: str, later: timedelta) -> dict
 
 def _coverage(ledger: Any) -> dict[str, tuple[int, int]]:
     """Targets that were read, of all that there are, by look."""
-    from collector.inventory.looks import LOOKS
-    from collector.inventory.universe import read_universe
+    from quayledger.collector.inventory.queries import LOOKS
+    from quayledger.collector.inventory.targets import read_universe
 
     universe = read_universe(ledger, "main", "superuser", datetime.now(UTC))
     rows = ledger.rows("SELECT look, count(*) FROM looks WHERE state IN ('ok', 'partial') GROUP BY look")

@@ -15,8 +15,8 @@ from bench import frames
 from bench.measure import Cost, median, timed
 from bench.results import Table, record
 from bench.stand_in import made_events
-from collector.normalise import event_frame, normalise
-from warehouse.schema import EVENT_SCHEMA, STORED_COLUMNS
+from quayledger.collector.log.normalise import event_frame, normalise
+from quayledger.warehouse.schema import EVENT_SCHEMA, STORED_COLUMNS
 
 EVENTS, DAYS, END = 300_000, 30, date(2026, 9, 30)
 ROW_BY_ROW = 3_000

@@ -13,23 +13,24 @@ from bench import frames
 from bench.measure import Cost, peak_mb, timed
 from bench.results import Table, record
 from bench.stand_in import made_events
-from warehouse import months, publish, reader
-from warehouse.reader import EventFilter
-from warehouse.snapshot import Snapshot
+from quayledger.warehouse import publish
+from quayledger.warehouse.log import events, months
+from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.snapshot import Snapshot
 
 EVENTS, DAYS, COPIES, END = 250_000, 30, 4, date(2026, 9, 30)
 REPETITIONS = 5
 ZONE = "Europe/Berlin"
 Question = Callable[[Snapshot, EventFilter], object]
 QUESTIONS: tuple[tuple[str, Question], ...] = (
-    ("totals", reader.totals),
-    ("usage_counts by repository", lambda snap, flt: reader.usage_counts(snap, flt, by="repository")),
-    ("usage_series by day", lambda snap, flt: reader.usage_series(snap, flt, time_zone=ZONE, bucket="day")),
-    ("heat", lambda snap, flt: reader.heat(snap, flt, time_zone=ZONE)),
-    ("count_events", reader.count_events),
-    ("events, newest 100", lambda snap, flt: reader.events(snap, flt, limit=100)),
-    ("events, page 50 of 100", lambda snap, flt: reader.events(snap, flt, limit=100, offset=5000)),
-    ("namespaces", lambda snap, _: reader.namespaces(snap)),
+    ("totals", events.totals),
+    ("usage_counts by repository", lambda snap, flt: events.usage_counts(snap, flt, by="repository")),
+    ("usage_series by day", lambda snap, flt: events.usage_series(snap, flt, time_zone=ZONE, bucket="day")),
+    ("heat", lambda snap, flt: events.heat(snap, flt, time_zone=ZONE)),
+    ("count_events", events.count_events),
+    ("events, newest 100", lambda snap, flt: events.events(snap, flt, limit=100)),
+    ("events, page 50 of 100", lambda snap, flt: events.events(snap, flt, limit=100, offset=5000)),
+    ("namespaces", lambda snap, _: events.namespaces(snap)),
 )
 
 

@@ -127,7 +127,7 @@ def _collectors(folder: Path, quay: StandIn) -> list[Collector]:
         "QUAYLEDGER_COLLECT__BACKFILL_DAYS": str(DAYS - 1),
     }
     other = {"QUAY_TOKEN": token}
-    sync = (_PYTHON, "-m", "cli", "sync", "--home", str(home))
+    sync = (_PYTHON, "-m", "quayledger", "sync", "--home", str(home))
     plain = (_PYTHON, "-m", "bench.plain_client", quay.url, str(out), *days)
     dlt = (_PYTHON, "-m", "bench.dlt_client", quay.url, str(files), *days)
     return [

@@ -57,7 +57,7 @@ def running(folder: Path, *arguments: str) -> Iterator[StandIn]:
     """A stand-in started with `arguments`; it ends with the block. Raises RuntimeError where it does not start."""
     ready = folder / "ready.json"
     ready.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "simulator", "--with-parent", "--ready-file", str(ready), *arguments]
+    command = [sys.executable, "-m", "quayledger.simulator", "--with-parent", "--ready-file", str(ready), *arguments]
     process = subprocess.Popen(command, cwd=ROOT)
     try:
         until = time.monotonic() + _PATIENCE_S

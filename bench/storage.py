@@ -15,8 +15,8 @@ import polars as pl
 from bench import frames
 from bench.results import Table, record
 from bench.stand_in import made_events
-from warehouse import months
-from warehouse.ledger import LIVE_NAME
+from quayledger.warehouse.ledger import LIVE_NAME
+from quayledger.warehouse.log import months
 
 EVENTS, DAYS, END = 300_000, 30, date(2026, 9, 30)
 

@@ -11,15 +11,15 @@ from typing import Literal
 
 import msgspec
 
-from collector.cover import Access, find_access, parse_scopes
-from collector.days import utc_now
-from collector.errors import CollectorError
-from collector.quay import discovery, logs
-from collector.quay.client import QuayClient
-from collector.quay.errors import QuayError
-from collector.quay.logs import LONGEST_WINDOW_DAYS
-from collector.quay.scopes import Scope
-from settings import SettingsError, SourceSettings
+from quayledger.collector.errors import CollectorError
+from quayledger.collector.log.cover import Access, find_access, parse_scopes
+from quayledger.collector.log.days import utc_now
+from quayledger.collector.quay import discovery, logs
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.errors import QuayError
+from quayledger.collector.quay.logs import LONGEST_WINDOW_DAYS
+from quayledger.collector.quay.scopes import Scope
+from quayledger.settings import SettingsError, SourceSettings
 
 Level = Literal["ok", "note", "warning", "error"]
 _CLOCK_TOLERANCE_S = 5.0

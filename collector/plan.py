@@ -8,16 +8,17 @@ from datetime import date, datetime
 
 import msgspec
 
-from collector.cover import find_access, parse_scopes
-from collector.days import days_between, utc_now, windows
-from collector.export_choice import Choice, choose
-from collector.quay import logs
-from collector.quay.client import QuayClient
-from collector.quay.logs import PAGE_ROWS
-from collector.quay.scopes import Scope
-from collector.sync import SyncRequest, choose_sources, days_asked
-from collector.verdict import missing
-from settings import Settings, SourceSettings
+from quayledger.collector.exports.choice import Choice, choose
+from quayledger.collector.log.cover import find_access, parse_scopes
+from quayledger.collector.log.days import days_between, utc_now, windows
+from quayledger.collector.log.verdict import missing
+from quayledger.collector.quay import logs
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.logs import PAGE_ROWS
+from quayledger.collector.quay.scopes import Scope
+from quayledger.collector.sources import choose_sources
+from quayledger.collector.sync import SyncRequest, days_asked
+from quayledger.settings import Settings, SourceSettings
 
 
 class PlannedPart(msgspec.Struct, frozen=True):

@@ -9,29 +9,29 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import msgspec
 
-from collector.counting import count, due_days, recount
-from collector.covering import settle_cover
-from collector.days import days_between, utc_now
-from collector.errors import CollectorError, UnknownSource
-from collector.exporting import export_days
-from collector.following import follow
-from collector.judging import judge_day
-from collector.mailbox import Mailbox
-from collector.quay.budget import Budget
-from collector.quay.client import QuayClient
-from collector.quay.errors import QuayError
-from collector.reading import read
-from collector.recovery import recover
-from collector.run import SourceRun
-from collector.spending import spent_of
-from settings import Settings, SettingsError, SourceSettings
-from warehouse import publish, runs, slices, sources
-from warehouse.ledger import Ledger
+from quayledger.collector.errors import CollectorError
+from quayledger.collector.exports.ask import export_days
+from quayledger.collector.exports.callbacks import Mailbox
+from quayledger.collector.log.counts import count, due_days, recount
+from quayledger.collector.log.days import days_between, utc_now
+from quayledger.collector.log.follow_rate import follow
+from quayledger.collector.log.judging import judge_day
+from quayledger.collector.log.read_days import read
+from quayledger.collector.log.resume import recover
+from quayledger.collector.log.settle_cover import settle_cover
+from quayledger.collector.log.source_run import SourceRun
+from quayledger.collector.log.spending import spent_of
+from quayledger.collector.quay.errors import QuayError
+from quayledger.collector.sources import Budgets, choose_sources, client_of
+from quayledger.settings import Settings
+from quayledger.warehouse import publish, runs, sources
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import slices
 
 
 class SyncRequest(msgspec.Struct, frozen=True):
@@ -100,7 +100,6 @@ class Span(msgspec.Struct, frozen=True):
 
 
 Report = Callable[[Progress], None]
-Budgets = Mapping[str, Budget]
 
 
 def quiet(_: Progress) -> None:
@@ -139,27 +138,6 @@ async def sync(
     finally:
         runs.finish_run(ledger, run_id, now(), outcome, message, [spent for work in works for spent in work.spent()])
     return SyncOutcome(run_id, outcomes)
-
-
-def choose_sources(settings: Settings, source_ids: Sequence[str]) -> list[tuple[str, SourceSettings]]:
-    """The sources that are named, or all that are enabled. Raises UnknownSource, and SettingsError where there is none."""
-    if unknown := [source_id for source_id in source_ids if source_id not in settings.sources]:
-        known = ", ".join(sorted(settings.sources)) or "none is set"
-        raise UnknownSource(f"no source is called {', '.join(unknown)}; the settings know: {known}")
-    chosen = [(key, source) for key, source in settings.sources.items() if (key in source_ids or not source_ids)]
-    chosen = [(key, source) for key, source in chosen if source.enabled or key in source_ids]
-    if not chosen:
-        raise SettingsError(
-            "no source is set: run `quayledger init`, or set QUAYLEDGER_SOURCES__MAIN__URL and QUAYLEDGER_SOURCES__MAIN__TOKEN"
-        )
-    for _, source in chosen:
-        source.secret()
-    return chosen
-
-
-def client_of(source_id: str, source: SourceSettings, budgets: Budgets | None) -> QuayClient:
-    """A client of a source, within the budget that it shares with others, where there is one."""
-    return QuayClient(source_id, source, budget=(budgets or {}).get(source_id))
 
 
 def days_asked(settings: Settings, request: SyncRequest, today: date) -> Span:

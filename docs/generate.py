@@ -9,19 +9,17 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from quayledger.cli import main as cli
+from quayledger.collector.inventory.event_effects import EFFECTS, NO_EFFECT, PATIENCE
+from quayledger.collector.inventory.on_demand import QUESTIONS
+from quayledger.collector.inventory.queries import LOOKS, ON_DEMAND, LookKind
+from quayledger.collector.quay import redaction
+from quayledger.collector.quay.operations import OPERATIONS, Operation
+from quayledger.service.config_template import settings_rows
+from quayledger.service.exit_codes import MEANING, Exit
+from quayledger.warehouse.catalog import FAMILIES, SERIES, Family, Series
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import cli  # noqa: E402
-from collector.inventory.effects import EFFECTS, NO_EFFECT, PATIENCE  # noqa: E402
-from collector.inventory.looks import LOOKS, ON_DEMAND, LookKind  # noqa: E402
-from collector.inventory.ondemand import QUESTIONS  # noqa: E402
-from collector.quay import redaction  # noqa: E402
-from collector.quay.operations import OPERATIONS, Operation  # noqa: E402
-from service.exits import MEANING, Exit  # noqa: E402
-from service.setup import settings_rows  # noqa: E402
-from warehouse.inventory.families import FAMILIES, SERIES  # noqa: E402
-
 _MADE = "<!-- Made by docs/generate.py; change the code, not this page. -->\n"
 _COMMANDS: tuple[tuple[str, ...], ...] = (
     (),
@@ -209,9 +207,10 @@ def _tables() -> list[str]:
         "| table | one row | key | values |",
         "|---|---|---|---|",
     ]
+    shapes: tuple[Family | Series, ...] = (*FAMILIES, *SERIES)
     rows = [
         f"| `{one.name}` | {one.one_row} | {', '.join(one.key)} | {', '.join(one.values) or '–'} |".replace("\n", " ")
-        for one in (*FAMILIES, *SERIES)
+        for one in shapes
     ]
     return [*lines, *rows, ""]
 

@@ -8,10 +8,10 @@ from typing import Literal
 import msgspec
 import polars as pl
 
-from reports.coverage import Coverage
-from reports.errors import UnknownTable
-from reports.inventory.known import Knowledge
-from reports.period import Period
+from quayledger.reports.errors import UnknownTable
+from quayledger.reports.inventory.knowledge import Knowledge
+from quayledger.reports.log.coverage import Coverage
+from quayledger.reports.period import Period
 
 ColumnKind = Literal["text", "count", "ratio", "share", "change", "bytes", "flag", "time", "day"]
 ChartKind = Literal["line", "bar", "heat", "strip", "calendar"]

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 
-from reports.errors import BadPeriod
+from quayledger.reports.errors import BadPeriod
 
 PRESETS: tuple[tuple[str, str], ...] = (
     ("today", "Today"),

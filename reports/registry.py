@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from reports import overview, pipeline, usage
-from reports.errors import UnknownReport
-from reports.inventory import changes, coverage, listing, show
-from reports.model import Report
+from quayledger.reports.errors import UnknownReport
+from quayledger.reports.inventory import changes, coverage, list_report, object_report
+from quayledger.reports.log import completeness_report, overview, usage
+from quayledger.reports.model import Report
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -24,13 +24,13 @@ class Entry(msgspec.Struct, frozen=True):
 REPORTS: tuple[Entry, ...] = (
     Entry(overview.REPORT_ID, overview.TITLE, overview.build),
     Entry(usage.REPORT_ID, usage.TITLE, usage.build),
-    Entry(pipeline.REPORT_ID, pipeline.TITLE, pipeline.build),
+    Entry(completeness_report.REPORT_ID, completeness_report.TITLE, completeness_report.build),
 )
 
 # Of what there is: each is built from a snapshot and a question of its own.
 INVENTORY_REPORTS: tuple[Entry, ...] = (
-    Entry(show.REPORT_ID, show.TITLE, show.build),
-    Entry(listing.REPORT_ID, listing.TITLE, listing.build),
+    Entry(object_report.REPORT_ID, object_report.TITLE, object_report.build),
+    Entry(list_report.REPORT_ID, list_report.TITLE, list_report.build),
     Entry(changes.REPORT_ID, changes.TITLE, changes.build),
     Entry(coverage.REPORT_ID, coverage.TITLE, coverage.build),
 )

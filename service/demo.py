@@ -17,8 +17,8 @@ from urllib.request import Request, urlopen
 import msgspec
 from pydantic import SecretStr
 
-from settings import CollectSettings, Settings, SourceSettings
-from warehouse.ledger import holder
+from quayledger.settings import CollectSettings, Settings, SourceSettings
+from quayledger.warehouse.ledger import holder
 
 _READY_WAIT_S = 90.0
 _MARK = "demo"
@@ -56,7 +56,7 @@ def stand_in(events: int, days: int, seed: int) -> Iterator[StandIn]:
         ready = Path(folder) / "ready.json"
         arguments = ["--port", "0", "--events", str(events), "--days", str(days), "--seed", str(seed)]
         process = subprocess.Popen(
-            [sys.executable, "-m", "simulator", *arguments, "--with-parent", "--ready-file", str(ready)],
+            [sys.executable, "-m", "quayledger.simulator", *arguments, "--with-parent", "--ready-file", str(ready)],
             stdout=subprocess.DEVNULL,
         )
         try:

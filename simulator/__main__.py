@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from simulator import server
-from simulator.clock import Clock
-from simulator.faults import spread
-from simulator.quay import FEATURES, Quay
-from simulator.scenarios import SCENARIOS, Wish, build
+from quayledger.simulator import server
+from quayledger.simulator.clock import Clock
+from quayledger.simulator.faults import spread
+from quayledger.simulator.quay import FEATURES, Quay
+from quayledger.simulator.scenarios import SCENARIOS, Wish, build
 
 
 def main() -> int:

@@ -8,18 +8,18 @@ from typing import Any
 
 import msgspec
 
-from simulator import sizes
-from simulator.clock import DAY_US, SECOND_US
-from simulator.effects.event import Event
-from simulator.effects.kinds import KEYS
-from simulator.effects.named import happen
-from simulator.entities.accounts import Account
-from simulator.entities.content import NEVER_MS, OCI_MANIFEST, Repository, Tag
-from simulator.generate.stage import resolved
-from simulator.images import uuid_of
-from simulator.quay import Quay
-from simulator.registry import Registry
-from simulator.table import Row
+from quayledger.simulator import sizes
+from quayledger.simulator.clock import DAY_US, SECOND_US
+from quayledger.simulator.effects.event import Event
+from quayledger.simulator.effects.kinds import KEYS
+from quayledger.simulator.effects.named import happen
+from quayledger.simulator.entities.accounts import Account
+from quayledger.simulator.entities.content import NEVER_MS, OCI_MANIFEST, Repository, Tag
+from quayledger.simulator.generate.stage import resolved
+from quayledger.simulator.images import uuid_of
+from quayledger.simulator.quay import Quay
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.table import Row
 
 
 class Act(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from simulator.entities.content import Repository
-from simulator.registry import Registry
+from quayledger.simulator.entities.content import Repository
+from quayledger.simulator.registry import Registry
 
 
 def collect(registry: Registry, now_us: int) -> dict[str, int]:

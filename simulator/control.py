@@ -12,15 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simulator.acts import Act
-from simulator.api.replies import json_bytes, quay_of, reply
-from simulator.changes.table import act_of, play
-from simulator.clock import to_us
-from simulator.collection import collect
-from simulator.faults import CONTROL_PATH, Plan
-from simulator.quay import FEATURES, Config, Quay, settings_of
-from simulator.secret_values import all_secrets
-from simulator.table import Row
+from quayledger.simulator.acts import Act
+from quayledger.simulator.api.replies import json_bytes, quay_of, reply
+from quayledger.simulator.changes.table import act_of, play
+from quayledger.simulator.clock import to_us
+from quayledger.simulator.collection import collect
+from quayledger.simulator.faults import CONTROL_PATH, Plan
+from quayledger.simulator.quay import FEATURES, Config, Quay, settings_of
+from quayledger.simulator.secret_values import all_secrets
+from quayledger.simulator.table import Row
 
 
 class _ControlFault(Exception):

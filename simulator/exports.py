@@ -16,13 +16,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from simulator.clock import DAY_US, SECOND_US, from_us, rfc_822
-from simulator.faults import CONTROL_PATH
-from simulator.models import Window
-from simulator.table import Selection
+from quayledger.simulator.clock import DAY_US, SECOND_US, from_us, rfc_822
+from quayledger.simulator.faults import CONTROL_PATH
+from quayledger.simulator.models import Window
+from quayledger.simulator.table import Selection
 
 if TYPE_CHECKING:
-    from simulator.quay import Quay
+    from quayledger.simulator.quay import Quay
 
 _BATCH_ROWS = 5_000
 _CALL_TIMEOUT_S = 10.0

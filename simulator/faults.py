@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from simulator.clock import Clock, http_date
-from simulator.field_faults import FieldFault, spoilt
+from quayledger.simulator.clock import Clock, http_date
+from quayledger.simulator.field_faults import FieldFault, spoilt
 
 # What can go wrong; `--fault-rate` spreads over those of the first tuple.
 USUAL = ("throttle", "throttle_retry_after", "error", "bad_gateway", "unavailable", "gateway_timeout", "drop", "cut")

@@ -6,8 +6,8 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 
-from simulator.clock import SECOND_US
-from simulator.entities.content import (
+from quayledger.simulator.clock import SECOND_US
+from quayledger.simulator.entities.content import (
     OCI_CONFIG,
     OCI_INDEX,
     OCI_LAYER,

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from simulator.clock import DAY_US, from_us, to_us
-from simulator.table import Index, Row, Selection, Table
+from quayledger.simulator.clock import DAY_US, from_us, to_us
+from quayledger.simulator.table import Index, Row, Selection, Table
 
 PAGE_ROWS = 20
 TABLE_ID = "tti"

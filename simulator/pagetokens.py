@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from simulator.clock import SECOND_US, Clock
+from quayledger.simulator.clock import SECOND_US, Clock
 
 LIFE_SECONDS = 2 * 86_400
 

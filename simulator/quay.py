@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from simulator.clock import Clock
-from simulator.exports import Exports
-from simulator.faults import Faults, Stats
-from simulator.models import DatabaseLogs, ElasticsearchLogs, LogsModel
-from simulator.pagetokens import PageTokens
-from simulator.registry import Registry
-from simulator.render import Renderer
-from simulator.table import Row, Table
+from quayledger.simulator.clock import Clock
+from quayledger.simulator.exports import Exports
+from quayledger.simulator.faults import Faults, Stats
+from quayledger.simulator.models import DatabaseLogs, ElasticsearchLogs, LogsModel
+from quayledger.simulator.pagetokens import PageTokens
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.render import Renderer
+from quayledger.simulator.table import Row, Table
 
 Backend = Literal["database", "elasticsearch", "splunk"]
 

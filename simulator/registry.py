@@ -6,10 +6,10 @@ import itertools
 import uuid
 from collections.abc import Iterable, Iterator
 
-from simulator.entities.accounts import AccessToken, Account, AccountKind, Robot
-from simulator.entities.content import Manifest, Repository
-from simulator.entities.installation import Message, RegistrySize, ServiceKey
-from simulator.secret_values import secret
+from quayledger.simulator.entities.accounts import AccessToken, Account, AccountKind, Robot
+from quayledger.simulator.entities.content import Manifest, Repository
+from quayledger.simulator.entities.installation import Message, RegistrySize, ServiceKey
+from quayledger.simulator.secret_values import secret
 
 RANK: dict[str, int] = {"": 0, "read": 1, "write": 2, "admin": 3}
 MARKED = "MARKED_FOR_DELETION"

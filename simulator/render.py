@@ -6,10 +6,10 @@ import hashlib
 import json
 from typing import Any
 
-from simulator.clock import rfc_822
-from simulator.entities.accounts import Account
-from simulator.registry import Registry
-from simulator.table import Table
+from quayledger.simulator.clock import rfc_822
+from quayledger.simulator.entities.accounts import Account
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.table import Table
 
 _COLORS = ("#98df8a", "#7f7f7f", "#a55194", "#aec7e8", "#31a354", "#8c564b", "#e7ba52", "#b5cf6b", "#c7c7c7", "#17becf")
 

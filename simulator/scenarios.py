@@ -10,15 +10,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
-from simulator.clock import DAY_US, SECOND_US, to_us
-from simulator.effects.replay import replay
-from simulator.entities.accounts import Team
-from simulator.generate import furnish, large, names
-from simulator.generate.believable import believable
-from simulator.generate.odd import odd
-from simulator.quay import Config, Content
-from simulator.registry import Registry
-from simulator.table import Row
+from quayledger.simulator.clock import DAY_US, SECOND_US, to_us
+from quayledger.simulator.effects.replay import replay
+from quayledger.simulator.entities.accounts import Team
+from quayledger.simulator.generate import furnish, large, names
+from quayledger.simulator.generate.believable import believable
+from quayledger.simulator.generate.odd import odd
+from quayledger.simulator.quay import Config, Content
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.table import Row
 
 SCENARIOS = {
     "believable": "a registry at work, with incidents that are worth finding (default)",

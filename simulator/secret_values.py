@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simulator.registry import Registry
+    from quayledger.simulator.registry import Registry
 
 MARK = "s3cr3t-"
 

@@ -16,13 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from simulator import control
-from simulator import exports as worker
-from simulator.api import referrers, system, table
-from simulator.api.operations import PREFIX, routes, to_slash
-from simulator.api.replies import Refusal, message, reply
-from simulator.faults import Wire
-from simulator.quay import Quay
+from quayledger.simulator import control
+from quayledger.simulator import exports as worker
+from quayledger.simulator.api import referrers, system, table
+from quayledger.simulator.api.operations import PREFIX, routes, to_slash
+from quayledger.simulator.api.replies import Refusal, message, reply
+from quayledger.simulator.faults import Wire
+from quayledger.simulator.quay import Quay
 
 
 def application(quay: Quay) -> ASGIApp:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.clock import SECOND_US
-from simulator.entities.accounts import Account, Quota
-from simulator.registry import Registry
+from quayledger.simulator.clock import SECOND_US
+from quayledger.simulator.entities.accounts import Account, Quota
+from quayledger.simulator.registry import Registry
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SUM_TAKES_US = 60 * SECOND_US

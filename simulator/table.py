@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from simulator.clock import DAY_US
+from quayledger.simulator.clock import DAY_US
 
 SERVICE_KEY_KINDS = frozenset(
     f"service_key_{verb}" for verb in ("approve", "create", "delete", "extend", "modify", "rotate")

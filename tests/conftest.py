@@ -49,7 +49,7 @@ def start_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
     def start(*args: str) -> Simulated:
         folder = tmp_path_factory.mktemp("simulator")
         ready, truth = folder / "ready.json", folder / "truth.jsonl"
-        command = [sys.executable, "-m", "simulator", "--with-parent", *args]
+        command = [sys.executable, "-m", "quayledger.simulator", "--with-parent", *args]
         command += ["--ready-file", str(ready), "--truth", str(truth)]
         process = subprocess.Popen(command, cwd=ROOT)
         until = time.monotonic() + 60

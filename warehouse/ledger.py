@@ -19,9 +19,9 @@ import duckdb
 import msgspec
 import polars as pl
 
-from warehouse import install
-from warehouse.errors import Holder, LedgerBusy, LedgerMissing
-from warehouse.faults import translated
+from quayledger.warehouse import migrate
+from quayledger.warehouse.duckdb_errors import translated
+from quayledger.warehouse.errors import Holder, LedgerBusy, LedgerMissing
 
 LIVE_NAME = "live.duckdb"
 LOCK_NAME = "ledger.lock"
@@ -205,10 +205,10 @@ def _open_live(home: Path) -> Cursor:
             # A day is one small transaction: checkpointing every few of them, and waking threads for each, costs twice the work.
             connection.execute("SET GLOBAL wal_autocheckpoint = '256MB'")
             connection.execute("SET GLOBAL threads = 1")
-            install.migrate(connection, live)
+            migrate.migrate(connection, live)
             connection.execute("BEGIN")
-            install.install_seeds(connection)
-            install.install_views(connection, home)
+            migrate.install_seeds(connection)
+            migrate.install_views(connection, home)
             connection.execute("COMMIT")
         except BaseException:
             connection.close()

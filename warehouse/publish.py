@@ -17,9 +17,9 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from warehouse.errors import DiskFull, NotPublished, WarehouseError
-from warehouse.faults import translated
-from warehouse.ledger import PUBLISHED_FOLDER, Cursor, Ledger
+from quayledger.warehouse.duckdb_errors import translated
+from quayledger.warehouse.errors import DiskFull, NotPublished, WarehouseError
+from quayledger.warehouse.ledger import PUBLISHED_FOLDER, Cursor, Ledger
 
 POINTER = "CURRENT"
 _SEQUENCE = re.compile(r"(\d{6,})\.duckdb")

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from warehouse.ledger import Ledger
+from quayledger.warehouse.ledger import Ledger
 
 UNFINISHED = "running"
 

@@ -11,11 +11,11 @@ from typing import Any, Self
 import duckdb
 import polars as pl
 
-from warehouse import install
-from warehouse.errors import LedgerMissing
-from warehouse.faults import translated
-from warehouse.ledger import CONFIG, Cursor
-from warehouse.publish import Published, newest
+from quayledger.warehouse import migrate
+from quayledger.warehouse.duckdb_errors import translated
+from quayledger.warehouse.errors import LedgerMissing
+from quayledger.warehouse.ledger import CONFIG, Cursor
+from quayledger.warehouse.publish import Published, newest
 
 _TRIES = 3
 Values = Sequence[object] | dict[str, object]
@@ -83,7 +83,7 @@ def _connect(path: Path) -> Cursor:
         connection = duckdb.connect(str(path), read_only=True, config=dict(CONFIG))
         try:
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
-            install.refuse_newer(install.applied_version(connection), path)
+            migrate.refuse_newer(migrate.applied_version(connection), path)
         except BaseException:
             connection.close()
             raise

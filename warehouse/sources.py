@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from warehouse.ledger import Ledger
+from quayledger.warehouse.ledger import Ledger
 
 UNKNOWN_BACKEND = "unknown"
 

@@ -8,8 +8,16 @@ from typing import Literal
 
 import msgspec
 
-from collector.inventory.effects import PATIENCE
-from collector.inventory.looks import EVERYWHERE, LOOK, LookKind, all_in, all_of, namespace_of, repository_of
+from quayledger.collector.inventory.event_effects import PATIENCE
+from quayledger.collector.inventory.queries import (
+    EVERYWHERE,
+    LOOK,
+    LookKind,
+    all_in,
+    all_of,
+    namespace_of,
+    repository_of,
+)
 
 Why = Literal["event", "first", "round"]
 _DAY = timedelta(days=1)

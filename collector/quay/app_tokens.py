@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.listing import NO_PARAMS, Params, read_list, read_one
-from collector.quay.rows import Rows, reader, translated
-from collector.quay.times import Moment
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import NO_PARAMS, Params, read_list, read_one
+from quayledger.collector.quay.rows import Rows, reader, translated
+from quayledger.collector.quay.times import Moment
 
 
 class AppToken(msgspec.Struct, frozen=True):

@@ -8,11 +8,11 @@ from datetime import datetime
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.listing import Params, read_list, read_one
-from collector.quay.rows import Rows, items, read_rows, reader, translated
-from collector.quay.times import Moment
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import Params, read_list, read_one
+from quayledger.collector.quay.rows import Rows, items, read_rows, reader, translated
+from quayledger.collector.quay.times import Moment
 
 
 class BuildTrigger(msgspec.Struct, frozen=True):

@@ -15,11 +15,11 @@ import msgspec
 from pydantic import SecretStr
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from collector.quay import redaction, refusals, registry
-from collector.quay.budget import Budget
-from collector.quay.connecting import Basic, Bearer, can_be_sent, connection, credentials, is_tls, usable
-from collector.quay.connecting import trust as trust
-from collector.quay.errors import (
+from quayledger.collector.quay import redaction, refusals, registry
+from quayledger.collector.quay.budget import Budget
+from quayledger.collector.quay.connecting import Basic, Bearer, can_be_sent, connection, credentials, is_tls, usable
+from quayledger.collector.quay.connecting import trust as trust
+from quayledger.collector.quay.errors import (
     BrokenReply,
     NotAQuay,
     QuayError,
@@ -30,10 +30,10 @@ from collector.quay.errors import (
     Unauthenticated,
     Unreachable,
 )
-from collector.quay.meter import Meter
-from collector.quay.refusals import UNREADABLE
-from collector.quay.times import moment as moment
-from settings import SourceSettings
+from quayledger.collector.quay.meter import Meter
+from quayledger.collector.quay.refusals import UNREADABLE
+from quayledger.collector.quay.times import moment as moment
+from quayledger.settings import SourceSettings
 
 API = "/api/v1"
 REGISTRY = "/v2"

@@ -9,7 +9,7 @@ from collections.abc import Generator
 import httpx
 from pydantic import SecretStr
 
-from settings import SettingsError, SourceSettings
+from quayledger.settings import SettingsError, SourceSettings
 
 REGISTRY_USER = "$oauthtoken"  # who an API token is, where the registry asks for a user and a password
 

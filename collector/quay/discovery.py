@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from collector.quay.client import QuayClient
-from collector.quay.listing import read_one
-from collector.quay.rows import translated
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import read_one
+from quayledger.collector.quay.rows import translated
 
 
 class Discovery(msgspec.Struct, frozen=True):

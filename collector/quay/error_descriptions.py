@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.listing import read_one
-from collector.quay.rows import reader
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import read_one
+from quayledger.collector.quay.rows import reader
 
 
 class ErrorDescription(msgspec.Struct, frozen=True):

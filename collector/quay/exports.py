@@ -8,9 +8,9 @@ from datetime import date
 
 import msgspec
 
-from collector.quay.client import QuayClient, Reply, decoded
-from collector.quay.errors import BrokenReply
-from collector.quay.scopes import Scope
+from quayledger.collector.quay.client import QuayClient, Reply, decoded
+from quayledger.collector.quay.errors import BrokenReply
+from quayledger.collector.quay.scopes import Scope
 
 
 class _Accepted(msgspec.Struct):

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import msgspec
 
-from collector.quay import paging
-from collector.quay.client import QuayClient, Reply, decoded
-from collector.quay.rows import Reader, Rows, items, read_rows
+from quayledger.collector.quay import paging
+from quayledger.collector.quay.client import QuayClient, Reply, decoded
+from quayledger.collector.quay.rows import Reader, Rows, items, read_rows
 
 Params = Mapping[str, str | int]
 NO_PARAMS: Params = {}

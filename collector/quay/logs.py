@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
-from collector.quay.client import QuayClient, Reply, decoded, moment
-from collector.quay.errors import BrokenReply, SearchUnavailable, WrongWindow
-from collector.quay.scopes import Scope
+from quayledger.collector.quay.client import QuayClient, Reply, decoded, moment
+from quayledger.collector.quay.errors import BrokenReply, SearchUnavailable, WrongWindow
+from quayledger.collector.quay.scopes import Scope
 
 # A window that holds a day of the month twice is answered with both days added up; February has 28.
 LONGEST_WINDOW_DAYS = 28

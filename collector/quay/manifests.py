@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.listing import NO_PARAMS, read_list, read_one
-from collector.quay.refusals import UNREADABLE
-from collector.quay.rows import Rows, reader, translated
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import NO_PARAMS, read_list, read_one
+from quayledger.collector.quay.refusals import UNREADABLE
+from quayledger.collector.quay.rows import Rows, reader, translated
 
 
 class Manifest(msgspec.Struct, frozen=True):

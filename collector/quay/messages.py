@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay.client import QuayClient
-from collector.quay.listing import read_list
-from collector.quay.rows import Rows, reader
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import read_list
+from quayledger.collector.quay.rows import Rows, reader
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.listing import read_list, read_one
-from collector.quay.rows import Rows, translated
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import read_list, read_one
+from quayledger.collector.quay.rows import Rows, translated
 
 _AUTHORITY_END = re.compile(r"[/?#]")
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.listing import read_list, read_one
-from collector.quay.quotas import Quota, QuotaReport
-from collector.quay.rows import Named, Rows, names, read_rows, reader, translated, values
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import read_list, read_one
+from quayledger.collector.quay.quotas import Quota, QuotaReport
+from quayledger.collector.quay.rows import Named, Rows, names, read_rows, reader, translated, values
 
 
 class Team(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 
 import msgspec
 
-from collector.quay.errors import BrokenReply
+from quayledger.collector.quay.errors import BrokenReply
 
 PAGE_ROWS = 100  # the most that one call gives where `limit` is obeyed
 _MOST_PAGES = 20_000

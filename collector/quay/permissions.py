@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.errors import absent_where_it_says
-from collector.quay.listing import read_list, read_one
-from collector.quay.rows import Named, Rows, reader, translated
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.errors import absent_where_it_says
+from quayledger.collector.quay.listing import read_list, read_one
+from quayledger.collector.quay.rows import Named, Rows, reader, translated
 
 _NONE = "does not have permission for repo"
 

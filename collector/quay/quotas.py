@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.errors import NotFound
-from collector.quay.listing import read_list, read_one
-from collector.quay.rows import Rows, reader
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.errors import NotFound
+from quayledger.collector.quay.listing import read_list, read_one
+from quayledger.collector.quay.rows import Rows, reader
 
 
 class QuotaLimit(msgspec.Struct, frozen=True):

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient, Reply, decoded
-from collector.quay.rows import Rows, items, read_rows, reader
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient, Reply, decoded
+from quayledger.collector.quay.rows import Rows, items, read_rows, reader
 
 
 class Referrer(msgspec.Struct, frozen=True):

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import msgspec
 
-from collector.quay import redaction
-from collector.quay.errors import (
+from quayledger.collector.quay import redaction
+from quayledger.collector.quay.errors import (
     BadRequest,
     Forbidden,
     NotAQuay,
@@ -21,7 +21,7 @@ from collector.quay.errors import (
     Throttled,
     Unauthenticated,
 )
-from collector.quay.times import moment
+from quayledger.collector.quay.times import moment
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _LONGEST_PAUSE_S = 900.0

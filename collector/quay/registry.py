@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 from pydantic import SecretStr
 
-from collector.quay.errors import Forbidden, NotFound, QuayError
+from quayledger.collector.quay.errors import Forbidden, NotFound, QuayError
 
 KEPT_S = 240.0  # Quay's tokens last an hour
 MOST_KEPT = 256

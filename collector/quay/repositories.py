@@ -8,12 +8,12 @@ from datetime import date
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.listing import Params, read_one, read_pages
-from collector.quay.quotas import QuotaReport
-from collector.quay.rows import Items, Rows, read_rows, reader, translated, values
-from collector.quay.times import Moment
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import Params, read_one, read_pages
+from quayledger.collector.quay.quotas import QuotaReport
+from quayledger.collector.quay.rows import Items, Rows, read_rows, reader, translated, values
+from quayledger.collector.quay.times import Moment
 
 
 class Repository(msgspec.Struct, frozen=True):

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.errors import absent_where_it_says
-from collector.quay.listing import read_list, read_one
-from collector.quay.permissions import RepositoryRole, read_repository_role
-from collector.quay.rows import Named, Rows, names, reader, translated
-from collector.quay.times import Moment
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.errors import absent_where_it_says
+from quayledger.collector.quay.listing import read_list, read_one
+from quayledger.collector.quay.permissions import RepositoryRole, read_repository_role
+from quayledger.collector.quay.rows import Named, Rows, names, reader, translated
+from quayledger.collector.quay.times import Moment
 
 _UNKNOWN = "Could not find robot"
 _LISTED = {"permissions": "true", "token": "false"}

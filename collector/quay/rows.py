@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
-from collector.quay.errors import safe
-from collector.quay.refusals import UNREADABLE
-from collector.quay.times import Moment, instant
+from quayledger.collector.quay.errors import safe
+from quayledger.collector.quay.refusals import UNREADABLE
+from quayledger.collector.quay.times import Moment, instant
 
 _T = TypeVar("_T")
 _Row = TypeVar("_Row", covariant=True)

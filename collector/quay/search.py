@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.listing import read_list, read_numbered
-from collector.quay.rows import Named, Rows, reader, translated
-from collector.quay.times import Moment
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import read_list, read_numbered
+from quayledger.collector.quay.rows import Named, Rows, reader, translated
+from quayledger.collector.quay.times import Moment
 
 _MOST_PAGES = 10  # Quay shows no more
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import REGISTRY_SIZE, QuayClient
-from collector.quay.listing import read_list, read_one, read_pages
-from collector.quay.paging import PAGE_ROWS
-from collector.quay.quotas import Quota, QuotaReport
-from collector.quay.rows import Rows, reader, translated
-from collector.quay.times import Moment, from_milliseconds
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import REGISTRY_SIZE, QuayClient
+from quayledger.collector.quay.listing import read_list, read_one, read_pages
+from quayledger.collector.quay.paging import PAGE_ROWS
+from quayledger.collector.quay.quotas import Quota, QuotaReport
+from quayledger.collector.quay.rows import Rows, reader, translated
+from quayledger.collector.quay.times import Moment, from_milliseconds
 
 
 class Organization(msgspec.Struct, frozen=True):

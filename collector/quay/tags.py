@@ -6,12 +6,12 @@ from collections.abc import Hashable
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.listing import read_overlapping
-from collector.quay.refusals import UNREADABLE
-from collector.quay.rows import Rows, reader
-from collector.quay.times import Moment
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import read_overlapping
+from quayledger.collector.quay.refusals import UNREADABLE
+from quayledger.collector.quay.rows import Rows, reader
+from quayledger.collector.quay.times import Moment
 
 
 class Tag(msgspec.Struct, frozen=True):

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.listing import read_list
-from collector.quay.permissions import RepositoryRole, read_repository_role
-from collector.quay.rows import Rows, translated
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import read_list
+from quayledger.collector.quay.permissions import RepositoryRole, read_repository_role
+from quayledger.collector.quay.rows import Rows, translated
 
 
 class TeamMember(msgspec.Struct, frozen=True):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.builds import Build, read_build
-from collector.quay.client import QuayClient
-from collector.quay.listing import read_list, read_one
-from collector.quay.rows import Rows, translated
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.builds import Build, read_build
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import read_list, read_one
+from quayledger.collector.quay.rows import Rows, translated
 
 
 class Trigger(msgspec.Struct, frozen=True):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.quay import paths
-from collector.quay.client import QuayClient
-from collector.quay.listing import read_one, read_pages
-from collector.quay.quotas import Quota, QuotaReport
-from collector.quay.rows import Rows, read_rows, reader, translated
+from quayledger.collector.quay import paths
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.listing import read_one, read_pages
+from quayledger.collector.quay.quotas import Quota, QuotaReport
+from quayledger.collector.quay.rows import Rows, read_rows, reader, translated
 
 
 class Membership(msgspec.Struct, frozen=True):

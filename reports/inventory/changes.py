@@ -7,21 +7,21 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from reports import text
-from reports.errors import UnknownFamily
-from reports.inventory import columns, reasons
-from reports.inventory.along import ASKED, with_along
-from reports.inventory.asked import TICK
-from reports.inventory.known import Part, summed_up
-from reports.inventory.standing import standing
-from reports.inventory.steps import COLUMNS, LABELS, told
-from reports.inventory.subjects import NOTHING_READ, nothing_read
-from reports.model import Metric, Note, Parameter, Report, Table
-from reports.period import Period, whole_days
-from warehouse import reader as log
-from warehouse.inventory import reader
-from warehouse.inventory.families import FAMILY
-from warehouse.snapshot import Snapshot
+from quayledger.reports import formatting
+from quayledger.reports.errors import UnknownFamily
+from quayledger.reports.inventory import columns, unknown_table
+from quayledger.reports.inventory.cascades import ASKED, with_along
+from quayledger.reports.inventory.coverage_parts import standing
+from quayledger.reports.inventory.history_table import COLUMNS, LABELS, told
+from quayledger.reports.inventory.inventory_query import TICK
+from quayledger.reports.inventory.kinds import NOTHING_READ, nothing_read
+from quayledger.reports.inventory.knowledge import Part, summed_up
+from quayledger.reports.model import Metric, Note, Parameter, Report, Table
+from quayledger.reports.period import Period, whole_days
+from quayledger.warehouse.catalog import FAMILY
+from quayledger.warehouse.inventory import reader
+from quayledger.warehouse.log import events as log
+from quayledger.warehouse.snapshot import Snapshot
 
 REPORT_ID = "inventory-changes"
 TITLE = "Changes of the inventory"
@@ -130,7 +130,7 @@ def build(
         metrics=_metrics(found),
         tables=(
             *(_table(found, area, several, top) for area in AREAS if set(area[2]) & set(chosen)),
-            reasons.table("unknown", parts, several=several),
+            unknown_table.table("unknown", parts, several=several),
         ),
         charts=(),
         notes=(*_unknown(snapshot, period, parts), *_notes(found, every_step)),
@@ -143,7 +143,7 @@ def chosen_families(names: Sequence[str]) -> tuple[str, ...]:
     every = tuple(family for members in areas.values() for family in members)
     if unknown := [name for name in names if name not in areas and name not in every]:
         raise UnknownFamily(
-            f"there is nothing called '{text.visible(unknown[0][:60])}' in the inventory: ask for {', '.join(areas)}, or "
+            f"there is nothing called '{formatting.visible(unknown[0][:60])}' in the inventory: ask for {', '.join(areas)}, or "
             f"for one of {', '.join(sorted(every))}"
         )
     return tuple(dict.fromkeys(family for name in names for family in areas.get(name, (name,)))) or every
@@ -186,16 +186,14 @@ def _unknown(snapshot: Snapshot, period: Period, parts: Sequence[Part]) -> list[
     notes = []
     began = min((part.oldest_ok_at for part in parts if part.oldest_ok_at), default=None)
     if reader.knowledge(snapshot, period.since).is_empty():
-        when = f": the first look was {text.moment(began)} or before" if began else ""
+        when = f": the first look was {formatting.moment(began)} or before" if began else ""
         notes.append(
             Note(
                 "warning", f"Nothing had been looked at when the period began{when}. What came earlier did not change."
             )
         )
     if unknown := sum(part.unknown_targets for part in parts):
-        said = (
-            f"{text.plural(unknown, 'look')} of the end of the period are not known: what changed there cannot be told."
-        )
+        said = f"{formatting.plural(unknown, 'look')} of the end of the period are not known: what changed there cannot be told."
         notes.append(Note("warning", said))
     return notes
 
@@ -203,7 +201,7 @@ def _unknown(snapshot: Snapshot, period: Period, parts: Sequence[Part]) -> list[
 def _nothing_by(snapshot: Snapshot, period: Period) -> str:
     if nothing_read(snapshot):
         return NOTHING_READ
-    return f"Nothing had been looked at by the end of {text.cell(period.last_day, 'day')}"
+    return f"Nothing had been looked at by the end of {formatting.cell(period.last_day, 'day')}"
 
 
 def _notes(found: pl.DataFrame, every_step: bool) -> list[Note]:
@@ -213,7 +211,7 @@ def _notes(found: pl.DataFrame, every_step: bool) -> list[Note]:
         notes.append(
             Note(
                 "warning",
-                f"{text.plural(unsure, 'row')} may be older than the period, or come from a rename: see how surely.",
+                f"{formatting.plural(unsure, 'row')} may be older than the period, or come from a rename: see how surely.",
             )
         )
     if found["along"].count():

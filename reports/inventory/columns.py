@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from reports.model import Column, ColumnKind, Table
+from quayledger.reports.model import Column, ColumnKind, Table
 
 # Names whose label is not the name itself: label and unit.
 _LABELS: dict[str, tuple[str, str]] = {

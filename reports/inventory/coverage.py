@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from reports.inventory import columns, reasons
-from reports.inventory.known import Part, summed_up
-from reports.inventory.looks import says
-from reports.inventory.standing import standing
-from reports.inventory.subjects import NOTHING_READ
-from reports.model import Metric, Note, Parameter, Report, Table
-from reports.period import AsOf
-from warehouse import reader as log
-from warehouse.inventory.families import Type
-from warehouse.snapshot import Snapshot
+from quayledger.reports.inventory import columns, unknown_table
+from quayledger.reports.inventory.coverage_parts import standing
+from quayledger.reports.inventory.kinds import NOTHING_READ
+from quayledger.reports.inventory.knowledge import Part, summed_up
+from quayledger.reports.inventory.looks import says
+from quayledger.reports.model import Metric, Note, Parameter, Report, Table
+from quayledger.reports.period import AsOf
+from quayledger.warehouse.catalog import Type
+from quayledger.warehouse.log import events as log
+from quayledger.warehouse.snapshot import Snapshot
 
 REPORT_ID = "inventory-coverage"
 TITLE = "Coverage of the inventory"
@@ -64,7 +64,10 @@ def build(
         parameters=(Parameter("State", period.label), Parameter("Source", ", ".join(source_ids) or "all")),
         coverage=summed_up(parts),
         metrics=_metrics(parts, published),
-        tables=(*_coverage(parts, published, several, top), reasons.table("reasons", parts, several=several, top=top)),
+        tables=(
+            *_coverage(parts, published, several, top),
+            unknown_table.table("reasons", parts, several=several, top=top),
+        ),
         charts=(),
         notes=_notes(parts),
     )

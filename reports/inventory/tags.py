@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from reports import text
-from reports.inventory.asked import Asked, Drawn
-from reports.inventory.known import one
-from reports.inventory.people import Found
-from reports.inventory.subjects import Fate, Subject
-from reports.model import Metric
-from warehouse.inventory import reader
+from quayledger.reports import formatting
+from quayledger.reports.inventory.accounts import Found
+from quayledger.reports.inventory.inventory_query import Asked, Drawn
+from quayledger.reports.inventory.kinds import Fate, Subject
+from quayledger.reports.inventory.knowledge import one
+from quayledger.reports.model import Metric
+from quayledger.warehouse.inventory import reader
 
 _KEY = ["source_id", "namespace", "repository", "tag", "started_at", "digest", "ordinal"]
 # Words in an artifact's type, and what such an artifact is.
@@ -138,7 +138,7 @@ def _digests(asked: Asked, subject: Subject, frame: pl.DataFrame, pushes: pl.Dat
     needs = [one(asked.source_ids, tag=subject.name, tags="/".join(subject.parts[:2]))]
     ends = [moment for moment in last["ends_at"] if moment is not None and moment <= asked.moment]
     note = (
-        f"The tag is there no more: it ended {text.moment(ends[0])}. What follows is of its last digest."
+        f"The tag is there no more: it ended {formatting.moment(ends[0])}. What follows is of its last digest."
         if ends
         else ""
     )

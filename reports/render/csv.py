@@ -7,7 +7,7 @@ import io
 from datetime import date, datetime
 from typing import Any
 
-from reports.model import Report
+from quayledger.reports.model import Report
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 

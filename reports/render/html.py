@@ -7,10 +7,10 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from reports import text
-from reports.coverage import GROUP_LABELS, STATE_COLOURS, STATE_MEANINGS
-from reports.model import Chart, Metric, Report
-from reports.render import svg
+from quayledger.reports import formatting
+from quayledger.reports.log.coverage import GROUP_LABELS, STATE_COLOURS, STATE_MEANINGS
+from quayledger.reports.model import Chart, Metric, Report
+from quayledger.reports.render import svg
 
 _CLASSES = {"text": "text", "flag": "when", "day": "when", "time": "when time"}
 
@@ -59,8 +59,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(visible=text.visible, moment=text.moment, tone=_tone, draw=svg.draw, legend=_legend)
-    environment.globals.update(cell=text.cell, classes=_CLASSES, textual=tuple(_CLASSES))
+    environment.filters.update(
+        visible=formatting.visible, moment=formatting.moment, tone=_tone, draw=svg.draw, legend=_legend
+    )
+    environment.globals.update(cell=formatting.cell, classes=_CLASSES, textual=tuple(_CLASSES))
     return environment
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from reports.model import Report
+from quayledger.reports.model import Report
 
 FORMAT = "quayledger-report/1"
 

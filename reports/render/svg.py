@@ -10,10 +10,10 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from reports import text
-from reports.coverage import STATE_MEANINGS
-from reports.figures import WEEKDAYS
-from reports.model import Chart
+from quayledger.reports import formatting
+from quayledger.reports.log.coverage import STATE_MEANINGS
+from quayledger.reports.log.period_view import WEEKDAYS
+from quayledger.reports.model import Chart
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 920, 56, 12, 12, 26
 
@@ -26,17 +26,19 @@ def draw(chart: Chart) -> Markup:
 
 
 def _svg(chart: Chart, height: float, parts: Iterable[str]) -> Markup:
-    said = escape(text.visible(f"{chart.title}. {chart.summary}"))
+    said = escape(formatting.visible(f"{chart.title}. {chart.summary}"))
     head = f'<svg viewBox="0 0 {_WIDTH} {height:g}" role="img" aria-label="{said}" preserveAspectRatio="xMinYMin meet">'
     return Markup(head + "".join(parts) + "</svg>")  # noqa: S704 - every text in the parts went through _text or escape
 
 
 def _text(x: float, y: float, said: str, anchor: str = "start", css: str = "t") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{css}">{escape(text.visible(said))}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{css}">{escape(formatting.visible(said))}</text>'
+    )
 
 
 def _hint(said: str) -> str:
-    return f"<title>{escape(text.visible(said))}</title>"
+    return f"<title>{escape(formatting.visible(said))}</title>"
 
 
 def _rect(x: float, y: float, width: float, height: float, css: str, hint: str, opacity: float = 1.0) -> str:
@@ -66,7 +68,7 @@ def _line(chart: Chart) -> Markup:
         return _TOP + plot * (1 - value / marks[-1])
 
     parts = [f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{up(m):.1f}" y2="{up(m):.1f}" class="g"/>' for m in marks]
-    parts += [_text(_LEFT - 6, up(mark) + 4, text.count(mark), "end") for mark in marks]
+    parts += [_text(_LEFT - 6, up(mark) + 4, formatting.count(mark), "end") for mark in marks]
     hours = any(label.hour for label in labels)
     parts += [
         _text(xs[place], height - 8, _when(labels[place], hours), "middle")
@@ -76,7 +78,7 @@ def _line(chart: Chart) -> Markup:
         parts += _path([(x, None if value is None else up(value)) for x, value in zip(xs, line, strict=True)], number)
     for place, label in enumerate(labels):
         hint = _when(label, hours) + "".join(
-            f"\n{said}: {text.count(line[place])}" for said, line in zip(codes.labels, lines, strict=True)
+            f"\n{said}: {formatting.count(line[place])}" for said, line in zip(codes.labels, lines, strict=True)
         )
         parts.append(_rect(_LEFT + step * place, _TOP, step, plot, "h", hint))
     return _svg(chart, height, parts)
@@ -113,14 +115,16 @@ def _bar(chart: Chart) -> Markup:
         parts.append(f"<g>{_hint(name)}{_text(left - 8, y + 13, _short(name, 36), 'end', 'n')}</g>")
         for number, (column, said) in enumerate(zip(codes.y, codes.labels, strict=True)):
             width = (_WIDTH - left - 70) * row[column] / top
-            parts.append(_rect(x, y, width, row_height - 8, f"f{number}", f"{name}\n{said}: {text.count(row[column])}"))
+            parts.append(
+                _rect(x, y, width, row_height - 8, f"f{number}", f"{name}\n{said}: {formatting.count(row[column])}")
+            )
             x += width
-        parts.append(_text(x + 6, y + 13, text.count(sum(row[column] for column in codes.y))))
+        parts.append(_text(x + 6, y + 13, formatting.count(sum(row[column] for column in codes.y))))
     return _svg(chart, row_height * len(rows) + 4, parts)
 
 
 def _short(name: str, limit: int) -> str:
-    name = text.visible(name)
+    name = formatting.visible(name)
     return name if len(name) <= limit else f"{name[: limit // 2 - 1]}…{name[-limit // 2 :]}"
 
 
@@ -131,7 +135,7 @@ def _heat(chart: Chart) -> Markup:
     parts += [_text(left + hour * side + side / 2, 18, f"{hour:02d}", "middle") for hour in range(0, 24, 2)]
     for weekday, hour, events in chart.frame.select("weekday", "hour", "events").iter_rows():
         when = f"{WEEKDAYS[weekday - 1]} {hour:02d}:00–{hour + 1:02d}:00"
-        known = "not collected" if events is None else text.plural(events, "event")
+        known = "not collected" if events is None else formatting.plural(events, "event")
         css = "u" if events is None else "f0" if events else "z"
         shade = 0.15 + 0.85 * math.sqrt(events / top) if events else 1.0
         parts.append(
@@ -188,7 +192,7 @@ def _calendar(chart: Chart) -> Markup:
 
 
 def _state(row: dict[str, Any]) -> str:
-    counted = "" if row["expected_events"] is None else f" of {text.count(row['expected_events'])} counted"
+    counted = "" if row["expected_events"] is None else f" of {formatting.count(row['expected_events'])} counted"
     meaning = STATE_MEANINGS.get(row["state"], "")
-    said = f"{row['day']:%d %b %Y}: {row['state']}\n{text.count(row['stored_events'])} events held{counted}\n{meaning}"
+    said = f"{row['day']:%d %b %Y}: {row['state']}\n{formatting.count(row['stored_events'])} events held{counted}\n{meaning}"
     return f"{said}\n{row['note']}" if row.get("note") else said

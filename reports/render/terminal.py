@@ -14,10 +14,10 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from reports import text
-from reports.coverage import GROUP_LABELS
-from reports.figures import WEEKDAYS
-from reports.model import Chart, Metric, Note, Report, Table
+from quayledger.reports import formatting
+from quayledger.reports.log.coverage import GROUP_LABELS
+from quayledger.reports.log.period_view import WEEKDAYS
+from quayledger.reports.model import Chart, Metric, Note, Report, Table
 
 _LEVEL = {"good": "green", "open": "cyan", "warning": "yellow", "bad": "red"}
 _STRIP = {"verified": "█", "open": "▒", "uncountable": "?", "short": "▄", "missing": "·"}
@@ -61,9 +61,9 @@ def render(report: Report, width: int = 100, *, colour: bool = False) -> str:
 
 
 def _blocks(report: Report, width: int) -> Iterator[RenderableType]:
-    yield Text(text.visible(report.title), style="bold")
+    yield Text(formatting.visible(report.title), style="bold")
     for parameter in report.parameters:
-        yield Text(f"{parameter.label + ':':15}", style="dim") + Text(text.visible(parameter.value))
+        yield Text(f"{parameter.label + ':':15}", style="dim") + Text(formatting.visible(parameter.value))
     yield Text(f"{'Coverage:':15}", style="dim") + Text(report.coverage.text, style=_LEVEL[report.coverage.level])
     yield Text("")
     yield _figures(report.metrics)
@@ -71,7 +71,7 @@ def _blocks(report: Report, width: int) -> Iterator[RenderableType]:
         yield from _chart(chart, width)
     for table in report.tables:
         yield Text("")
-        yield Text(text.visible(table.title), style="bold")
+        yield Text(formatting.visible(table.title), style="bold")
         yield from _table(table, width)
     yield Text("")
     yield _notes(report.notes)
@@ -79,18 +79,20 @@ def _blocks(report: Report, width: int) -> Iterator[RenderableType]:
 
 def _table(table: Table, width: int) -> Iterator[RenderableType]:
     if table.note:
-        yield Padding(Text(text.visible(table.note), style="yellow"), (0, 0, 0, 2))
+        yield Padding(Text(formatting.visible(table.note), style="yellow"), (0, 0, 0, 2))
     if table.frame.height:
         yield _drawn(table, width)
     elif table.empty != "":
-        yield Text(f"  {text.visible(table.empty) if table.empty else 'nothing in this period'}", style="dim")
+        yield Text(f"  {formatting.visible(table.empty) if table.empty else 'nothing in this period'}", style="dim")
 
 
 def _notes(notes: tuple[Note, ...]) -> Grid:
     grid = Grid(box=None, show_header=False, padding=(0, 1, 0, 0))
     for note in notes:
         mark, style = ("!", "yellow") if note.level == "warning" else ("·", "dim")
-        grid.add_row(Text(mark, style=style), Text(text.short_digests(text.visible(note.text)), style=style))
+        grid.add_row(
+            Text(mark, style=style), Text(formatting.short_digests(formatting.visible(note.text)), style=style)
+        )
     return grid
 
 
@@ -101,8 +103,8 @@ def _figures(metrics: tuple[Metric, ...]) -> Grid:
     grid.add_column(justify="right")
     grid.add_column(style="dim")
     for metric in metrics:
-        before = f"before: {text.cell(metric.previous, metric.unit)}" if metric.previous is not None else ""
-        row = (text.visible(metric.label), text.cell(metric.value, metric.unit), metric.change_text, before)
+        before = f"before: {formatting.cell(metric.previous, metric.unit)}" if metric.previous is not None else ""
+        row = (formatting.visible(metric.label), formatting.cell(metric.value, metric.unit), metric.change_text, before)
         grid.add_row(*(Text(said) for said in row))
     return grid
 
@@ -110,7 +112,10 @@ def _figures(metrics: tuple[Metric, ...]) -> Grid:
 def _drawn(table: Table, width: int) -> Grid:
     """The rows side by side; one below the other where too many columns would be broken into pieces."""
     rows = [
-        [text.short_digests(text.cell(value, column.kind)) for value, column in zip(row, table.columns, strict=True)]
+        [
+            formatting.short_digests(formatting.cell(value, column.kind))
+            for value, column in zip(row, table.columns, strict=True)
+        ]
         for row in table.frame.iter_rows()
     ]
     widths = _widths(table, rows, width)
@@ -139,7 +144,7 @@ def _records(table: Table, rows: list[list[str]]) -> Grid:
     grid.add_column(overflow="fold")
     for row in rows:
         for column, said in zip(table.columns, row, strict=True):
-            if said != text.NONE:
+            if said != formatting.NONE:
                 grid.add_row(Text(column.label), Text(said))
         grid.add_row(Text(""), Text(""))
     return grid
@@ -174,7 +179,7 @@ def _chart(chart: Chart, width: int) -> Iterator[RenderableType]:
         yield Text("")
         yield Text(chart.title, style="bold")
         for source_id, days in chart.frame.group_by(chart.encodings.y[0], maintain_order=True):
-            yield Text("".join(_STRIP[group] for group in days["group"]) + f"  {text.visible(str(source_id[0]))}")
+            yield Text("".join(_STRIP[group] for group in days["group"]) + f"  {formatting.visible(str(source_id[0]))}")
         yield Text("  ".join(f"{_STRIP[group]} {label}" for group, label in GROUP_LABELS.items()), style="dim")
     elif chart.kind == "calendar" and chart.frame.height:
         yield Text("")
@@ -189,7 +194,7 @@ def _weeks(chart: Chart, width: int) -> Iterator[RenderableType]:
         first, last = min(known), max(known)
         monday = max(first - timedelta(days=first.weekday()), last - timedelta(days=last.weekday() + 7 * (width - 8)))
         weeks = [monday + timedelta(days=7 * week) for week in range((last - monday).days // 7 + 1)]
-        yield Text(f"{text.visible(str(source_id[0]))}, from the week of {monday}")
+        yield Text(f"{formatting.visible(str(source_id[0]))}, from the week of {monday}")
         for place, name in enumerate(WEEKDAYS):
             cells = "".join(known.get(week + timedelta(days=place), " ") for week in weeks)
             yield Text(f"  {name}  {cells}")

@@ -6,18 +6,10 @@ from typing import NamedTuple
 
 from starlette.requests import Request
 
-from simulator.api.replies import (
-    Caller,
-    caller,
-    caller_of,
-    forbidden,
-    not_found,
-    quay_of,
-    unauthenticated,
-)
-from simulator.entities.accounts import Account
-from simulator.entities.content import Repository
-from simulator.registry import RANK
+from quayledger.simulator.api.replies import Caller, caller, caller_of, forbidden, not_found, quay_of, unauthenticated
+from quayledger.simulator.entities.accounts import Account
+from quayledger.simulator.entities.content import Repository
+from quayledger.simulator.registry import RANK
 
 _READING = frozenset({"repo:read", "repo:write", "repo:admin"})
 _WRITING = frozenset({"repo:write", "repo:admin"})

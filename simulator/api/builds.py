@@ -7,13 +7,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import access, views
-from simulator.api.operations import Answer, Operation
-from simulator.api.replies import Caller, not_found, quay_of, reply, superuser
-from simulator.clock import DAY_US, SECOND_US, rfc_822
-from simulator.entities.builds import Build, Trigger
-from simulator.entities.content import Repository
-from simulator.quay import Quay
+from quayledger.simulator.api import access, views
+from quayledger.simulator.api.operations import Answer, Operation
+from quayledger.simulator.api.replies import Caller, not_found, quay_of, reply, superuser
+from quayledger.simulator.clock import DAY_US, SECOND_US, rfc_822
+from quayledger.simulator.entities.builds import Build, Trigger
+from quayledger.simulator.entities.content import Repository
+from quayledger.simulator.quay import Quay
 
 _USUAL_LIMIT = 5
 _LOG_LIFE_US = 7 * DAY_US

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import scopes
-from simulator.api.logs import window
-from simulator.api.operations import Operation
-from simulator.api.replies import Refusal, caller, invalid, message, quay_of, reply, server_error
-from simulator.api.scopes import LogScope
-from simulator.exports import Job
-from simulator.table import Row
+from quayledger.simulator.api import scopes
+from quayledger.simulator.api.logs import window
+from quayledger.simulator.api.operations import Operation
+from quayledger.simulator.api.replies import Refusal, caller, invalid, message, quay_of, reply, server_error
+from quayledger.simulator.api.scopes import LogScope
+from quayledger.simulator.exports import Job
+from quayledger.simulator.table import Row
 
 NOT_JSON = "Did not attempt to load JSON data because the request Content-Type was not 'application/json'."
 

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import scopes
-from simulator.api.operations import Operation
-from simulator.api.replies import NOT_UNDERSTOOD, json_bytes, message, quay_of, reply, server_error
-from simulator.api.scopes import LogScope
-from simulator.clock import from_us, rfc_822, to_us
-from simulator.models import Counted, RangeTooLong, Window
-from simulator.table import Selection
+from quayledger.simulator.api import scopes
+from quayledger.simulator.api.operations import Operation
+from quayledger.simulator.api.replies import NOT_UNDERSTOOD, json_bytes, message, quay_of, reply, server_error
+from quayledger.simulator.api.scopes import LogScope
+from quayledger.simulator.clock import from_us, rfc_822, to_us
+from quayledger.simulator.models import Counted, RangeTooLong, Window
+from quayledger.simulator.table import Selection
 
 NO_SEARCH = (
     "Audit log viewing requires a search_token to be configured for Splunk HEC. "

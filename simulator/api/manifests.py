@@ -8,12 +8,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import access, views
-from simulator.api.operations import Operation
-from simulator.api.replies import Refusal, not_found, problem, quay_of, reply
-from simulator.clock import rfc_822
-from simulator.entities.content import Feature, Label, Manifest, Repository, Vulnerability
-from simulator.images import layer_media_type
+from quayledger.simulator.api import access, views
+from quayledger.simulator.api.operations import Operation
+from quayledger.simulator.api.replies import Refusal, not_found, problem, quay_of, reply
+from quayledger.simulator.clock import rfc_822
+from quayledger.simulator.entities.content import Feature, Label, Manifest, Repository, Vulnerability
+from quayledger.simulator.images import layer_media_type
 
 _DISTRO = "rhel-8-updater"
 

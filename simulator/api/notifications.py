@@ -7,10 +7,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import access
-from simulator.api.operations import Operation
-from simulator.api.replies import not_found, quay_of, reply
-from simulator.entities.builds import Notification
+from quayledger.simulator.api import access
+from quayledger.simulator.api.operations import Operation
+from quayledger.simulator.api.replies import not_found, quay_of, reply
+from quayledger.simulator.entities.builds import Notification
 
 
 def _view(one: Notification) -> dict[str, Any]:

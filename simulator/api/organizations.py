@@ -7,14 +7,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import access, views
-from simulator.api.operations import Operation
-from simulator.api.replies import Caller, caller_of, not_found, quay_of, reply
-from simulator.entities.accounts import Account, Application, Prototype
-from simulator.entities.content import Repository
-from simulator.quay import Quay
-from simulator.registry import Registry
-from simulator.render import avatar
+from quayledger.simulator.api import access, views
+from quayledger.simulator.api.operations import Operation
+from quayledger.simulator.api.replies import Caller, caller_of, not_found, quay_of, reply
+from quayledger.simulator.entities.accounts import Account, Application, Prototype
+from quayledger.simulator.entities.content import Repository
+from quayledger.simulator.quay import Quay
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.render import avatar
 
 
 def _organization(request: Request) -> Response:

@@ -7,10 +7,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import access
-from simulator.api.operations import Answer, Operation
-from simulator.api.replies import not_found, reply
-from simulator.entities.accounts import PrunePolicy
+from quayledger.simulator.api import access
+from quayledger.simulator.api.operations import Answer, Operation
+from quayledger.simulator.api.replies import not_found, reply
+from quayledger.simulator.entities.accounts import PrunePolicy
 
 
 def _view(policy: PrunePolicy) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator import sizes
-from simulator.api import access
-from simulator.api.operations import Answer, Operation
-from simulator.api.replies import not_found, quay_of, reply, superuser
-from simulator.entities.accounts import Account, Quota
+from quayledger.simulator import sizes
+from quayledger.simulator.api import access
+from quayledger.simulator.api.operations import Answer, Operation
+from quayledger.simulator.api.replies import not_found, quay_of, reply, superuser
+from quayledger.simulator.entities.accounts import Account, Quota
 
 
 def _list(account: Account) -> Response:

@@ -11,14 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simulator.api import access
-from simulator.api.operations import REPOSITORY
-from simulator.api.replies import Caller, Refusal, quay_of, reply
-from simulator.clock import SECOND_US
-from simulator.entities.accounts import AccessToken, Account
-from simulator.entities.content import OCI_INDEX, Manifest, Repository
-from simulator.quay import Quay
-from simulator.secret_values import secret
+from quayledger.simulator.api import access
+from quayledger.simulator.api.operations import REPOSITORY
+from quayledger.simulator.api.replies import Caller, Refusal, quay_of, reply
+from quayledger.simulator.clock import SECOND_US
+from quayledger.simulator.entities.accounts import AccessToken, Account
+from quayledger.simulator.entities.content import OCI_INDEX, Manifest, Repository
+from quayledger.simulator.quay import Quay
+from quayledger.simulator.secret_values import secret
 
 _LIFE_US = 3600 * SECOND_US
 _NOT_AUTHORIZED = "access to the requested resource is not authorized"

@@ -8,8 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.entities.accounts import AccessToken, Account
-from simulator.quay import Quay
+from quayledger.simulator.entities.accounts import AccessToken, Account
+from quayledger.simulator.quay import Quay
 
 SERVER_ERROR = (
     "<html>\n  <head>\n    <title>Internal Server Error</title>\n  </head>\n"

@@ -8,12 +8,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import access, views
-from simulator.api.operations import Operation
-from simulator.api.replies import Caller, caller_of, invalid, quay_of, reply
-from simulator.clock import DAY_US, from_us, rfc_822
-from simulator.entities.content import Manifest, Repository, Tag
-from simulator.quay import Quay
+from quayledger.simulator.api import access, views
+from quayledger.simulator.api.operations import Operation
+from quayledger.simulator.api.replies import Caller, caller_of, invalid, quay_of, reply
+from quayledger.simulator.clock import DAY_US, from_us, rfc_822
+from quayledger.simulator.entities.content import Manifest, Repository, Tag
+from quayledger.simulator.quay import Quay
 
 PAGE_REPOSITORIES, PAGE_STARS = 100, 50
 TAGS_AT_MOST = 500

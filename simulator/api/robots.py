@@ -7,11 +7,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import access, views
-from simulator.api.operations import Operation
-from simulator.api.replies import caller, forbidden, message, quay_of, reply
-from simulator.entities.accounts import Account, Robot
-from simulator.registry import Registry
+from quayledger.simulator.api import access, views
+from quayledger.simulator.api.operations import Operation
+from quayledger.simulator.api.replies import caller, forbidden, message, quay_of, reply
+from quayledger.simulator.entities.accounts import Account, Robot
+from quayledger.simulator.registry import Registry
 
 _UNKNOWN = "Could not find robot with specified username"
 

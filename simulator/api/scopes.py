@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from starlette.requests import Request
 
-from simulator.api.replies import caller, forbidden, message, not_found, quay_of, superuser
-from simulator.table import Selection
+from quayledger.simulator.api.replies import caller, forbidden, message, not_found, quay_of, superuser
+from quayledger.simulator.table import Selection
 
 
 class LogScope(msgspec.Struct, frozen=True):

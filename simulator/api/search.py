@@ -8,15 +8,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import views
-from simulator.api.operations import Operation
-from simulator.api.replies import Caller, caller_of, quay_of, reply
-from simulator.clock import DAY_US
-from simulator.entities.accounts import Account, Team
-from simulator.entities.content import Repository
-from simulator.quay import Quay
-from simulator.registry import Registry
-from simulator.render import avatar
+from quayledger.simulator.api import views
+from quayledger.simulator.api.operations import Operation
+from quayledger.simulator.api.replies import Caller, caller_of, quay_of, reply
+from quayledger.simulator.clock import DAY_US
+from quayledger.simulator.entities.accounts import Account, Team
+from quayledger.simulator.entities.content import Repository
+from quayledger.simulator.quay import Quay
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.render import avatar
 
 _PAGE, _PAGES, _EACH = 10, 10, 5
 

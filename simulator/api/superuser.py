@@ -8,15 +8,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator import sizes
-from simulator.api import views
-from simulator.api.operations import Operation
-from simulator.api.replies import caller, forbidden, invalid, message, not_found, quay_of, reply, superuser
-from simulator.clock import http_date
-from simulator.entities.accounts import Account
-from simulator.entities.installation import ServiceKey
-from simulator.quay import Quay
-from simulator.render import avatar
+from quayledger.simulator import sizes
+from quayledger.simulator.api import views
+from quayledger.simulator.api.operations import Operation
+from quayledger.simulator.api.replies import caller, forbidden, invalid, message, not_found, quay_of, reply, superuser
+from quayledger.simulator.clock import http_date
+from quayledger.simulator.entities.accounts import Account
+from quayledger.simulator.entities.installation import ServiceKey
+from quayledger.simulator.quay import Quay
+from quayledger.simulator.render import avatar
 
 LIMIT_AT_MOST = 100
 

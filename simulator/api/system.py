@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simulator.api.operations import Operation
-from simulator.api.replies import not_found, quay_of, reply
+from quayledger.simulator.api.operations import Operation
+from quayledger.simulator.api.replies import not_found, quay_of, reply
 
 _ERRORS = {
     "downstream_issue": "An error occurred in a downstream service.",

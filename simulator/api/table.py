@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import (
+from quayledger.simulator.api import (
     builds,
     exports,
     logs,
@@ -25,8 +25,8 @@ from simulator.api import (
     users,
     views,
 )
-from simulator.api.operations import Operation, described
-from simulator.api.replies import quay_of, reply
+from quayledger.simulator.api.operations import Operation, described
+from quayledger.simulator.api.replies import quay_of, reply
 
 _SCOPES = {
     "repo:read": "This application will be able to view and pull all repositories visible to the granting user",

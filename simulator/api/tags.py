@@ -7,12 +7,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import access, views
-from simulator.api.operations import Operation
-from simulator.api.replies import not_found, quay_of, reply
-from simulator.api.repositories import size_of
-from simulator.clock import rfc_822
-from simulator.entities.content import Repository, Tag
+from quayledger.simulator.api import access, views
+from quayledger.simulator.api.operations import Operation
+from quayledger.simulator.api.replies import not_found, quay_of, reply
+from quayledger.simulator.api.repositories import size_of
+from quayledger.simulator.clock import rfc_822
+from quayledger.simulator.entities.content import Repository, Tag
 
 _USUAL_LIMIT, _LIMIT_AT_MOST = 50, 100
 

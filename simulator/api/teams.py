@@ -7,12 +7,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import access, views
-from simulator.api.operations import Operation
-from simulator.api.replies import caller, forbidden, not_found, quay_of, reply
-from simulator.entities.accounts import Account, Team
-from simulator.registry import Registry
-from simulator.render import avatar
+from quayledger.simulator.api import access, views
+from quayledger.simulator.api.operations import Operation
+from quayledger.simulator.api.replies import caller, forbidden, not_found, quay_of, reply
+from quayledger.simulator.entities.accounts import Account, Team
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.render import avatar
 
 
 def _members(request: Request) -> Response:

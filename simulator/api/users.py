@@ -8,9 +8,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api import access, views
-from simulator.api.operations import Operation
-from simulator.api.replies import (
+from quayledger.simulator.api import access, views
+from quayledger.simulator.api.operations import Operation
+from quayledger.simulator.api.replies import (
     caller,
     caller_of,
     forbidden,
@@ -21,10 +21,10 @@ from simulator.api.replies import (
     superuser,
     unauthenticated,
 )
-from simulator.clock import DAY_US
-from simulator.entities.accounts import Account, AppToken
-from simulator.quay import Quay
-from simulator.render import avatar
+from quayledger.simulator.clock import DAY_US
+from quayledger.simulator.entities.accounts import Account, AppToken
+from quayledger.simulator.quay import Quay
+from quayledger.simulator.render import avatar
 
 _NO_URL = (
     "The requested URL was not found on the server. If you entered the URL manually please check your spelling "

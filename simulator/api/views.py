@@ -6,13 +6,13 @@ from typing import Any
 
 from starlette.requests import Request
 
-from simulator import sizes
-from simulator.clock import rfc_822
-from simulator.entities.accounts import Account, Team
-from simulator.entities.content import NEVER_MS, Repository
-from simulator.quay import Quay
-from simulator.registry import Registry
-from simulator.render import avatar
+from quayledger.simulator import sizes
+from quayledger.simulator.clock import rfc_822
+from quayledger.simulator.entities.accounts import Account, Team
+from quayledger.simulator.entities.content import NEVER_MS, Repository
+from quayledger.simulator.quay import Quay
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.render import avatar
 
 
 def stamp(at_us: int | None) -> str | None:

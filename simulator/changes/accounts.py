@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from simulator.changes.planner import Missing, Planner
-from simulator.clock import DAY_US, SECOND_US
-from simulator.effects.event import Event
-from simulator.entities.accounts import Account, Application
-from simulator.entities.installation import Message
-from simulator.images import uuid_of
+from quayledger.simulator.changes.planner import Missing, Planner
+from quayledger.simulator.clock import DAY_US, SECOND_US
+from quayledger.simulator.effects.event import Event
+from quayledger.simulator.entities.accounts import Account, Application
+from quayledger.simulator.entities.installation import Message
+from quayledger.simulator.images import uuid_of
 
 
 def user_created(p: Planner) -> None:

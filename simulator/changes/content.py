@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from simulator import sizes
-from simulator.changes.planner import Missing, Planner
-from simulator.clock import DAY_US, SECOND_US
-from simulator.entities.builds import Notification
-from simulator.entities.content import Manifest, Repository, Scan, Tag
-from simulator.images import digest_of, scan_of
+from quayledger.simulator import sizes
+from quayledger.simulator.changes.planner import Missing, Planner
+from quayledger.simulator.clock import DAY_US, SECOND_US
+from quayledger.simulator.entities.builds import Notification
+from quayledger.simulator.entities.content import Manifest, Repository, Scan, Tag
+from quayledger.simulator.images import digest_of, scan_of
 
 
 def permission_granted(p: Planner) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from simulator.facts.table import FAMILIES
-from simulator.facts.view import Facts, Key, as_object
+from quayledger.simulator.facts.table import FAMILIES
+from quayledger.simulator.facts.view import Facts, Key, as_object
 
 
 class Entry(msgspec.Struct, omit_defaults=True):

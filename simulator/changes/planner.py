@@ -6,14 +6,14 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from simulator.acts import Act, perform
-from simulator.changes.entries import Entry, differences
-from simulator.clock import from_us
-from simulator.effects.event import Event
-from simulator.entities.accounts import Account, Team
-from simulator.entities.content import Repository, Tag
-from simulator.facts.table import facts
-from simulator.quay import Quay
+from quayledger.simulator.acts import Act, perform
+from quayledger.simulator.changes.entries import Entry, differences
+from quayledger.simulator.clock import from_us
+from quayledger.simulator.effects.event import Event
+from quayledger.simulator.entities.accounts import Account, Team
+from quayledger.simulator.entities.content import Repository, Tag
+from quayledger.simulator.facts.table import facts
+from quayledger.simulator.quay import Quay
 
 T = TypeVar("T")
 _EVERYWHERE = ("user_delete", "user_change_name")  # a user may be named in any namespace

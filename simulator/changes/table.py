@@ -8,11 +8,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from simulator.acts import Act
-from simulator.changes import accounts, content
-from simulator.changes.entries import net
-from simulator.changes.planner import Missing, Planner
-from simulator.quay import Quay
+from quayledger.simulator.acts import Act
+from quayledger.simulator.changes import accounts, content
+from quayledger.simulator.changes.entries import net
+from quayledger.simulator.changes.planner import Missing, Planner
+from quayledger.simulator.quay import Quay
 
 Step = Callable[[Planner], None]
 # What needs something that was there comes before what brings such things; whole namespaces go

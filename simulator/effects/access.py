@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from simulator.clock import SECOND_US
-from simulator.effects.event import Effect, Event, account_named, robot_of
-from simulator.entities.accounts import Application, Identity, Prototype
-from simulator.images import uuid_of
-from simulator.registry import Registry
-from simulator.secret_values import secret
+from quayledger.simulator.clock import SECOND_US
+from quayledger.simulator.effects.event import Effect, Event, account_named, robot_of
+from quayledger.simulator.entities.accounts import Application, Identity, Prototype
+from quayledger.simulator.images import uuid_of
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.secret_values import secret
 
 
 def create_robot(registry: Registry, event: Event) -> None:

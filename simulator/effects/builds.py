@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.effects.event import Effect, Event
-from simulator.entities.builds import Build, Trigger
-from simulator.entities.content import Repository
-from simulator.images import uuid_of
-from simulator.registry import Registry
-from simulator.secret_values import secret
+from quayledger.simulator.effects.event import Effect, Event
+from quayledger.simulator.entities.builds import Build, Trigger
+from quayledger.simulator.entities.content import Repository
+from quayledger.simulator.images import uuid_of
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.secret_values import secret
 
 _TAKES_US = 4 * 60 * 1_000_000
 SERVICES = ("custom-git", "github", "gitlab")

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from simulator.entities.accounts import Account
-from simulator.entities.content import Repository
-from simulator.registry import Registry
+from quayledger.simulator.entities.accounts import Account
+from quayledger.simulator.entities.content import Repository
+from quayledger.simulator.registry import Registry
 
 
 class Event(msgspec.Struct, frozen=True):

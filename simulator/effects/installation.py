@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.clock import SECOND_US
-from simulator.effects.event import Effect, Event
-from simulator.entities.installation import ServiceKey
-from simulator.registry import Registry
+from quayledger.simulator.clock import SECOND_US
+from quayledger.simulator.effects.event import Effect, Event
+from quayledger.simulator.entities.installation import ServiceKey
+from quayledger.simulator.registry import Registry
 
 
 def create(registry: Registry, event: Event) -> None:

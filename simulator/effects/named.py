@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from simulator.effects.event import Event
-from simulator.effects.table import apply
-from simulator.entities.accounts import Account
-from simulator.entities.content import Repository
-from simulator.registry import Registry
+from quayledger.simulator.effects.event import Event
+from quayledger.simulator.effects.table import apply
+from quayledger.simulator.entities.accounts import Account
+from quayledger.simulator.entities.content import Repository
+from quayledger.simulator.registry import Registry
 
 # which key of the metadata names the account that the event brings about, and whose log it is in
 _BRINGS = {"user_create": "username", "org_create": "namespace"}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from simulator.effects import users
-from simulator.effects.event import Effect, Event, account_named
-from simulator.entities.accounts import Invite, ProxyCache, Quota, QuotaLimit, Team
-from simulator.registry import Registry
+from quayledger.simulator.effects import users
+from quayledger.simulator.effects.event import Effect, Event, account_named
+from quayledger.simulator.entities.accounts import Invite, ProxyCache, Quota, QuotaLimit, Team
+from quayledger.simulator.registry import Registry
 
 OWNERS = "owners"
 

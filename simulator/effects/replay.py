@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from simulator.clock import DAY_US
-from simulator.effects.event import Event
-from simulator.effects.table import EFFECTS
-from simulator.effects.tags import count_pull
-from simulator.registry import Registry
-from simulator.table import Row
+from quayledger.simulator.clock import DAY_US
+from quayledger.simulator.effects.event import Event
+from quayledger.simulator.effects.table import EFFECTS
+from quayledger.simulator.effects.tags import count_pull
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.table import Row
 
 
 class _Pulled(msgspec.Struct):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.clock import from_us
-from simulator.effects.event import Effect, Event, account_named
-from simulator.entities.accounts import Account, PrunePolicy
-from simulator.entities.builds import Mirror, Notification
-from simulator.entities.content import Repository
-from simulator.images import uuid_of
-from simulator.registry import Registry
-from simulator.secret_values import secret
+from quayledger.simulator.clock import from_us
+from quayledger.simulator.effects.event import Effect, Event, account_named
+from quayledger.simulator.entities.accounts import Account, PrunePolicy
+from quayledger.simulator.entities.builds import Mirror, Notification
+from quayledger.simulator.entities.content import Repository
+from quayledger.simulator.images import uuid_of
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.secret_values import secret
 
 
 def create(registry: Registry, event: Event) -> None:

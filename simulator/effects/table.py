@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from simulator.effects import access, builds, installation, organizations, repositories, tags, users
-from simulator.effects.event import Effect, Event
-from simulator.registry import Registry
+from quayledger.simulator.effects import access, builds, installation, organizations, repositories, tags, users
+from quayledger.simulator.effects.event import Effect, Event
+from quayledger.simulator.registry import Registry
 
 EFFECTS: dict[str, Effect] = {
     **users.EFFECTS,

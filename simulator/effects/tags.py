@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from simulator.clock import SECOND_US
-from simulator.effects.event import Effect, Event
-from simulator.effects.repositories import open_repository
-from simulator.entities.content import NEVER_MS, Label, Repository, Tag, TagPulls
-from simulator.images import artifact, digest_of, image, uuid_of
-from simulator.registry import Registry
+from quayledger.simulator.clock import SECOND_US
+from quayledger.simulator.effects.event import Effect, Event
+from quayledger.simulator.effects.repositories import open_repository
+from quayledger.simulator.entities.content import NEVER_MS, Label, Repository, Tag, TagPulls
+from quayledger.simulator.images import artifact, digest_of, image, uuid_of
+from quayledger.simulator.registry import Registry
 
 
 def push(registry: Registry, event: Event) -> None:

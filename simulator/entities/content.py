@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from simulator.entities.accounts import PrunePolicy
-from simulator.entities.builds import Build, Mirror, Notification, Trigger
+from quayledger.simulator.entities.accounts import PrunePolicy
+from quayledger.simulator.entities.builds import Build, Mirror, Notification, Trigger
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.entities.accounts import Account, Team
-from simulator.facts.view import Fact, View, row, time
+from quayledger.simulator.entities.accounts import Account, Team
+from quayledger.simulator.facts.view import Fact, View, row, time
 
 
 def users(view: View) -> Iterator[Fact]:

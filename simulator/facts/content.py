@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from simulator import sizes as bytes_of
-from simulator.api.repositories import STATS_DAYS, size_of
-from simulator.api.views import end_ts, last_modified_ms
-from simulator.clock import DAY_US, from_us
-from simulator.entities.builds import Notification
-from simulator.entities.content import Manifest, Repository, Scan
-from simulator.facts.view import Fact, View, row, time
+from quayledger.simulator import sizes as bytes_of
+from quayledger.simulator.api.repositories import STATS_DAYS, size_of
+from quayledger.simulator.api.views import end_ts, last_modified_ms
+from quayledger.simulator.clock import DAY_US, from_us
+from quayledger.simulator.entities.builds import Notification
+from quayledger.simulator.entities.content import Manifest, Repository, Scan
+from quayledger.simulator.facts.view import Fact, View, row, time
 
 _COUNTED = {"Critical": "critical", "High": "high", "Medium": "medium", "Low": "low"}
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from simulator.api.table import OPERATIONS
-from simulator.entities.accounts import Account
-from simulator.facts import accounts, content
-from simulator.facts.view import Fact, Facts, View
-from simulator.quay import Quay
+from quayledger.simulator.api.table import OPERATIONS
+from quayledger.simulator.entities.accounts import Account
+from quayledger.simulator.facts import accounts, content
+from quayledger.simulator.facts.view import Fact, Facts, View
+from quayledger.simulator.quay import Quay
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from simulator.clock import SECOND_US, from_us
-from simulator.entities.accounts import Account
-from simulator.entities.content import Repository
-from simulator.registry import Registry
+from quayledger.simulator.clock import SECOND_US, from_us
+from quayledger.simulator.entities.accounts import Account
+from quayledger.simulator.entities.content import Repository
+from quayledger.simulator.registry import Registry
 
 Key = tuple[Any, ...]
 Fact = tuple[Key, dict[str, Any]]

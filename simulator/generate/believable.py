@@ -6,14 +6,14 @@ import random
 
 import msgspec
 
-from simulator.effects.replay import replay
-from simulator.entities.accounts import Account
-from simulator.generate import life, traffic, world
-from simulator.generate.furnish import furnish, settle
-from simulator.generate.incidents import INCIDENTS, SPOKEN
-from simulator.generate.stage import Stage
-from simulator.registry import Registry
-from simulator.table import Row
+from quayledger.simulator.effects.replay import replay
+from quayledger.simulator.entities.accounts import Account
+from quayledger.simulator.generate import life, traffic, world
+from quayledger.simulator.generate.furnish import furnish, settle
+from quayledger.simulator.generate.incidents import INCIDENTS, SPOKEN
+from quayledger.simulator.generate.stage import Stage
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.table import Row
 
 ADMINISTRATIVE_SHARE = 0.04
 HOUSEKEEPING_SHARE = 0.03

@@ -6,11 +6,11 @@ import json
 import random
 from collections.abc import Callable, Iterable, Sequence
 
-from simulator import sizes
-from simulator.clock import DAY_US, SECOND_US
-from simulator.effects.builds import SERVICES, new_trigger
-from simulator.effects.repositories import open_repository
-from simulator.entities.accounts import (
+from quayledger.simulator import sizes
+from quayledger.simulator.clock import DAY_US, SECOND_US
+from quayledger.simulator.effects.builds import SERVICES, new_trigger
+from quayledger.simulator.effects.repositories import open_repository
+from quayledger.simulator.entities.accounts import (
     Account,
     Application,
     AppToken,
@@ -22,14 +22,14 @@ from simulator.entities.accounts import (
     Quota,
     QuotaLimit,
 )
-from simulator.entities.builds import Mirror, Notification
-from simulator.entities.content import Repository, Tag
-from simulator.entities.installation import Message, RegistrySize, ServiceKey
-from simulator.generate.world import Organisation, Person, Place, World, trigger_id
-from simulator.images import artifact, digest_of, image, index, uuid_of
-from simulator.registry import Registry
-from simulator.secret_values import secret
-from simulator.table import Row
+from quayledger.simulator.entities.builds import Mirror, Notification
+from quayledger.simulator.entities.content import Repository, Tag
+from quayledger.simulator.entities.installation import Message, RegistrySize, ServiceKey
+from quayledger.simulator.generate.world import Organisation, Person, Place, World, trigger_id
+from quayledger.simulator.images import artifact, digest_of, image, index, uuid_of
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.secret_values import secret
+from quayledger.simulator.table import Row
 
 _ENDED_BY = frozenset(("autoprune_tag_delete", "delete_tag"))
 _YEAR_S = 365 * 86_400

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from simulator.clock import SECOND_US
-from simulator.generate.stage import HOUR_US, MINUTE_US, Stage, uuid_of
-from simulator.generate.world import BROWSER, DOCKER, Person
+from quayledger.simulator.clock import SECOND_US
+from quayledger.simulator.generate.stage import HOUR_US, MINUTE_US, Stage, uuid_of
+from quayledger.simulator.generate.world import BROWSER, DOCKER, Person
 
 ATTACKER = "203.0.113.66"
 SPRAYER = "198.51.100.23"

@@ -9,18 +9,18 @@ from typing import Any
 
 import msgspec
 
-from simulator.clock import DAY_US, SECOND_US
-from simulator.effects.builds import new_trigger
-from simulator.entities.accounts import Account, Application, PrunePolicy, Team
-from simulator.entities.builds import Mirror, Notification
-from simulator.entities.content import Repository, Tag
-from simulator.generate.furnish import give_quota
-from simulator.generate.stage import MEDIA_TYPE, resolved
-from simulator.generate.world import CLUSTER_CLIENTS, HUMAN_CLIENTS
-from simulator.images import digest_of, image, uuid_of
-from simulator.registry import Registry
-from simulator.secret_values import secret
-from simulator.table import Row
+from quayledger.simulator.clock import DAY_US, SECOND_US
+from quayledger.simulator.effects.builds import new_trigger
+from quayledger.simulator.entities.accounts import Account, Application, PrunePolicy, Team
+from quayledger.simulator.entities.builds import Mirror, Notification
+from quayledger.simulator.entities.content import Repository, Tag
+from quayledger.simulator.generate.furnish import give_quota
+from quayledger.simulator.generate.stage import MEDIA_TYPE, resolved
+from quayledger.simulator.generate.world import CLUSTER_CLIENTS, HUMAN_CLIENTS
+from quayledger.simulator.images import digest_of, image, uuid_of
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.secret_values import secret
+from quayledger.simulator.table import Row
 
 REPOSITORIES_EACH = 40
 _WORDS = ("api", "web", "worker", "db", "cache", "gateway", "batch", "model", "agent", "proxy", "search", "ui")

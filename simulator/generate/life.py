@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from simulator.clock import DAY_US, SECOND_US
-from simulator.generate.stage import HOUR_US, MINUTE_US, OFFICE, Rhythm, Stage, digest, uuid_of
-from simulator.generate.world import (
+from quayledger.simulator.clock import DAY_US, SECOND_US
+from quayledger.simulator.generate.stage import HOUR_US, MINUTE_US, OFFICE, Rhythm, Stage, digest, uuid_of
+from quayledger.simulator.generate.world import (
     BROWSER,
     DELETED_ORGANISATION,
     RENAMED_ORGANISATION,

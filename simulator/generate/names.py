@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from simulator.clock import DAY_US, SECOND_US
-from simulator.entities.accounts import Account, Application, AppToken, Team
-from simulator.entities.builds import Notification
-from simulator.entities.content import Label, Repository, Tag
-from simulator.images import digest_of, image, uuid_of
-from simulator.registry import Registry
-from simulator.secret_values import secret
+from quayledger.simulator.clock import DAY_US, SECOND_US
+from quayledger.simulator.entities.accounts import Account, Application, AppToken, Team
+from quayledger.simulator.entities.builds import Notification
+from quayledger.simulator.entities.content import Label, Repository, Tag
+from quayledger.simulator.images import digest_of, image, uuid_of
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.secret_values import secret
 
 NAMESPACES = ("a0", "dotted.name", "dash-ed", "under_score", "a.b-c_d__e", "0digits", "x" * 60)
 REPOSITORIES = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from simulator.table import Row
+from quayledger.simulator.table import Row
 
 EVERY = 9
 # the kind (None: as it was), the metadata (None: as it was), and the members of the event that are otherwise

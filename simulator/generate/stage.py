@@ -8,10 +8,10 @@ import random
 from array import array
 from typing import Any
 
-from simulator.clock import DAY_US, SECOND_US
-from simulator.entities.accounts import Account
-from simulator.generate.world import CONTINENTS, Person, Place, World
-from simulator.table import Row
+from quayledger.simulator.clock import DAY_US, SECOND_US
+from quayledger.simulator.entities.accounts import Account
+from quayledger.simulator.generate.world import CONTINENTS, Person, Place, World
+from quayledger.simulator.table import Row
 
 MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 HOUR_US = 3600 * SECOND_US

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from simulator.clock import SECOND_US, from_us
-from simulator.generate.stage import FLAT, HOUR_US, NIGHT, OFFICE, Rhythm, Stage
-from simulator.generate.world import CLUSTER_CLIENTS, HUMAN_CLIENTS, ZONES, Organisation, Person, Place, version
+from quayledger.simulator.clock import SECOND_US, from_us
+from quayledger.simulator.generate.stage import FLAT, HOUR_US, NIGHT, OFFICE, Rhythm, Stage
+from quayledger.simulator.generate.world import (
+    CLUSTER_CLIENTS,
+    HUMAN_CLIENTS,
+    ZONES,
+    Organisation,
+    Person,
+    Place,
+    version,
+)
 
 STRANGERS = ("DE", "FR", "US", "BR", "IN", "JP")
 Unit = Callable[[Stage, int], None]

@@ -6,10 +6,10 @@ import random
 
 import msgspec
 
-from simulator.entities.accounts import Account, Team
-from simulator.entities.content import Repository
-from simulator.images import uuid_of
-from simulator.registry import Registry
+from quayledger.simulator.entities.accounts import Account, Team
+from quayledger.simulator.entities.content import Repository
+from quayledger.simulator.images import uuid_of
+from quayledger.simulator.registry import Registry
 
 DOCKER = (
     "docker/{0} go/go1.20.10 git-commit/311b9ff kernel/5.14.0 os/linux arch/amd64 "

@@ -35,7 +35,7 @@ def run(tmp_path: Path) -> Run:
 
     def start(*words: str, url: str = "", token: str = "", home: Path | None = None, **more: Any) -> Any:
         return subprocess.run(
-            [sys.executable, "-m", "cli", *words],
+            [sys.executable, "-m", "quayledger", *words],
             env=environment(home or tmp_path / "ledger", url, token, **more.pop("env", {})),
             cwd=tmp_path,
             capture_output=True,

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from service.exits import Exit
+from quayledger.service.exit_codes import Exit
 from tests.cli.conftest import ROOT, Run, environment, sources
 
 RANGE = ("--from", "2026-11-19", "--to", "2026-11-20")
@@ -173,7 +173,7 @@ def test_a_full_disk_keeps_what_was_collected(quay: Any, asked: dict[str, str], 
         resource.setrlimit(resource.RLIMIT_FSIZE, (size // 8, size // 8))
 
     full = subprocess.run(
-        [sys.executable, "-m", "cli", "sync", *RANGE],
+        [sys.executable, "-m", "quayledger", "sync", *RANGE],
         env=environment(tmp_path / "ledger", **asked),
         cwd=tmp_path,
         capture_output=True,
@@ -189,5 +189,5 @@ def test_a_full_disk_keeps_what_was_collected(quay: Any, asked: dict[str, str], 
 
 def test_help_and_codes_are_there(run: Run) -> None:
     assert "doctor" in run("--help").stdout
-    assert shutil.which("quayledger") or (ROOT / "cli.py").exists()
+    assert shutil.which("quayledger") or (ROOT / "quayledger" / "cli" / "main.py").exists()
     says(run("frobnicate"), Exit.USAGE)

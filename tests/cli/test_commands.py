@@ -67,7 +67,7 @@ def test_the_first_hour(run: Run, quay: Any, tmp_path: Path) -> None:
 def ledger(quay: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("filled") / "ledger"
     subprocess.run(
-        [sys.executable, "-m", "cli", "sync", *RANGE],
+        [sys.executable, "-m", "quayledger", "sync", *RANGE],
         env=environment(home, quay.url, quay.tokens["superuser"]),
         cwd=ROOT,
         check=True,
@@ -115,7 +115,7 @@ def test_the_folder_may_be_named_before_or_after_the_command(run: Run, ledger: P
 
 
 def test_a_closed_pipe_is_no_error(ledger: Path) -> None:
-    command = f"{sys.executable} -m cli events --limit 0 --format jsonl | head -n 1"
+    command = f"{sys.executable} -m quayledger events --limit 0 --format jsonl | head -n 1"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         env=environment(ledger, PYTHONPATH=str(ROOT)),
@@ -130,7 +130,7 @@ def test_serve_collects_takes_work_over_and_stops_cleanly(run: Run, quay: Any, t
     home = tmp_path / "ledger"
     asked = environment(home, quay.url, quay.tokens["superuser"], QUAYLEDGER_CLOCK__SYNC_EVERY_MINUTES="600")
     service = subprocess.Popen(
-        [sys.executable, "-m", "cli", "serve", "--port", "0"],
+        [sys.executable, "-m", "quayledger", "serve", "--port", "0"],
         env=asked,
         cwd=tmp_path,
         stderr=subprocess.PIPE,
@@ -160,7 +160,7 @@ def test_a_killed_sync_goes_on_where_it_was(run: Run, quay: Any, tmp_path: Path)
     slow = {"QUAYLEDGER_SOURCES__MAIN__REQUESTS_PER_SECOND": "15", "QUAYLEDGER_SOURCES__MAIN__CHAINS": "1"}
     asked = environment(home, quay.url, quay.tokens["superuser"]) | slow
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "sync", *RANGE], env=asked, cwd=tmp_path, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "quayledger", "sync", *RANGE], env=asked, cwd=tmp_path, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 60
     while not list(home.glob("landing/*/*.pages")) and time.monotonic() < deadline:
@@ -195,7 +195,7 @@ def test_a_stopped_sync_says_so_and_the_next_one_goes_on(run: Run, quay: Any, tm
     home = tmp_path / "ledger"
     slow = {"QUAYLEDGER_SOURCES__MAIN__REQUESTS_PER_SECOND": "4"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "sync", *RANGE],
+        [sys.executable, "-m", "quayledger", "sync", *RANGE],
         env=environment(home, quay.url, quay.tokens["superuser"]) | slow,
         cwd=tmp_path,
         stderr=subprocess.PIPE,

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from service.exits import Exit
+from quayledger.service.exit_codes import Exit
 from tests.cli.conftest import Run, environment, sources
 
 
@@ -119,7 +119,7 @@ def test_serve_takes_the_inventory_beside_the_log_and_takes_work_over(run: Run, 
     rare = {"QUAYLEDGER_CLOCK__SYNC_EVERY_MINUTES": "600", "QUAYLEDGER_INVENTORY__RUN_EVERY_MINUTES": "600"}
     asked = environment(home, quay.url, quay.tokens["superuser"], **rare)
     service = subprocess.Popen(
-        [sys.executable, "-m", "cli", "serve"], env=asked, cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "quayledger", "serve"], env=asked, cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
     try:
         deadline = time.monotonic() + 90

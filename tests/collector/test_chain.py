@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from collector.chain import ChainResult, Key, Tally, Want, read_chain, replay, usable
-from collector.landing import ChainLog, Heading
-from collector.normalise import Event, Place, normalise, stamp_us
-from collector.quay.errors import QuayError, ServerFailure
-from collector.quay.logs import LogPage
+from quayledger.collector.log.landing import ChainLog, Heading
+from quayledger.collector.log.normalise import Event, Place, normalise, stamp_us
+from quayledger.collector.log.page_chain import ChainResult, Key, Tally, Want, read_chain, replay, usable
+from quayledger.collector.quay.errors import QuayError, ServerFailure
+from quayledger.collector.quay.logs import LogPage
 
 DAY = date(2026, 11, 21)
 START = datetime(2026, 11, 21, tzinfo=UTC)

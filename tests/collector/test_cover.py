@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
-from collector.cover import cover_of, next_cover, parse_scopes, widen
-from collector.errors import BadCover
-from collector.quay.scopes import Scope
-from warehouse.sources import CoverRow
+from quayledger.collector.errors import BadCover
+from quayledger.collector.log.cover import cover_of, next_cover, parse_scopes, widen
+from quayledger.collector.quay.scopes import Scope
+from quayledger.warehouse.sources import CoverRow
 
 TODAY, FIRST = date(2026, 11, 24), date(2026, 10, 24)
 ACME, GLOBEX, ME = Scope("organization", "acme"), Scope("organization", "globex"), Scope("user", "alice")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.days import days_between, is_over, windows
+from quayledger.collector.log.days import days_between, is_over, windows
 
 DAYS = st.sets(st.dates(date(2023, 1, 1), date(2028, 12, 31)), max_size=80)
 

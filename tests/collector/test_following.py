@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.following import rows_per_second, seconds_to_next_look
-from collector.normalise import Event
+from quayledger.collector.log.follow_rate import rows_per_second, seconds_to_next_look
+from quayledger.collector.log.normalise import Event
 
 
 def event(stamp_s: float) -> Event:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from collector.landing import ChainLog, Heading, PageMark, digest, left_behind
+from quayledger.collector.log.landing import ChainLog, Heading, PageMark, digest, left_behind
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 HEADING = Heading("main", "organization:acme", "", date(2026, 11, 21), 7, NOW)

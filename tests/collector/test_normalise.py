@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.normalise import Event, Place, Reject, event_frame, normalise
-from collector.quay.scopes import Scope
-from warehouse.quayform import to_quay
+from quayledger.collector.log.normalise import Event, Place, Reject, event_frame, normalise
+from quayledger.collector.quay.scopes import Scope
+from quayledger.warehouse.log.quay_json import to_quay
 
 NOWHERE = Place(None, None)
 STAMP = "Sun, 22 Nov 2026 23:59:54 -0000"

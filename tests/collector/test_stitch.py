@@ -10,12 +10,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.normalise import Event, Place, day_bounds_us, normalise
-from collector.parts import Part, children, held_of
-from collector.quay.logs import LogPage
-from collector.quay.scopes import Scope
-from collector.stitch import Joined, Start, Watch, stitch
-from warehouse.parts import HeldPart
+from quayledger.collector.log.day_parts import Part, children, held_of
+from quayledger.collector.log.normalise import Event, Place, day_bounds_us, normalise
+from quayledger.collector.log.stitch import Joined, Start, Watch, stitch
+from quayledger.collector.quay.logs import LogPage
+from quayledger.collector.quay.scopes import Scope
+from quayledger.warehouse.log.held_parts import HeldPart
 
 DAY = datetime(2026, 11, 21, tzinfo=UTC)
 PLACE = Place("acme", "org")

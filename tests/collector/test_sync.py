@@ -14,13 +14,13 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from collector.quay.redaction import redact
-from collector.sync import SyncOutcome, SyncRequest
-from service.work import sync_and_publish
-from settings import CollectSettings, Settings, SourceSettings
-from warehouse import quayform, reader
-from warehouse.ledger import Ledger
-from warehouse.snapshot import Snapshot
+from quayledger.collector.quay.redaction import redact
+from quayledger.collector.sync import SyncOutcome, SyncRequest
+from quayledger.service.jobs import sync_and_publish
+from quayledger.settings import CollectSettings, Settings, SourceSettings
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import events, quay_json
+from quayledger.warehouse.snapshot import Snapshot
 
 END = "2026-11-20"
 DAYS = 6
@@ -46,8 +46,8 @@ def everything() -> tuple[date, date]:
 
 def held(home: Path) -> Counter[str]:
     with Snapshot.open(home) as snapshot:
-        frame = reader.events(snapshot, reader.EventFilter(since=None, until=None), limit=0)
-        return Counter(canonical(json.loads(line)) for line in quayform.to_quay(frame))
+        frame = events.events(snapshot, events.EventFilter(since=None, until=None), limit=0)
+        return Counter(canonical(json.loads(line)) for line in quay_json.to_quay(frame))
 
 
 def canonical(event: dict[str, Any]) -> str:
@@ -97,7 +97,7 @@ def test_an_organisation_administrator_collects_what_the_account_may_read(start_
     outcome = collect(tmp_path, settings(quay.url, quay.tokens["org_admin"]), *everything()).sources[0]
     assert outcome.failure is None
     with Snapshot.open(tmp_path) as snapshot:
-        cover = reader.kind_coverage(snapshot, *everything())
+        cover = events.kind_coverage(snapshot, *everything())
         scopes = set(cover["scope"].to_list())
     assert scopes and all(scope.startswith(("organization:", "user:")) for scope in scopes)
     namespaces = {scope.partition(":")[2] for scope in scopes}
@@ -138,7 +138,7 @@ def test_whole_second_stamps_lose_nothing_without_it_being_said(start_simulator:
     assert found <= there
     missing = sum(there.values()) - sum(found.values())
     with Snapshot.open(tmp_path) as snapshot:
-        cover = reader.kind_coverage(snapshot, *everything())
+        cover = events.kind_coverage(snapshot, *everything())
     assert cover["difference"].sum() == missing
     assert ("short" in outcome.states) is (missing > 0)
 
@@ -167,8 +167,8 @@ def test_rows_that_nobody_can_read_are_counted_and_shown(start_simulator: Any, t
     quay = start_simulator("--scenario", "unknown-kinds", "--events", "300", "--days", "2", "--end", END)
     outcome = collect(tmp_path, settings(quay.url, quay.tokens["superuser"]), *everything()).sources[0]
     with Snapshot.open(tmp_path) as snapshot:
-        rejected = reader.rejects(snapshot)
-        totals = reader.totals(snapshot, reader.EventFilter(since=None, until=None)).row(0, named=True)
+        rejected = events.rejects(snapshot)
+        totals = events.totals(snapshot, events.EventFilter(since=None, until=None)).row(0, named=True)
     assert rejected.height > 0
     assert totals["unknown_kinds"] > 0
     assert outcome.states.get("short", 0) >= 1

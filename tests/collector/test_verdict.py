@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collector.verdict import Evidence, Verdict, judge, missing
-from warehouse.schema import SliceState
+from quayledger.collector.log.verdict import Evidence, Verdict, judge, missing
+from quayledger.warehouse.schema import SliceState
 
 OVER_AT = datetime(2026, 11, 22, 0, 30, tzinfo=UTC)
 LATER = OVER_AT + timedelta(hours=1)

@@ -11,17 +11,18 @@ from typing import Any, Literal
 import pytest
 from pydantic import SecretStr
 
-from collector.counting import count
-from collector.covering import settle_cover
-from collector.days import utc_now
-from collector.exporting import Outcome, export_days
-from collector.judging import judge_day
-from collector.quay.client import QuayClient
-from collector.run import SourceRun
-from service import receiver
-from settings import CallbackSettings, CollectSettings, Settings, SourceSettings
-from warehouse import runs, slices, sources
-from warehouse.ledger import Ledger
+from quayledger.collector.exports.ask import Outcome, export_days
+from quayledger.collector.log.counts import count
+from quayledger.collector.log.days import utc_now
+from quayledger.collector.log.judging import judge_day
+from quayledger.collector.log.settle_cover import settle_cover
+from quayledger.collector.log.source_run import SourceRun
+from quayledger.collector.quay.client import QuayClient
+from quayledger.service import callback_server
+from quayledger.settings import CallbackSettings, CollectSettings, Settings, SourceSettings
+from quayledger.warehouse import runs, sources
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import slices
 
 
 def settings(
@@ -53,7 +54,7 @@ class Bench:
         self.notes: list[str] = []
 
     def export(self, *days: date, fell_short: bool = True) -> list[Outcome]:
-        with Ledger.open(self.home, command="test") as ledger, receiver.opened(self.settings) as mailbox:
+        with Ledger.open(self.home, command="test") as ledger, callback_server.opened(self.settings) as mailbox:
 
             async def work() -> list[Outcome]:
                 source = self.settings.sources["main"]

@@ -13,16 +13,16 @@ from urllib.request import urlopen
 
 import pytest
 
-from collector.days import utc_now
-from collector.export_file import BadExport
-from collector.importing import ask_by_mail, import_file
-from collector.quay.scopes import Scope
-from collector.sync import SyncRequest, sync
+from quayledger.collector.exports.export_file import BadExport
+from quayledger.collector.exports.import_file import ask_by_mail, import_file
+from quayledger.collector.log.days import utc_now
+from quayledger.collector.quay.scopes import Scope
+from quayledger.collector.sync import SyncRequest, sync
+from quayledger.warehouse import publish
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.schema import SliceState
 from tests.collector.test_sync import collect, held, truth
 from tests.exports.conftest import Bench
-from warehouse import publish
-from warehouse.ledger import Ledger
-from warehouse.schema import SliceState
 
 DAY = date(2026, 11, 19)
 ACME = ("organization:acme",)

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from collector import bulk
-from collector.export_file import BadExport, ExportReader, Head, Wanted, read_blocks
-from collector.normalise import Event, Place, Reject, event_frame, normalise
-from collector.quay.redaction import MARK, redact
+from quayledger.collector.exports.export_file import BadExport, ExportReader, Head, Wanted, read_blocks
+from quayledger.collector.log import normalise_bulk
+from quayledger.collector.log.normalise import Event, Place, Reject, event_frame, normalise
+from quayledger.collector.quay.redaction import MARK, redact
 
 START = datetime(2026, 11, 19, tzinfo=UTC)
 PLACE = Place("acme", "org")
@@ -166,7 +166,7 @@ def test_secrets_are_cut_out_wherever_they_stand() -> None:
 
 
 def test_more_kinds_of_rows_than_are_kept_are_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "_MOST_KEPT", 3)
+    monkeypatch.setattr(normalise_bulk, "_MOST_KEPT", 3)
     many = [event(n, metadata={"n": n}, ip=f"10.0.0.{n}") for n in range(50)]
     assert_same(read(written(many))[0], by_row(many)[0])
 

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from collector.mailbox import Letter, Mailbox
-from service import receiver
-from service.server import Server
-from settings import CallbackSettings, Settings
+from quayledger.collector.exports.callbacks import Letter, Mailbox
+from quayledger.service import callback_server
+from quayledger.service.http_server import Server
+from quayledger.settings import CallbackSettings, Settings
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 LIFE = timedelta(minutes=30)
@@ -31,8 +31,8 @@ def recorded(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def served(work: Callable[[Mailbox], T], **rules: Any) -> T:
     mailbox = Mailbox(now=lambda: NOW)
-    with Server("127.0.0.1", 0, routes=receiver.routes(mailbox, rules.get("public_url"))) as server:
-        mailbox.public_url = receiver.public_url(CallbackSettings(**rules), server.port)
+    with Server("127.0.0.1", 0, routes=callback_server.routes(mailbox, rules.get("public_url"))) as server:
+        mailbox.public_url = callback_server.public_url(CallbackSettings(**rules), server.port)
         return work(mailbox)
 
 
@@ -111,7 +111,7 @@ def test_a_proxy_may_leave_the_public_path_on(recorded: dict[str, Any]) -> None:
 
     async def work() -> Letter | None:
         box = mailbox.open(LIFE)
-        with Server("127.0.0.1", 0, routes=receiver.routes(mailbox, mailbox.public_url)) as server:
+        with Server("127.0.0.1", 0, routes=callback_server.routes(mailbox, mailbox.public_url)) as server:
             path = box.url.removeprefix("https://ledger.example")
             assert await asyncio.to_thread(post, f"http://127.0.0.1:{server.port}{path}", recorded) == 200
         return await box.next(0.05)
@@ -129,9 +129,9 @@ def test_a_proxy_may_leave_the_public_path_on(recorded: dict[str, Any]) -> None:
     ],
 )
 def test_where_the_receiver_is_reached(rules: dict[str, str], expected: str) -> None:
-    assert receiver.public_url(CallbackSettings(**rules), 81) == expected  # type: ignore[arg-type]
+    assert callback_server.public_url(CallbackSettings(**rules), 81) == expected  # type: ignore[arg-type]
 
 
 def test_nothing_is_listened_on_where_nothing_exports() -> None:
-    with receiver.opened(Settings.model_construct()) as mailbox:
+    with callback_server.opened(Settings.model_construct()) as mailbox:
         assert mailbox.public_url == ""

@@ -12,13 +12,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from collector.export_choice import choose
-from collector.fetching import FileRefused, check_address, fetch
-from collector.quay import errors
-from collector.quay.client import QuayClient
-from collector.quay.exports import request_export
-from collector.quay.scopes import Scope
-from settings import CallbackSettings, SourceSettings
+from quayledger.collector.exports.choice import choose
+from quayledger.collector.exports.download import FileRefused, check_address, fetch
+from quayledger.collector.quay import errors
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.exports import request_export
+from quayledger.collector.quay.scopes import Scope
+from quayledger.settings import CallbackSettings, SourceSettings
 
 SOURCE = SourceSettings(url="https://quay.example.com", token=SecretStr("t" * 40), retries=1)
 DAY = date(2026, 11, 19)

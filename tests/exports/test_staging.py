@@ -13,12 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from warehouse import months, slices, sources
-from warehouse import staging as staging_module
-from warehouse.ledger import Ledger
-from warehouse.load import Reading, merge_reading
-from warehouse.schema import EVENT_SCHEMA, REJECT_SCHEMA, SliceState
-from warehouse.staging import Staging, TooMany, last_reading, merge_staged
+from quayledger.warehouse import sources
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import months, slices
+from quayledger.warehouse.log import staging as staging_module
+from quayledger.warehouse.log.load import Reading, merge_reading
+from quayledger.warehouse.log.staging import Staging, TooMany, last_reading, merge_staged
+from quayledger.warehouse.schema import EVENT_SCHEMA, REJECT_SCHEMA, SliceState
 
 DAY = date(2026, 11, 19)
 MIDNIGHT = datetime(2026, 11, 19, tzinfo=UTC)

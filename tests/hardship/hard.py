@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 from pydantic import SecretStr
 
-from collector.quay.redaction import redact
-from collector.sync import SourceOutcome, SyncRequest
-from service.work import sync_and_publish
-from settings import CollectSettings, Settings, SourceSettings
-from warehouse import quayform, reader
-from warehouse.ledger import Ledger
-from warehouse.snapshot import Snapshot
+from quayledger.collector.quay.redaction import redact
+from quayledger.collector.sync import SourceOutcome, SyncRequest
+from quayledger.service.jobs import sync_and_publish
+from quayledger.settings import CollectSettings, Settings, SourceSettings
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import events, quay_json
+from quayledger.warehouse.snapshot import Snapshot
 
 END = date(2026, 11, 20)
 
@@ -47,8 +47,8 @@ def canonical(event: dict[str, Any]) -> str:
 def held(home: Path) -> Counter[str]:
     """Every event of the published copy."""
     with Snapshot.open(home) as snapshot:
-        frame = reader.events(snapshot, reader.EventFilter(since=None, until=None), limit=0)
-        return Counter(canonical(json.loads(line)) for line in quayform.to_quay(frame))
+        frame = events.events(snapshot, events.EventFilter(since=None, until=None), limit=0)
+        return Counter(canonical(json.loads(line)) for line in quay_json.to_quay(frame))
 
 
 def truth(quay: Any) -> Counter[str]:
@@ -59,7 +59,7 @@ def truth(quay: Any) -> Counter[str]:
 def deficits(home: Path) -> int:
     """What the ledger itself says is missing, over all days and kinds."""
     with Snapshot.open(home) as snapshot:
-        frame = reader.kind_coverage(snapshot, END - timedelta(days=60), END + timedelta(days=60))
+        frame = events.kind_coverage(snapshot, END - timedelta(days=60), END + timedelta(days=60))
     return int(frame.filter(frame["difference"] > 0)["difference"].sum())
 
 

@@ -50,7 +50,7 @@ def kill_and_go_on(quay: Any, home: Path, kills: int, chance: random.Random, req
     """Kills that many runs at random moments, then lets one finish; gives how many were killed before their end."""
     asked = environment(home, quay.url, quay.tokens["superuser"])
     asked["QUAYLEDGER_SOURCES__MAIN__REQUESTS_PER_SECOND"] = str(requests_per_second)
-    command = [sys.executable, "-m", "cli", "sync", *_RANGE]
+    command = [sys.executable, "-m", "quayledger", "sync", *_RANGE]
     killed = 0
     for _ in range(kills):
         process = subprocess.Popen(command, env=asked, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from collector.sync import Progress, Report, SourceOutcome, SyncRequest, quiet
-from service.work import sync_and_publish
-from settings import Settings
+from quayledger.collector.sync import Progress, Report, SourceOutcome, SyncRequest, quiet
+from quayledger.service.jobs import sync_and_publish
+from quayledger.settings import Settings
+from quayledger.warehouse.ledger import Ledger
 from tests.hardship.hard import END, check, collect, deficits, held, settings, truth
 from tests.hardship.soak import kill_and_go_on
-from warehouse.ledger import Ledger
 
 SECONDS = ("--precision", "second", "--end", END.isoformat())
 

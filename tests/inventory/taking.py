@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from collector.inventory.sync import InventoryOutcome, InventoryRequest
-from collector.sync import SyncRequest
-from service.work import inventory_and_publish, sync_and_publish
-from settings import CollectSettings, InventorySettings, Settings, SourceSettings
-from warehouse.ledger import Ledger
+from quayledger.collector.inventory.inventory_sync import InventoryOutcome, InventoryRequest
+from quayledger.collector.sync import SyncRequest
+from quayledger.service.jobs import inventory_and_publish, sync_and_publish
+from quayledger.settings import CollectSettings, InventorySettings, Settings, SourceSettings
+from quayledger.warehouse.ledger import Ledger
 
 # The stand-in's clock when it starts: what a registry holds, and what it costs to read, depends on the time of day.
 NOW = "2026-11-20T15:04:05+00:00"

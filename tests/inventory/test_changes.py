@@ -13,13 +13,13 @@ import msgspec
 import polars as pl
 import pytest
 
-from collector.inventory.effects import EFFECTS
-from collector.inventory.looks import LOOK
-from collector.inventory.sync import InventoryOutcome, InventoryRequest
+from quayledger.collector.inventory.event_effects import EFFECTS
+from quayledger.collector.inventory.inventory_sync import InventoryOutcome, InventoryRequest
+from quayledger.collector.inventory.queries import LOOK
+from quayledger.warehouse.catalog import FAMILY, SERIES_BY_NAME
+from quayledger.warehouse.inventory import reader
+from quayledger.warehouse.snapshot import Snapshot
 from tests.inventory.taking import NOW, clock, read_log, settings, take
-from warehouse.inventory import reader
-from warehouse.inventory.families import FAMILY, SERIES_BY_NAME
-from warehouse.snapshot import Snapshot
 
 Planted = dict[str, Any]
 # Kept of manifests that a tag stands for; a manifest without a tag is nobody's.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.inventory.due import (
+from quayledger.collector.inventory.due import (
     Due,
     Known,
     Rhythm,
@@ -19,8 +19,8 @@ from collector.inventory.due import (
     share_of_round,
     wanted_due,
 )
-from collector.inventory.looks import LOOK, LOOKS
-from collector.inventory.run import Refusals
+from quayledger.collector.inventory.inventory_run import Refusals
+from quayledger.collector.inventory.queries import LOOK, LOOKS
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WEEK = Rhythm(timedelta(days=7))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.inventory.effects import (
+from quayledger.collector.inventory.event_effects import (
     EFFECTS,
     NO_EFFECT,
     NOT_WRITTEN,
@@ -19,8 +19,8 @@ from collector.inventory.effects import (
     narrow_tags,
     rename_of,
 )
-from collector.inventory.looks import LOOK, LOOKS, ON_DEMAND
-from warehouse.inventory.families import FAMILY, SERIES_BY_NAME
+from quayledger.collector.inventory.queries import LOOK, LOOKS, ON_DEMAND
+from quayledger.warehouse.catalog import FAMILY, SERIES_BY_NAME
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 KINDS = json.loads((RECORDINGS / "log_kinds.json").read_text(encoding="utf-8"))

@@ -14,12 +14,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from collector.inventory.sync import InventoryRequest
-from settings import InventorySettings
+from quayledger.collector.inventory.inventory_sync import InventoryRequest
+from quayledger.settings import InventorySettings
+from quayledger.warehouse.inventory import reader
+from quayledger.warehouse.snapshot import Snapshot
 from tests.cli.conftest import ROOT, environment
 from tests.inventory.taking import NOW, read_log, settings, take
-from warehouse.inventory import reader
-from warehouse.snapshot import Snapshot
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_a_killed_run_goes_on_where_it_was(quay: Any, tmp_path: Path) -> None:
     slow = {"QUAYLEDGER_SOURCES__MAIN__REQUESTS_PER_SECOND": "60"}
     asked = environment(home, quay.url, quay.tokens["superuser"]) | slow
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "inventory", "sync"], env=asked, cwd=ROOT, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "quayledger", "inventory", "sync"], env=asked, cwd=ROOT, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 60
     while quay.control("stats")["total"] < 400 and time.monotonic() < deadline:

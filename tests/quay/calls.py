@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from collector.quay import (
+from quayledger.collector.quay import (
     app_tokens,
     autoprune,
     builds,
@@ -36,9 +36,9 @@ from collector.quay import (
     triggers,
     users,
 )
-from collector.quay.client import QuayClient
-from collector.quay.operations import OPERATIONS
-from collector.quay.scopes import Scope
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.operations import OPERATIONS
+from quayledger.collector.quay.scopes import Scope
 from tests.quay.wire import RECORDINGS
 
 Names = Mapping[str, str]

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from collector.quay import errors
+from quayledger.collector.quay import errors
 from tests.quay.calls import ask
 from tests.quay.wire import client, recording, replay
 

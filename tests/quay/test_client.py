@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
-from collector.quay import errors, logs
-from collector.quay.budget import BURST_S, Budget
-from collector.quay.client import QuayClient
-from collector.quay.scopes import Scope, overlapping
-from settings import SettingsError, SourceSettings
+from quayledger.collector.quay import errors, logs
+from quayledger.collector.quay.budget import BURST_S, Budget
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.scopes import Scope, overlapping
+from quayledger.settings import SettingsError, SourceSettings
 from tests.quay.wire import TOKEN, Clock, client, recording, replay
 
 DAY = date(2026, 11, 18)

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from collector.quay import errors
-from collector.quay.builds import BuildLogs
-from collector.quay.quotas import QuotaLimit
-from collector.quay.rows import Rows
+from quayledger.collector.quay import errors
+from quayledger.collector.quay.builds import BuildLogs
+from quayledger.collector.quay.quotas import QuotaLimit
+from quayledger.collector.quay.rows import Rows
 from tests.quay.calls import recorded_calls
 from tests.quay.replaying import EXCERPT, outcome, recorded_body
 from tests.quay.wire import recording

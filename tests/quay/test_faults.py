@@ -14,12 +14,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from collector.quay import errors, logs, organizations, superuser
-from collector.quay.budget import Budget
-from collector.quay.client import QuayClient, moment
-from collector.quay.redaction import MARK, may_hold_secrets, redact
-from collector.quay.scopes import Scope
-from settings import SettingsError, SourceSettings
+from quayledger.collector.quay import errors, logs, organizations, superuser
+from quayledger.collector.quay.budget import Budget
+from quayledger.collector.quay.client import QuayClient, moment
+from quayledger.collector.quay.redaction import MARK, may_hold_secrets, redact
+from quayledger.collector.quay.scopes import Scope
+from quayledger.settings import SettingsError, SourceSettings
 from tests.quay.wire import TOKEN, Clock, client, recording, replay
 
 DAY = date(2026, 11, 18)

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from collector.quay import errors, superuser
-from collector.quay.client import QuayClient
-from collector.quay.operations import OPERATIONS, SENT
+from quayledger.collector.quay import errors, superuser
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.operations import OPERATIONS, SENT
 from tests.quay.calls import reference
 from tests.quay.wire import client, recording, replay
 
@@ -26,7 +26,7 @@ def test_every_operation_of_the_reference_is_there_and_can_be_called() -> None:
     assert {(row["chapter"], row["operation"], row["method"], row["path"]) for row in reference()} <= held
     assert len({one.operation_id for one in OPERATIONS}) == len(OPERATIONS)
     for one in OPERATIONS:
-        module = importlib.import_module(f"collector.quay.{one.module}")
+        module = importlib.import_module(f"quayledger.collector.quay.{one.module}")
         assert inspect.iscoroutinefunction(attrgetter(one.function)(module)), one
 
 
@@ -35,7 +35,7 @@ def test_every_public_function_of_a_family_is_an_operation() -> None:
     known |= {("repositories", f"list_{kind}_repositories") for kind in ("visible", "starred")}  # three forms of one
     families = {one.module for one in OPERATIONS} - {"client"}
     for family in families:
-        module = importlib.import_module(f"collector.quay.{family}")
+        module = importlib.import_module(f"quayledger.collector.quay.{family}")
         made_here = {
             name
             for name, value in vars(module).items()

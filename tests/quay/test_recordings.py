@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from collector.quay import discovery, errors, logs, repositories, superuser, users
-from collector.quay.scopes import Scope
+from quayledger.collector.quay import discovery, errors, logs, repositories, superuser, users
+from quayledger.collector.quay.scopes import Scope
 from tests.quay.wire import RECORDINGS, client, recording, replay
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.quay.redaction import MARK, RULES, redact
+from quayledger.collector.quay.redaction import MARK, RULES, redact
 from tests.quay.wire import RECORDINGS
 
 SECRET = "s3cr3tS3cr3tS3cr3t"

@@ -15,10 +15,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from collector.quay import errors, referrers
-from collector.quay.client import QuayClient
-from collector.quay.registry import KEPT_S, MOST_KEPT, RegistryTokens
-from settings import SourceSettings
+from quayledger.collector.quay import errors, referrers
+from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.registry import KEPT_S, MOST_KEPT, RegistryTokens
+from quayledger.settings import SourceSettings
 from tests.quay.wire import TOKEN, Clock, client, recording, replay
 
 REGISTRY_TOKEN = "eyJhbGciOi.JSUzI1NiIs.InR5cCI6IkpXVCJ9"

@@ -13,9 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.quay import app_tokens, errors, organizations, pull_statistics, repositories, search, security, tags
-from collector.quay.operations import OPERATIONS
-from collector.quay.rows import Rows
+from quayledger.collector.quay import (
+    app_tokens,
+    errors,
+    organizations,
+    pull_statistics,
+    repositories,
+    search,
+    security,
+    tags,
+)
+from quayledger.collector.quay.operations import OPERATIONS
+from quayledger.collector.quay.rows import Rows
 from tests.quay.calls import recorded_calls
 from tests.quay.replaying import outcome, recorded_body
 from tests.quay.wire import client, recording, replay

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector.quay import errors, notifications
-from collector.quay.logs import LogPage
-from collector.quay.notifications import Notification
-from collector.quay.redaction import MARK
+from quayledger.collector.quay import errors, notifications
+from quayledger.collector.quay.logs import LogPage
+from quayledger.collector.quay.notifications import Notification
+from quayledger.collector.quay.redaction import MARK
 from tests.quay.calls import recorded_calls
 from tests.quay.replaying import outcome, recorded_body
 from tests.quay.wire import client, recording, replay

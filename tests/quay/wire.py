@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from collector.quay.client import QuayClient
-from settings import SourceSettings
+from quayledger.collector.quay.client import QuayClient
+from quayledger.settings import SourceSettings
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 TOKEN = "tok-0123456789abcdef"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from reports.period import Period, parse
+from quayledger.reports.period import Period, parse
+from quayledger.warehouse.snapshot import Snapshot
 from tests.reports.sample import NOW, build_ledger
-from warehouse.snapshot import Snapshot
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,12 @@ from typing import Any
 
 import polars as pl
 
+from quayledger.warehouse.catalog import FAMILY, SERIES_BY_NAME
+from quayledger.warehouse.inventory.store import Brought, Look, LookState, Measured, note_rename, record_looks
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.publish import publish
+from quayledger.warehouse.runs import finish_run, start_run
 from tests.warehouse.sample import begin, event, seal, store
-from warehouse.inventory.families import FAMILY, SERIES_BY_NAME
-from warehouse.inventory.store import Brought, Look, LookState, Measured, note_rename, record_looks
-from warehouse.ledger import Ledger
-from warehouse.publish import publish
-from warehouse.runs import finish_run, start_run
 
 MAIN = "main"
 FIRST, SECOND, THIRD = (datetime(2026, 11, day, 6, 0, tzinfo=UTC) for day in (10, 14, 20))

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
-from warehouse.ledger import Ledger
-from warehouse.publish import publish
-from warehouse.runs import finish_run, start_run
-from warehouse.schema import EVENT_SCHEMA, REJECT_SCHEMA, SliceState
-from warehouse.slices import Reading, merge_reading, record_counts, set_state
-from warehouse.sources import CoverRow, add_cover, register_source
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log.slices import Reading, merge_reading, record_counts, set_state
+from quayledger.warehouse.publish import publish
+from quayledger.warehouse.runs import finish_run, start_run
+from quayledger.warehouse.schema import EVENT_SCHEMA, REJECT_SCHEMA, SliceState
+from quayledger.warehouse.sources import CoverRow, add_cover, register_source
 
 FIRST = date(2026, 11, 2)
 LAST = date(2026, 11, 21)

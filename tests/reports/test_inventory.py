@@ -13,15 +13,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from collector.inventory.looks import LOOKS as DONE
-from reports.errors import UnknownColumn, UnknownFamily, UnknownObject
-from reports.inventory import changes, coverage, listing, show
-from reports.inventory.along import with_along
-from reports.inventory.known import Knowledge
-from reports.inventory.looks import LOOKS
-from reports.inventory.subjects import KINDS
-from reports.model import Report, Table
-from reports.render import csv, html
+from quayledger.collector.inventory.queries import LOOKS as DONE
+from quayledger.reports.errors import UnknownColumn, UnknownFamily, UnknownObject
+from quayledger.reports.inventory import changes, coverage, list_report, object_report
+from quayledger.reports.inventory.cascades import with_along
+from quayledger.reports.inventory.kinds import KINDS
+from quayledger.reports.inventory.knowledge import Knowledge
+from quayledger.reports.inventory.looks import LOOKS
+from quayledger.reports.model import Report, Table
+from quayledger.reports.render import csv, html
+from quayledger.warehouse.catalog import FAMILIES
+from quayledger.warehouse.inventory.diff_steps import DIFF_SCHEMA
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.publish import publish
+from quayledger.warehouse.snapshot import Snapshot
 from tests.reports.inventory_sample import (
     GRANTED,
     HOSTILE,
@@ -35,30 +40,25 @@ from tests.reports.inventory_sample import (
 )
 from tests.reports.test_report_render import GOLDEN, RENDERERS
 from tests.warehouse.sample import begin
-from warehouse.inventory.families import FAMILIES
-from warehouse.inventory.stepping import DIFF_SCHEMA
-from warehouse.ledger import Ledger
-from warehouse.publish import publish
-from warehouse.snapshot import Snapshot
 
 FIRST_DAY, LAST_DAY = date(2026, 11, 11), date(2026, 11, 21)
 BUILDS: dict[str, Callable[[Snapshot], Report]] = {
-    "inventory-user": lambda snapshot: show.build(snapshot, "user", "bob", now=NOW),
-    "inventory-robot": lambda snapshot: show.build(snapshot, "robot", "acme+ci", now=NOW),
-    "inventory-team": lambda snapshot: show.build(snapshot, "team", "acme/developers", now=NOW),
-    "inventory-repository": lambda snapshot: show.build(snapshot, "repository", "acme/web", now=NOW),
-    "inventory-organisation": lambda snapshot: show.build(snapshot, "organisation", "acme", now=NOW),
-    "inventory-tag": lambda snapshot: show.build(snapshot, "tag", "acme/web:latest", now=NOW),
+    "inventory-user": lambda snapshot: object_report.build(snapshot, "user", "bob", now=NOW),
+    "inventory-robot": lambda snapshot: object_report.build(snapshot, "robot", "acme+ci", now=NOW),
+    "inventory-team": lambda snapshot: object_report.build(snapshot, "team", "acme/developers", now=NOW),
+    "inventory-repository": lambda snapshot: object_report.build(snapshot, "repository", "acme/web", now=NOW),
+    "inventory-organisation": lambda snapshot: object_report.build(snapshot, "organisation", "acme", now=NOW),
+    "inventory-tag": lambda snapshot: object_report.build(snapshot, "tag", "acme/web:latest", now=NOW),
     "inventory-changes": lambda snapshot: changes.build(snapshot, FIRST_DAY, LAST_DAY, now=NOW),
     "inventory-coverage": lambda snapshot: coverage.build(snapshot, now=NOW),
 }
 LISTS: dict[str, Callable[[Snapshot], Report]] = {
-    "inventory-users": lambda snapshot: listing.build(snapshot, "user", by="idle_days", now=NOW),
-    "inventory-robots": lambda snapshot: listing.build(snapshot, "robot", now=NOW),
-    "inventory-teams": lambda snapshot: listing.build(snapshot, "team", now=NOW),
-    "inventory-repositories": lambda snapshot: listing.build(snapshot, "repository", by="size_bytes", now=NOW),
-    "inventory-organisations": lambda snapshot: listing.build(snapshot, "organisation", now=NOW),
-    "inventory-tags": lambda snapshot: listing.build(snapshot, "tag", within="acme/web", now=NOW),
+    "inventory-users": lambda snapshot: list_report.build(snapshot, "user", by="idle_days", now=NOW),
+    "inventory-robots": lambda snapshot: list_report.build(snapshot, "robot", now=NOW),
+    "inventory-teams": lambda snapshot: list_report.build(snapshot, "team", now=NOW),
+    "inventory-repositories": lambda snapshot: list_report.build(snapshot, "repository", by="size_bytes", now=NOW),
+    "inventory-organisations": lambda snapshot: list_report.build(snapshot, "organisation", now=NOW),
+    "inventory-tags": lambda snapshot: list_report.build(snapshot, "tag", within="acme/web", now=NOW),
 }
 
 
@@ -118,39 +118,39 @@ def _listed(report: Report) -> list[str]:
 
 
 def test_a_list_holds_what_there_was_on_its_day_under_the_names_that_show_takes(snapshot: Snapshot) -> None:
-    assert "acme+old" in _listed(listing.build(snapshot, "robot", as_of=LAST_DAY - timedelta(days=6), now=NOW))
-    assert "acme+old" not in _listed(listing.build(snapshot, "robot", now=NOW))
+    assert "acme+old" in _listed(list_report.build(snapshot, "robot", as_of=LAST_DAY - timedelta(days=6), now=NOW))
+    assert "acme+old" not in _listed(list_report.build(snapshot, "robot", now=NOW))
     for kind in KINDS:
-        for name in _listed(listing.build(snapshot, kind.name, now=NOW)):
-            assert show.build(snapshot, kind.name, name, now=NOW).title == f"{kind.title} {name}"
+        for name in _listed(list_report.build(snapshot, kind.name, now=NOW)):
+            assert object_report.build(snapshot, kind.name, name, now=NOW).title == f"{kind.title} {name}"
 
 
 def test_a_list_is_narrowed_and_sorted(snapshot: Snapshot) -> None:
-    everyone = _listed(listing.build(snapshot, "user", now=NOW))
-    assert set(_listed(listing.build(snapshot, "user", within="acme", now=NOW))) < set(everyone)
-    assert _listed(listing.build(snapshot, "team", within="globex", now=NOW)) == []
-    assert _listed(listing.build(snapshot, "repository", within="acme/web", now=NOW)) == ["acme/web"]
-    tags = listing.build(snapshot, "tag", within="acme/web", now=NOW)
+    everyone = _listed(list_report.build(snapshot, "user", now=NOW))
+    assert set(_listed(list_report.build(snapshot, "user", within="acme", now=NOW))) < set(everyone)
+    assert _listed(list_report.build(snapshot, "team", within="globex", now=NOW)) == []
+    assert _listed(list_report.build(snapshot, "repository", within="acme/web", now=NOW)) == ["acme/web"]
+    tags = list_report.build(snapshot, "tag", within="acme/web", now=NOW)
     assert _note(tags.tables[0]) == "", "what is unknown of other repositories does not concern this one"
-    assert "never looked at" in _note(listing.build(snapshot, "tag", within="acme/api", now=NOW).tables[0])
-    sizes = listing.build(snapshot, "repository", by="size_bytes", top=2, now=NOW)
+    assert "never looked at" in _note(list_report.build(snapshot, "tag", within="acme/api", now=NOW).tables[0])
+    sizes = list_report.build(snapshot, "repository", by="size_bytes", top=2, now=NOW)
     shown = sizes.tables[0].frame["size_bytes"].to_list()
     assert len(shown) == 2 < sizes.tables[0].total_rows
     assert shown == sorted(shown, reverse=True)
     with pytest.raises(UnknownColumn, match="idle_days"):
-        listing.build(snapshot, "robot", by="size", now=NOW)
+        list_report.build(snapshot, "robot", by="size", now=NOW)
     with pytest.raises(UnknownObject, match="organisation"):
-        listing.build(snapshot, "planet", now=NOW)
+        list_report.build(snapshot, "planet", now=NOW)
 
 
 def test_a_list_that_was_not_read_has_no_figures(snapshot: Snapshot, untouched: Snapshot) -> None:
     for kind in KINDS:
-        report = listing.build(untouched, kind.name, now=NOW)
+        report = list_report.build(untouched, kind.name, now=NOW)
         assert {metric.value for metric in report.metrics} == {None}
         assert report.tables[0].empty == ""
         assert "never looked at" in _note(report.tables[0])
     # Roles on other repositories may not be read: so how many there are is not known of a robot that has none.
-    robots = listing.build(snapshot, "robot", now=NOW)
+    robots = list_report.build(snapshot, "robot", now=NOW)
     assert "Roles of users and robots: unknown for 3 of 4" in _note(robots.tables[0])
     assert robots.tables[0].frame["federated"].to_list() == [None]
     assert "Outside identities that may act as the robot: unknown" in _note(robots.tables[0])
@@ -158,7 +158,7 @@ def test_a_list_that_was_not_read_has_no_figures(snapshot: Snapshot, untouched: 
 
 def test_a_role_is_that_of_the_day_that_is_asked_for(snapshot: Snapshot) -> None:
     def role(day: date | None) -> list[tuple[str, datetime]]:
-        report = show.build(snapshot, "user", "bob", as_of=day, now=NOW)
+        report = object_report.build(snapshot, "user", "bob", as_of=day, now=NOW)
         found = report.table("permissions").frame
         assert report.table("access").frame.filter(via="direct")["role"].to_list() == found["role"].to_list()
         return list(found.select("role", "from_at").iter_rows())
@@ -169,7 +169,7 @@ def test_a_role_is_that_of_the_day_that_is_asked_for(snapshot: Snapshot) -> None
 
 
 def test_a_day_before_the_first_look_is_not_known_rather_than_empty(snapshot: Snapshot) -> None:
-    report = show.build(snapshot, "repository", "acme/web", as_of=date(2026, 11, 9), now=NOW)
+    report = object_report.build(snapshot, "repository", "acme/web", as_of=date(2026, 11, 9), now=NOW)
     builds = report.table("builds")
     assert builds.frame.is_empty()
     assert builds.empty == ""
@@ -192,7 +192,7 @@ def test_a_day_before_the_first_look_is_not_known_rather_than_empty(snapshot: Sn
     ],
 )
 def test_what_is_not_known_is_never_shown_as_nothing(name: str, table: str, says: str, snapshot: Snapshot) -> None:
-    report = show.build(snapshot, "repository", name, now=NOW)
+    report = object_report.build(snapshot, "repository", name, now=NOW)
     found = report.table(table)
     assert says in _note(found)
     assert found.empty == ""
@@ -203,48 +203,50 @@ def test_what_is_not_known_is_never_shown_as_nothing(name: str, table: str, says
 
 
 def test_what_was_looked_at_and_is_not_there_is_none(snapshot: Snapshot) -> None:
-    table = show.build(snapshot, "repository", "acme/web", now=NOW).table("autoprune")
+    table = object_report.build(snapshot, "repository", "acme/web", now=NOW).table("autoprune")
     assert (table.frame.height, table.note, table.empty) == (0, "", "none")
 
 
 def test_what_is_gone_is_shown_as_it_was_last(snapshot: Snapshot) -> None:
-    nested = show.build(snapshot, "repository", "acme/team/nested/app", now=NOW)
+    nested = object_report.build(snapshot, "repository", "acme/team/nested/app", now=NOW)
     assert nested.table("settings").frame["state"].to_list() == ["NORMAL"]
     assert "gone 2026-11-20 06:00:03 UTC, after 2026-11-14 06:00:03 UTC" in _note(nested.table("settings"))
-    robot = show.build(snapshot, "robot", "acme+old", now=NOW)
+    robot = object_report.build(snapshot, "robot", "acme+old", now=NOW)
     assert robot.table("account").frame["description"].to_list() == ["builds"]
     assert robot.table("history").frame["change"].to_list() == ["appeared"]
     assert robot.table("last_use").frame["evidence"].to_list() == ["quay"]
-    there = show.build(snapshot, "robot", "acme+old", as_of=date(2026, 11, 15), now=NOW)
+    there = object_report.build(snapshot, "robot", "acme+old", as_of=date(2026, 11, 15), now=NOW)
     assert "gone" not in _note(there.table("account"))
 
 
 def test_a_renamed_account_names_the_other(snapshot: Snapshot) -> None:
     when = f"{RENAMED:%Y-%m-%d %H:%M:%S} UTC"
-    assert f"dave is called david since {when}: see david" in _notes(show.build(snapshot, "user", "dave", now=NOW))
-    assert f"david was called dave until {when}" in _notes(show.build(snapshot, "user", "david", now=NOW))
+    assert f"dave is called david since {when}: see david" in _notes(
+        object_report.build(snapshot, "user", "dave", now=NOW)
+    )
+    assert f"david was called dave until {when}" in _notes(object_report.build(snapshot, "user", "david", now=NOW))
 
 
 def test_who_pushed_is_said_with_how_sure_that_is(snapshot: Snapshot) -> None:
-    tags = show.build(snapshot, "repository", "acme/web", now=NOW).table("tags").frame
+    tags = object_report.build(snapshot, "repository", "acme/web", now=NOW).table("tags").frame
     told = {row["tag"]: (row["actor"], row["confidence"]) for row in tags.iter_rows(named=True)}
     assert told == {"latest": ("acme+ci", "by window"), "v1.0": (None, "ambiguous")}
-    latest = show.build(snapshot, "tag", "acme/web:latest", now=NOW)
+    latest = object_report.build(snapshot, "tag", "acme/web:latest", now=NOW)
     assert latest.table("digests").frame.select("digest", "actor").rows() == [(NEW, "acme+ci"), (OLD, "bob")]
     assert _metric(latest, "signatures") == 1
-    before = show.build(snapshot, "tag", "acme/web:latest", as_of=date(2026, 11, 12), now=NOW)
+    before = object_report.build(snapshot, "tag", "acme/web:latest", as_of=date(2026, 11, 12), now=NOW)
     assert before.table("digests").frame["digest"].to_list() == [OLD]
     assert _metric(before, "signatures") is None
 
 
 def test_an_account_that_no_list_holds_is_told_by_what_names_it(snapshot: Snapshot) -> None:
-    report = show.build(snapshot, "user", "eve", now=NOW)
+    report = object_report.build(snapshot, "user", "eve", now=NOW)
     assert report.table("organisations").frame["relation"].to_list() == ["collaborator"]
     assert "No list that could be read holds this account" in _note(report.table("account"))
 
 
 def test_no_evidence_is_not_never(snapshot: Snapshot) -> None:
-    table = show.build(snapshot, "user", "alice", now=NOW).table("last_use")
+    table = object_report.build(snapshot, "user", "alice", now=NOW).table("last_use")
     assert table.frame["evidence"].to_list() == ["none"]
     assert "Nothing is collected of the time before 2026-11-09: no evidence is not never" in _note(table)
 
@@ -263,19 +265,19 @@ def test_no_evidence_is_not_never(snapshot: Snapshot) -> None:
 )
 def test_an_unknown_name_gives_the_nearest(kind: str, name: str, says: str, snapshot: Snapshot) -> None:
     with pytest.raises(UnknownObject) as caught:
-        show.build(snapshot, kind, name, now=NOW)
+        object_report.build(snapshot, kind, name, now=NOW)
     assert says in str(caught.value)
     assert "\x1b" not in str(caught.value)
 
 
 def test_names_are_those_of_the_day(snapshot: Snapshot) -> None:
-    assert "carol" in show.names(snapshot, "user", as_of=date(2026, 11, 15), now=NOW)
-    assert "carol" not in show.names(snapshot, "user", now=NOW)
-    assert show.names(snapshot, "organization", now=NOW) == ["acme", "globex"]
+    assert "carol" in object_report.names(snapshot, "user", as_of=date(2026, 11, 15), now=NOW)
+    assert "carol" not in object_report.names(snapshot, "user", now=NOW)
+    assert object_report.names(snapshot, "organization", now=NOW) == ["acme", "globex"]
 
 
 def test_names_that_mean_harm_do_none(snapshot: Snapshot) -> None:
-    report = show.build(snapshot, "organisation", "acme", now=NOW)
+    report = object_report.build(snapshot, "organisation", "acme", now=NOW)
     assert "<img" not in html.render(report)
     assert "&lt;img src=x" in html.render(report)
     rows = [row for table in report.tables for row in csv_module.reader(io.StringIO(csv.render(report, table.name)))]
@@ -283,7 +285,7 @@ def test_names_that_mean_harm_do_none(snapshot: Snapshot) -> None:
     assert "'=1+1" in cells
     assert f"'{HOSTILE_TEAM}" in cells
     assert not [cell for cell in cells if cell.startswith(("=", "@", "\t", "\r"))]
-    person = show.build(snapshot, "user", HOSTILE, now=NOW)
+    person = object_report.build(snapshot, "user", HOSTILE, now=NOW)
     assert "<img" not in html.render(person)
     assert "\x1b" not in RENDERERS["txt"](report)
     # In JSON every name is as it is.
@@ -406,7 +408,7 @@ def test_coverage_counts_every_target_once(snapshot: Snapshot) -> None:
 
 def test_nothing_read_yet_says_what_to_do(untouched: Snapshot) -> None:
     with pytest.raises(UnknownObject, match="quayledger inventory sync"):
-        show.build(untouched, "user", "alice", now=NOW)
+        object_report.build(untouched, "user", "alice", now=NOW)
     for report in (coverage.build(untouched, now=NOW), changes.build(untouched, FIRST_DAY, LAST_DAY, now=NOW)):
         assert "quayledger inventory sync" in _notes(report)
         for render in RENDERERS.values():

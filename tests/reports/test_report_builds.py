@@ -12,16 +12,16 @@ from types import ModuleType
 import polars as pl
 import pytest
 
-import reports
-import reports.inventory
-from reports import events, overview, registry, usage
-from reports.coverage import Coverage, measure, summarise
-from reports.errors import UnknownReport
-from reports.model import Report
-from reports.period import Period, hours_of_week, parse
+from quayledger import reports
+from quayledger.reports import registry
+from quayledger.reports.errors import UnknownReport
+from quayledger.reports.log import events_page, overview, usage
+from quayledger.reports.log.coverage import Coverage, measure, summarise
+from quayledger.reports.model import Report
+from quayledger.reports.period import Period, hours_of_week, parse
+from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.snapshot import Snapshot
 from tests.reports.sample import FIRST, LAST, MISSING_PUSHES, NOW, SOURCE, build_ledger, events_of
-from warehouse.reader import EventFilter
-from warehouse.snapshot import Snapshot
 
 
 @pytest.fixture(scope="module")
@@ -137,44 +137,44 @@ def test_the_top_is_cut_and_says_so(snapshot: Snapshot, period: Period) -> None:
 
 def test_pages_of_events_hold_each_event_once(snapshot: Snapshot, period: Period, truth: pl.DataFrame) -> None:
     whole = (EventFilter(since=period.since, until=period.until),)
-    first = events.page(snapshot, whole)
-    found = pl.concat(events.page(snapshot, whole, number).frame for number in range(1, first.pages + 1))
+    first = events_page.page(snapshot, whole)
+    found = pl.concat(events_page.page(snapshot, whole, number).frame for number in range(1, first.pages + 1))
     assert found.height == first.total == _within(truth, period).height
     assert found["event_id"].n_unique() == first.total
     assert found["occurred_at"].is_sorted(descending=True)
-    assert events.page(snapshot, whole, 10**6).number == first.pages
+    assert events_page.page(snapshot, whole, 10**6).number == first.pages
 
 
 def test_an_hour_of_the_week_is_paged_like_one_stretch(snapshot: Snapshot, period: Period, truth: pl.DataFrame) -> None:
     whole = EventFilter(since=period.since, until=period.until)
-    page = events.page(snapshot, events.stretches(whole, period.time_zone, 4, 10))
+    page = events_page.page(snapshot, events_page.stretches(whole, period.time_zone, 4, 10))
     wanted = sum(_within(truth, part).height for part in hours_of_week(period, 4, 10))
     assert page.total == page.frame.height == wanted > 0
     assert page.frame["occurred_at"].is_sorted(descending=True)
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "quay"])
-def test_a_file_of_events_has_each_of_them(snapshot: Snapshot, period: Period, form: events.ExportForm) -> None:
+def test_a_file_of_events_has_each_of_them(snapshot: Snapshot, period: Period, form: events_page.ExportForm) -> None:
     whole = (EventFilter(since=period.since, until=period.until),)
-    total = events.page(snapshot, whole).total
-    lines = b"".join(events.export(snapshot, whole, form)).decode().splitlines()
+    total = events_page.page(snapshot, whole).total
+    lines = b"".join(events_page.export(snapshot, whole, form)).decode().splitlines()
     assert len(lines) - (form == "csv") == total
-    capped = b"".join(events.export(snapshot, whole, form, limit=7)).decode().splitlines()
+    capped = b"".join(events_page.export(snapshot, whole, form, limit=7)).decode().splitlines()
     assert capped == lines[: 7 + (form == "csv")]
 
 
 def test_no_event_is_still_a_page_and_a_file(snapshot: Snapshot, period: Period) -> None:
     nobody = (EventFilter(since=period.since, until=period.until, actor="nobody"),)
-    page = events.page(snapshot, nobody)
+    page = events_page.page(snapshot, nobody)
     assert (page.total, page.pages, page.first, page.last) == (0, 1, 0, 0)
-    assert {name for name, _ in events.SHOWN} <= set(page.frame.columns)
-    assert b"".join(events.export(snapshot, nobody, "csv")).startswith(b"event_id")
-    assert b"".join(events.export(snapshot, nobody, "jsonl")) == b""
+    assert {name for name, _ in events_page.SHOWN} <= set(page.frame.columns)
+    assert b"".join(events_page.export(snapshot, nobody, "csv")).startswith(b"event_id")
+    assert b"".join(events_page.export(snapshot, nobody, "jsonl")) == b""
 
 
 @pytest.mark.parametrize(
     ("package", "entries"),
-    [(reports, registry.REPORTS), (reports.inventory, registry.INVENTORY_REPORTS)],
+    [(reports.log, registry.REPORTS), (reports.inventory, registry.INVENTORY_REPORTS)],
     ids=["period", "inventory"],
 )
 def test_every_report_is_registered(package: ModuleType, entries: tuple[registry.Entry, ...]) -> None:

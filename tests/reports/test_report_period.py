@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.errors import BadPeriod
-from reports.period import Period, bucket_of, buckets, hours_of_week, parse, start_of_day, whole_days
+from quayledger.reports.errors import BadPeriod
+from quayledger.reports.period import Period, bucket_of, buckets, hours_of_week, parse, start_of_day, whole_days
 
 NOW = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
 # Zones whose clocks are odd: half hours, jumps at midnight, repeated midnights, half-hour summer time, a day left out.

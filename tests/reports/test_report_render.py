@@ -18,14 +18,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import overview, text, usage
-from reports.errors import UnknownTable
-from reports.model import Report
-from reports.period import Period, parse
-from reports.registry import REPORTS
-from reports.render import csv, html, json, svg, terminal
+from quayledger.reports import formatting
+from quayledger.reports.errors import UnknownTable
+from quayledger.reports.log import overview, usage
+from quayledger.reports.model import Report
+from quayledger.reports.period import Period, parse
+from quayledger.reports.registry import REPORTS
+from quayledger.reports.render import csv, html, json, svg, terminal
+from quayledger.warehouse.snapshot import Snapshot
 from tests.reports.sample import HOSTILE_ACTOR, HOSTILE_NAMESPACE, NOW
-from warehouse.snapshot import Snapshot
 
 GOLDEN = Path(__file__).parent / "golden"
 RENDERERS: dict[str, Callable[[Report], str]] = {
@@ -142,15 +143,15 @@ def test_axes_are_round_and_reach_the_top(top: int) -> None:
 
 @given(st.text())
 def test_visible_text_is_all_seen(value: str) -> None:
-    said = text.visible(value)
+    said = formatting.visible(value)
     assert said.isprintable() or not said.isascii()
-    assert text.visible(said) == said
+    assert formatting.visible(said) == said
     assert not re.search("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", said)
 
 
 def test_changes_are_said_as_people_say_them() -> None:
-    assert text.change(0.123) == "+12.3\u202f%"
-    assert text.change(-0.5) == "−50.0\u202f%"
-    assert text.change(0.0) == "±0\u202f%"
-    assert text.change(13.0) == "×\u202f14"
-    assert text.moment(NOW + timedelta(seconds=9)) == "2026-11-21 15:00:09 UTC"
+    assert formatting.change(0.123) == "+12.3\u202f%"
+    assert formatting.change(-0.5) == "−50.0\u202f%"
+    assert formatting.change(0.0) == "±0\u202f%"
+    assert formatting.change(13.0) == "×\u202f14"
+    assert formatting.moment(NOW + timedelta(seconds=9)) == "2026-11-21 15:00:09 UTC"

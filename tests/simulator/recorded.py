@@ -7,10 +7,10 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simulator.clock import Clock, to_us
-from simulator.quay import Config, Content, Quay
-from simulator.registry import Registry
-from simulator.table import Row
+from quayledger.simulator.clock import Clock, to_us
+from quayledger.simulator.quay import Config, Content, Quay
+from quayledger.simulator.registry import Registry
+from quayledger.simulator.table import Row
 from tests.simulator import recorded_state
 
 AFTERWARDS = datetime(2026, 11, 23, 8, 53, 40, tzinfo=UTC)

@@ -9,9 +9,9 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-from simulator.clock import DAY_US, SECOND_US, to_us
-from simulator.effects.named import happen
-from simulator.entities.accounts import (
+from quayledger.simulator.clock import DAY_US, SECOND_US, to_us
+from quayledger.simulator.effects.named import happen
+from quayledger.simulator.entities.accounts import (
     Application,
     AppToken,
     Prototype,
@@ -20,11 +20,11 @@ from simulator.entities.accounts import (
     QuotaLimit,
     Team,
 )
-from simulator.entities.builds import Build, Mirror, Notification, Trigger
-from simulator.entities.content import Blob, Feature, Label, Manifest, Repository, Scan, Tag, Vulnerability
-from simulator.entities.installation import Message, RegistrySize, ServiceKey
-from simulator.images import artifact
-from simulator.registry import Registry
+from quayledger.simulator.entities.builds import Build, Mirror, Notification, Trigger
+from quayledger.simulator.entities.content import Blob, Feature, Label, Manifest, Repository, Scan, Tag, Vulnerability
+from quayledger.simulator.entities.installation import Message, RegistrySize, ServiceKey
+from quayledger.simulator.images import artifact
+from quayledger.simulator.registry import Registry
 
 USERS = ("admin", "auditor", "orgadmin", "alice", "bob", "carol", "dave", "mallory", "eve", "newbie")
 ORGANIZATIONS = {

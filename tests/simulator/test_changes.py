@@ -12,17 +12,17 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.acts import Act
-from simulator.changes.table import act_of, play
-from simulator.clock import Clock, to_us
-from simulator.effects.kinds import KEYS
-from simulator.effects.table import EFFECTS, NOTHING
-from simulator.facts.table import FAMILIES as TOLD
-from simulator.facts.table import facts
-from simulator.quay import Quay
-from simulator.scenarios import Wish, build
-from simulator.server import application
-from warehouse.inventory.families import FAMILIES, SERIES, Family, Series
+from quayledger.simulator.acts import Act
+from quayledger.simulator.changes.table import act_of, play
+from quayledger.simulator.clock import Clock, to_us
+from quayledger.simulator.effects.kinds import KEYS
+from quayledger.simulator.effects.table import EFFECTS, NOTHING
+from quayledger.simulator.facts.table import FAMILIES as TOLD
+from quayledger.simulator.facts.table import facts
+from quayledger.simulator.quay import Quay
+from quayledger.simulator.scenarios import Wish, build
+from quayledger.simulator.server import application
+from quayledger.warehouse.catalog import FAMILIES, SERIES, Family, Series
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 Rows = dict[tuple[Any, ...], dict[str, Any]]

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.clock import Clock
-from simulator.quay import Quay
-from simulator.scenarios import Wish, build
-from simulator.secret_values import all_secrets
-from simulator.server import application
+from quayledger.simulator.clock import Clock
+from quayledger.simulator.quay import Quay
+from quayledger.simulator.scenarios import Wish, build
+from quayledger.simulator.secret_values import all_secrets
+from quayledger.simulator.server import application
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 SECRET = re.compile(r"s3cr3t-[0-9A-Za-z]+")

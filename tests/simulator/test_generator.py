@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.clock import Clock
-from simulator.quay import Quay
-from simulator.scenarios import SCENARIOS, Wish, build
+from quayledger.simulator.clock import Clock
+from quayledger.simulator.quay import Quay
+from quayledger.simulator.scenarios import SCENARIOS, Wish, build
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 

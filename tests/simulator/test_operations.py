@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-from simulator.api.table import OPERATIONS
-from simulator.quay import Quay
-from simulator.server import application
+from quayledger.simulator.api.table import OPERATIONS
+from quayledger.simulator.quay import Quay
+from quayledger.simulator.server import application
 from tests.simulator import recorded
 
 BASE = "https://quay.example"

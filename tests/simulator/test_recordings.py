@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from simulator.quay import Quay
-from simulator.server import application
+from quayledger.simulator.quay import Quay
+from quayledger.simulator.server import application
 from tests.simulator import recorded
 
 BASE = "https://quay.example"

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from simulator.clock import SECOND_US
-from simulator.models import DatabaseLogs, ElasticsearchLogs, LogsModel, Window
-from simulator.table import Row, Selection, Table
+from quayledger.simulator.clock import SECOND_US
+from quayledger.simulator.models import DatabaseLogs, ElasticsearchLogs, LogsModel, Window
+from quayledger.simulator.table import Row, Selection, Table
 
 EVER = Window(0, 10**18, 10**18)
 ROWS = 3000

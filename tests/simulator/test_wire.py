@@ -76,7 +76,16 @@ def test_it_ends_cleanly(start_simulator: Start) -> None:
 
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     ready = tmp_path / "ready.json"
-    command = [sys.executable, "-m", "simulator", "--with-parent", "--events", "0", "--ready-file", str(ready)]
+    command = [
+        sys.executable,
+        "-m",
+        "quayledger.simulator",
+        "--with-parent",
+        "--events",
+        "0",
+        "--ready-file",
+        str(ready),
+    ]
     parent = (
         "import pathlib, subprocess, sys, time\n"
         f"child = subprocess.Popen({command!r}, stdout=sys.stdout)\n"
@@ -91,6 +100,8 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     [["--scenario", "nosuch"], ["--scenario", "steady:100", "--events", "9", "--end", "2999-01-01"], ["--days", "0"]],
 )
 def test_wrong_usage(args: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", "simulator", *args], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-m", "quayledger.simulator", *args], capture_output=True, text=True, timeout=30
+    )
     assert done.returncode == 2
     assert "error:" in done.stderr

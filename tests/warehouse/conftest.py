@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from quayledger.warehouse.ledger import Ledger
 from tests.warehouse import sample
-from warehouse.ledger import Ledger
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from quayledger.warehouse.catalog import FAMILIES, FAMILY, SERIES, SERIES_BY_NAME, Type
+from quayledger.warehouse.inventory.store import Brought, Look, LookState, Measured
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.publish import publish
+from quayledger.warehouse.snapshot import Snapshot
 from tests.warehouse.sample import SOURCE
-from warehouse.inventory.families import FAMILIES, FAMILY, SERIES, SERIES_BY_NAME, Type
-from warehouse.inventory.store import Brought, Look, LookState, Measured
-from warehouse.ledger import Ledger
-from warehouse.publish import publish
-from warehouse.snapshot import Snapshot
 
 BEGIN = datetime(2026, 11, 1, 9, tzinfo=UTC)
 Row = tuple[Any, ...]

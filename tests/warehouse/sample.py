@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from warehouse.ledger import Ledger
-from warehouse.runs import Spent, finish_run, start_run
-from warehouse.schema import EVENT_SCHEMA, REJECT_SCHEMA, SliceState
-from warehouse.slices import Merged, Reading, merge_reading, record_counts, set_state
-from warehouse.sources import CoverRow, add_cover, register_source
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log.slices import Merged, Reading, merge_reading, record_counts, set_state
+from quayledger.warehouse.runs import Spent, finish_run, start_run
+from quayledger.warehouse.schema import EVENT_SCHEMA, REJECT_SCHEMA, SliceState
+from quayledger.warehouse.sources import CoverRow, add_cover, register_source
 
 SOURCE = "main"
 SCOPE = "superuser"

@@ -12,17 +12,18 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from quayledger.warehouse import migrate
+from quayledger.warehouse.catalog import FAMILIES, FAMILY, SERIES
+from quayledger.warehouse.errors import Holder
+from quayledger.warehouse.inventory import store as inventory
+from quayledger.warehouse.inventory.store import Recorded, Wanted, record_looks
+from quayledger.warehouse.ledger import CONFIG, Cursor, Ledger
+from quayledger.warehouse.log import events
+from quayledger.warehouse.log.slices import latest_counts, record_counts, slices
+from quayledger.warehouse.runs import Spent, finish_run, start_run
 from tests.warehouse.looking import at, brought, everything, look
 from tests.warehouse.sample import DAY, NOW, SCOPE, SOURCE, begin, busy_day, event, seal, store
 from tests.warehouse.test_inventory_schema import declared, made
-from warehouse import install, reader
-from warehouse.errors import Holder
-from warehouse.inventory import store as inventory
-from warehouse.inventory.families import FAMILIES, FAMILY, SERIES
-from warehouse.inventory.store import Recorded, Wanted, record_looks
-from warehouse.ledger import CONFIG, Cursor, Ledger
-from warehouse.runs import Spent, finish_run, start_run
-from warehouse.slices import latest_counts, record_counts, slices
 
 
 def extension() -> Path:
@@ -51,10 +52,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
         connection.execute(f"LOAD '{extension()}'")
         connection.execute(f"ATTACH 'ducklake:{tmp_path}/lake.duckdb' AS lake (DATA_PATH '{tmp_path}/data')")
         connection.execute("USE lake")
-        install.migrate(connection, tmp_path)
+        migrate.migrate(connection, tmp_path)
         connection.execute("BEGIN")
-        install.install_seeds(connection)
-        install.install_views(connection, tmp_path)
+        migrate.install_seeds(connection)
+        migrate.install_views(connection, tmp_path)
         connection.execute("COMMIT")
         lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
         opened = Lake(tmp_path, lock, Holder(os.getpid(), "here", "test", NOW), connection)
@@ -76,7 +77,7 @@ def test_a_whole_cycle_runs_on_a_lake(lake: Ledger) -> None:
     assert slices(lake, SOURCE, DAY, DAY)[DAY].stored_events == 41
     assert latest_counts(lake, SOURCE, DAY, DAY)[DAY, SCOPE].by_kind == {"pull_repo": 30, "push_repo": 10}
     shown = lake.frame("SELECT * FROM events")
-    assert set(shown.columns) == set(reader.EVENT_COLUMNS)
+    assert set(shown.columns) == set(events.EVENT_COLUMNS)
     assert shown["event_id"].n_unique() == 41
     assert lake.rows("SELECT events, requests FROM mart_sources") == [(41, 3)]
 

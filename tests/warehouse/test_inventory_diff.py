@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from quayledger.warehouse.inventory import reader
+from quayledger.warehouse.inventory.store import Look, note_rename, record_looks
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.publish import Published
+from quayledger.warehouse.snapshot import Snapshot
 from tests.warehouse.looking import at, brought, look, measured, published
 from tests.warehouse.sample import NOW, SOURCE
-from warehouse.inventory import reader
-from warehouse.inventory.store import Look, note_rename, record_looks
-from warehouse.ledger import Ledger
-from warehouse.publish import Published
-from warehouse.snapshot import Snapshot
 
 _SOURCES = iter(range(1_000_000))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from quayledger.warehouse.inventory import reader
+from quayledger.warehouse.inventory.store import note_rename, record_looks
+from quayledger.warehouse.ledger import Ledger
 from tests.warehouse.looking import brought, look, published
 from tests.warehouse.sample import SOURCE, event, store
-from warehouse.inventory import reader
-from warehouse.inventory.store import note_rename, record_looks
-from warehouse.ledger import Ledger
 
 
 def _second(second: float) -> datetime:

@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from quayledger.warehouse.inventory import reader
+from quayledger.warehouse.inventory.store import note_rename, record_looks
+from quayledger.warehouse.ledger import Ledger
 from tests.warehouse.looking import at, brought, look, measured, published
 from tests.warehouse.sample import DAY, SOURCE, begin, event, store
-from warehouse.inventory import reader
-from warehouse.inventory.store import note_rename, record_looks
-from warehouse.ledger import Ledger
 
 
 def test_a_moment_shows_the_intervals_that_hold_then_and_no_others(ledger: Ledger) -> None:

@@ -7,18 +7,18 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from quayledger.warehouse import migrate
+from quayledger.warehouse.catalog import FAMILIES, FAMILY, INTERVAL_COLUMNS, SERIES, Type
+from quayledger.warehouse.errors import NotPublished
+from quayledger.warehouse.inventory import reader
+from quayledger.warehouse.inventory.store import held, record_looks
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import events as events
+from quayledger.warehouse.publish import publish
+from quayledger.warehouse.schema import UTC_MICROSECONDS
+from quayledger.warehouse.snapshot import Snapshot
 from tests.warehouse.looking import everything, published
 from tests.warehouse.sample import DAY, NOW, begin, busy_day, store
-from warehouse import install
-from warehouse import reader as events
-from warehouse.errors import NotPublished
-from warehouse.inventory import reader
-from warehouse.inventory.families import FAMILIES, FAMILY, INTERVAL_COLUMNS, SERIES, Type
-from warehouse.inventory.store import held, record_looks
-from warehouse.ledger import Ledger
-from warehouse.publish import publish
-from warehouse.schema import UTC_MICROSECONDS
-from warehouse.snapshot import Snapshot
 
 _SQL: dict[Type, str] = {
     pl.String: "VARCHAR",
@@ -77,11 +77,11 @@ def test_every_family_and_series_goes_in_and_comes_out_as_it_was(ledger: Ledger)
 
 def _of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A ledger, with a copy, as it was made before there was an inventory."""
-    first = install.migrations()[:1]
+    first = migrate.migrations()[:1]
     with monkeypatch.context() as before:
-        before.setattr(install, "migrations", lambda: first)
-        before.setattr(install, "inventory_views", dict)
-        before.setattr(install, "VIEWS", tuple(name for name in install.VIEWS if "inventory" not in name))
+        before.setattr(migrate, "migrations", lambda: first)
+        before.setattr(migrate, "inventory_views", dict)
+        before.setattr(migrate, "VIEWS", tuple(name for name in migrate.VIEWS if "inventory" not in name))
         with Ledger.open(tmp_path, command="old") as opened:
             begin(opened)
             store(opened, busy_day(DAY))

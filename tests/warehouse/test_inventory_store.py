@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from quayledger.warehouse.inventory import changed_objects
+from quayledger.warehouse.inventory import store as inventory
+from quayledger.warehouse.inventory.store import Brought, Look, Recorded, Wanted, record_looks
+from quayledger.warehouse.ledger import Ledger
 from tests.warehouse.looking import BEGIN, at, brought, look, measured
 from tests.warehouse.sample import NOW, SOURCE, event, store
-from warehouse.inventory import causes
-from warehouse.inventory import store as inventory
-from warehouse.inventory.store import Brought, Look, Recorded, Wanted, record_looks
-from warehouse.ledger import Ledger
 
 _SOURCES = iter(range(1_000_000))
 _TEAMS = [("acme", team, member) for team in ("qa", "dev") for member in ("alice", "bob")] + [("globex", "qa", "alice")]
@@ -355,7 +355,7 @@ def test_what_events_want_is_added_up_until_a_look_answers_it(ledger: Ledger) ->
 def test_causes_are_the_events_of_newer_readings_by_what_they_name(ledger: Ledger) -> None:
     push: dict[str, Any] = {"namespace": "acme", "repository": "web", "repository_namespace": "acme", "tag": "v1"}
     store(ledger, [event(1, "push_repo", **push)])
-    _, newest = causes.causes_since(ledger, SOURCE, 0, (), None)
+    _, newest = changed_objects.causes_since(ledger, SOURCE, 0, (), None)
     renamed = event(5, "user_change_name", namespace="nia", metadata='{"old_username":"niaj"}')
     member = event(6, "org_add_team_member", namespace="acme", metadata='{"member":"bob","team":"qa"}')
     store(
@@ -363,15 +363,15 @@ def test_causes_are_the_events_of_newer_readings_by_what_they_name(ledger: Ledge
         [event(1, "push_repo", **push), event(2, "push_repo", **push), event(3, "push_repo", **push), renamed, member],
     )
     kinds = ("push_repo", "user_change_name", "org_add_team_member")
-    found, after = causes.causes_since(ledger, SOURCE, newest, kinds, NOW - timedelta(days=90))
+    found, after = changed_objects.causes_since(ledger, SOURCE, newest, kinds, NOW - timedelta(days=90))
     assert after == newest + 1
     rows = {row["kind"]: row for row in found.iter_rows(named=True)}
     pushes = rows["push_repo"]
     assert (pushes["events"], pushes["occurred_at"], pushes["named"]) == (2, event(3)["occurred_at"], "acme")
     assert rows["user_change_name"]["old_name"] == "niaj"
     assert (rows["org_add_team_member"]["team"], rows["org_add_team_member"]["member"]) == ("qa", "bob")
-    assert causes.causes_since(ledger, SOURCE, newest, kinds, NOW)[0].is_empty()
-    assert causes.causes_since(ledger, "other", 0, kinds, None)[1] == 0
+    assert changed_objects.causes_since(ledger, SOURCE, newest, kinds, NOW)[0].is_empty()
+    assert changed_objects.causes_since(ledger, "other", 0, kinds, None)[1] == 0
 
 
 def test_a_rename_is_noted_once(ledger: Ledger) -> None:

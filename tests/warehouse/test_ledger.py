@@ -10,17 +10,17 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from quayledger.warehouse import migrate
+from quayledger.warehouse.errors import LedgerBusy, LedgerCorrupt, LedgerMissing, LedgerTooNew
+from quayledger.warehouse.ledger import LIVE_NAME, LOCK_NAME, Ledger, holder
+from quayledger.warehouse.publish import newest, publish
 from tests.warehouse import child
 from tests.warehouse.sample import DAY, NOW, begin, busy_day, event, store
-from warehouse import install
-from warehouse.errors import LedgerBusy, LedgerCorrupt, LedgerMissing, LedgerTooNew
-from warehouse.ledger import LIVE_NAME, LOCK_NAME, Ledger, holder
-from warehouse.publish import newest, publish
 
 _HOLD = """
 import sys
 from pathlib import Path
-from warehouse.ledger import Ledger
+from quayledger.warehouse.ledger import Ledger
 with Ledger.open(Path(sys.argv[1]), command="serve"):
     print("held", flush=True)
     sys.stdin.readline()
@@ -29,9 +29,9 @@ _FULL = """
 import resource, sys
 from pathlib import Path
 from tests.warehouse.sample import DAY, NOW, event, store
-from warehouse.errors import DiskFull
-from warehouse.ledger import Ledger
-from warehouse.publish import publish
+from quayledger.warehouse.errors import DiskFull
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.publish import publish
 home = Path(sys.argv[1])
 ledger = Ledger.open(home, command="test")
 step = sys.argv[2]
@@ -95,7 +95,7 @@ def test_another_program_that_has_the_file_open_is_named(tmp_path: Path) -> None
 
 
 def test_every_table_comes_from_a_recorded_step(ledger: Ledger) -> None:
-    steps = install.migrations()
+    steps = migrate.migrations()
     assert [step.version for step in steps] == list(range(1, len(steps) + 1))
     assert ledger.rows("SELECT version, name, sha256 FROM schema_migrations ORDER BY version") == [
         (step.version, step.name, step.sha256) for step in steps
@@ -116,7 +116,7 @@ def test_reopening_changes_nothing_that_is_stored(tmp_path: Path) -> None:
     with Ledger.open(tmp_path, command="two") as opened:
         assert opened.rows("SELECT * FROM stg_events ORDER BY event_no") == held
         assert opened.rows("SELECT count(*), count(DISTINCT kind) FROM log_kinds") == kinds == [(146, 146)]
-        assert opened.rows("SELECT count(*) FROM schema_migrations") == [(len(install.migrations()),)]
+        assert opened.rows("SELECT count(*) FROM schema_migrations") == [(len(migrate.migrations()),)]
 
 
 def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

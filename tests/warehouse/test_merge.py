@@ -9,9 +9,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quayledger.warehouse.log.merge import ALIAS_SCHEMA, merge
+from quayledger.warehouse.schema import EVENT_SCHEMA, KEY_COLUMNS, TIE_COLUMNS
 from tests.warehouse.sample import event, frame
-from warehouse.merge import ALIAS_SCHEMA, merge
-from warehouse.schema import EVENT_SCHEMA, KEY_COLUMNS, TIE_COLUMNS
 
 _NAMES = st.sampled_from([None, "acme", "globex"])
 _EVENTS = st.lists(

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from quayledger.warehouse.errors import LedgerMissing, WarehouseError
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import events as reader
+from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.log.months import finalise, month_files
+from quayledger.warehouse.log.slices import held_by_day, slices
+from quayledger.warehouse.publish import publish
+from quayledger.warehouse.schema import SliceState
+from quayledger.warehouse.snapshot import Snapshot
 from tests.warehouse import child
 from tests.warehouse.sample import NOW, SOURCE, busy_day, event, fill, seal, store
-from warehouse import reader
-from warehouse.errors import LedgerMissing, WarehouseError
-from warehouse.ledger import Ledger
-from warehouse.months import finalise, month_files
-from warehouse.publish import publish
-from warehouse.reader import EventFilter
-from warehouse.schema import SliceState
-from warehouse.slices import held_by_day, slices
-from warehouse.snapshot import Snapshot
 
 _DAYS = (date(2026, 9, 29), date(2026, 9, 30), date(2026, 10, 1), date(2026, 10, 2))
 _TODAY = date(2026, 10, 12)
@@ -29,8 +29,8 @@ _DIE = """
 import os, signal, sys
 from datetime import date
 from pathlib import Path
-from warehouse import months as room
-from warehouse.ledger import Ledger
+from quayledger.warehouse.log import months as room
+from quayledger.warehouse.ledger import Ledger
 name, when = sys.argv[2:]
 real = getattr(room, name)
 def dying(*arguments):
@@ -125,7 +125,7 @@ def test_a_kill_neither_loses_nor_doubles_an_event(home: Path, name: str, when: 
 
 def test_a_file_that_reads_back_wrong_is_not_trusted(opened: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     before = opened.rows(_EVERYTHING)
-    monkeypatch.setattr("warehouse.months._COLUMNS", "* REPLACE ('x' AS tag)")
+    monkeypatch.setattr("quayledger.warehouse.log.months._COLUMNS", "* REPLACE ('x' AS tag)")
     with pytest.raises(WarehouseError, match="does not read back"):
         finalise(opened, _TODAY, 10)
     assert opened.rows(_EVERYTHING) == before

@@ -10,20 +10,20 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from quayledger.warehouse import publish as publishing
+from quayledger.warehouse.errors import LedgerMissing, LedgerTooNew, NotPublished, WarehouseError
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.publish import newest, publish
+from quayledger.warehouse.snapshot import Snapshot
 from tests.warehouse import child
 from tests.warehouse.sample import DAY, NOW, busy_day, event, store
-from warehouse import publish as publishing
-from warehouse.errors import LedgerMissing, LedgerTooNew, NotPublished, WarehouseError
-from warehouse.ledger import Ledger
-from warehouse.publish import newest, publish
-from warehouse.snapshot import Snapshot
 
 _DIE = """
 import os, signal, sys
 from pathlib import Path
 from tests.warehouse.sample import NOW, event, store
-from warehouse import publish as room
-from warehouse.ledger import Ledger
+from quayledger.warehouse import publish as room
+from quayledger.warehouse.ledger import Ledger
 name, when = sys.argv[2:]
 real = getattr(room, name)
 def dying(*arguments):

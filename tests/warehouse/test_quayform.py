@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import events as reader
+from quayledger.warehouse.log import quay_json
+from quayledger.warehouse.log.slices import merge_reading
+from quayledger.warehouse.publish import publish
+from quayledger.warehouse.snapshot import Snapshot
 from tests.warehouse.sample import NO_REJECTS, NOW, event, frame, reading
-from warehouse import quayform, reader
-from warehouse.ledger import Ledger
-from warehouse.publish import publish
-from warehouse.slices import merge_reading
-from warehouse.snapshot import Snapshot
 
 _PLAIN: dict[str, Any] = {"namespace": "acme", "namespace_kind": "org"}
 _CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -64,7 +65,7 @@ _CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("columns", "expected"), _CASES)
 def test_what_was_received_is_given_back(columns: dict[str, Any], expected: dict[str, Any]) -> None:
-    (line,) = quayform.to_quay(frame([event(3661, **columns)]))
+    (line,) = quay_json.to_quay(frame([event(3661, **columns)]))
     assert json.loads(line) == {"kind": "pull_repo", "datetime": "Mon, 05 Oct 2026 01:01:01 -0000"} | expected
 
 
@@ -74,6 +75,6 @@ def test_the_view_of_the_events_gives_back_the_same(ledger: Ledger) -> None:
     publish(ledger, keep=2, now=NOW)
     with Snapshot.open(ledger.home) as snapshot:
         shown = reader.events(snapshot, reader.EventFilter(), limit=0, newest_first=False)
-    assert [json.loads(line) for line in quayform.to_quay(shown)] == [
-        json.loads(line) for line in quayform.to_quay(events)
+    assert [json.loads(line) for line in quay_json.to_quay(shown)] == [
+        json.loads(line) for line in quay_json.to_quay(events)
     ]

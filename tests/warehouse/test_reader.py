@@ -10,15 +10,15 @@ from typing import Any
 import polars as pl
 import pytest
 
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import events
+from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.log.slices import record_counts
+from quayledger.warehouse.publish import publish
+from quayledger.warehouse.runs import Spent, finish_run, start_run
+from quayledger.warehouse.schema import REJECT_SCHEMA, SliceState
+from quayledger.warehouse.snapshot import Snapshot
 from tests.warehouse.sample import DAY, NOW, SCOPE, SOURCE, begin, event, frame, seal, store
-from warehouse import reader
-from warehouse.ledger import Ledger
-from warehouse.publish import publish
-from warehouse.reader import EventFilter
-from warehouse.runs import Spent, finish_run, start_run
-from warehouse.schema import REJECT_SCHEMA, SliceState
-from warehouse.slices import record_counts
-from warehouse.snapshot import Snapshot
 
 _NEXT = DAY + timedelta(days=1)
 _WEB: dict[str, Any] = {
@@ -41,7 +41,7 @@ _EVENTS: dict[str, dict[str, Any]] = {
     "purged": event(9004, "pull_repo", repository="api", repository_namespace="gone", **_ALICE),
     "unknown": event(86_399, "brand_new_kind", **_ALICE, metadata='{"note":"50% of \\"Ümlaut\\"; DROP TABLE"}'),
 }
-_SUMMED: tuple[reader.UsageKey, ...] = ("namespace", "client", "kind", "source")
+_SUMMED: tuple[events.UsageKey, ...] = ("namespace", "client", "kind", "source")
 _BUILDS = [
     event(10, "build_dockerfile", day=_NEXT, **_WEB, metadata='{"build_id":"a","is_manual":true}'),
     event(
@@ -127,19 +127,19 @@ _CHOICES: list[tuple[EventFilter, set[str]]] = [
 
 @pytest.mark.parametrize(("chosen", "expected"), _CHOICES)
 def test_a_filter_chooses(snapshot: Snapshot, chosen: EventFilter, expected: set[str]) -> None:
-    shown = reader.events(snapshot, chosen, limit=0)
+    shown = events.events(snapshot, chosen, limit=0)
     assert named(shown) == expected
-    assert reader.count_events(snapshot, chosen) == shown.height
-    assert tuple(shown.columns) == reader.EVENT_COLUMNS
+    assert events.count_events(snapshot, chosen) == shown.height
+    assert tuple(shown.columns) == events.EVENT_COLUMNS
 
 
 def test_a_filter_without_a_time_zone_is_refused(snapshot: Snapshot) -> None:
     with pytest.raises(ValueError, match="no time zone"):
-        reader.count_events(snapshot, EventFilter(since=datetime(2026, 10, 5)))  # noqa: DTZ001
+        events.count_events(snapshot, EventFilter(since=datetime(2026, 10, 5)))  # noqa: DTZ001
 
 
 def test_events_tell_who_by_what_and_how_it_ended(snapshot: Snapshot) -> None:
-    shown = reader.events(snapshot, EventFilter(), limit=0, newest_first=False)
+    shown = events.events(snapshot, EventFilter(), limit=0, newest_first=False)
     rows = {row["event_no"]: row for row in shown.iter_rows(named=True) if row["day"] == DAY}
     assert rows[1]["event_id"] == "main-20261005-1"
     assert (rows[5]["credential"], rows[5]["actor"]) == ("OAuth token of ci", "alice")
@@ -151,66 +151,66 @@ def test_events_tell_who_by_what_and_how_it_ended(snapshot: Snapshot) -> None:
 
 @pytest.mark.parametrize("newest_first", [True, False])
 def test_pages_and_batches_are_the_whole_in_its_order(snapshot: Snapshot, newest_first: bool) -> None:
-    whole = reader.events(snapshot, EventFilter(), limit=0, newest_first=newest_first)
+    whole = events.events(snapshot, EventFilter(), limit=0, newest_first=newest_first)
     assert whole.height == 14
     pages = [
-        reader.events(snapshot, EventFilter(), limit=4, offset=offset, newest_first=newest_first)
+        events.events(snapshot, EventFilter(), limit=4, offset=offset, newest_first=newest_first)
         for offset in range(0, 16, 4)
     ]
     assert pl.concat(pages).equals(whole)
     for rows in (1, 3, 50):
-        batches = list(reader.event_batches(snapshot, EventFilter(), batch_rows=rows, newest_first=newest_first))
+        batches = list(events.event_batches(snapshot, EventFilter(), batch_rows=rows, newest_first=newest_first))
         assert pl.concat(batches).equals(whole)
         assert max(batch.height for batch in batches) <= rows
-    assert list(reader.event_batches(snapshot, EventFilter(kinds=("",)))) == []
+    assert list(events.event_batches(snapshot, EventFilter(kinds=("",)))) == []
 
 
 def test_totals_and_rankings_add_up(snapshot: Snapshot) -> None:
     day = EventFilter(until=datetime(2026, 10, 6, tzinfo=UTC))
-    (totals,) = reader.totals(snapshot, day).to_dicts()
+    (totals,) = events.totals(snapshot, day).to_dicts()
     expected = {"events": 10, "pulls": 5, "pushes": 1, "deletes": 1, "other": 3, "actors": 4, "anonymous_pulls": 1}
     assert {name: totals[name] for name in expected} == expected
     assert (totals["namespaces"], totals["repositories"], totals["ips"], totals["unknown_kinds"]) == (3, 2, 4, 1)
-    users = reader.usage_counts(snapshot, day, by="actor").select("key", "pulls", "pushes").rows()
+    users = events.usage_counts(snapshot, day, by="actor").select("key", "pulls", "pushes").rows()
     assert users == [("alice", 2, 1), ("bob", 0, 0)]
-    robots = reader.usage_counts(snapshot, day, by="robot").select("key", "pulls").rows()
+    robots = events.usage_counts(snapshot, day, by="robot").select("key", "pulls").rows()
     assert sorted(robots) == [("acme+ci", 1), ("acme+gone", 1)]
-    repositories = reader.usage_counts(snapshot, day, by="repository").select("key", "events", "anonymous_pulls").rows()
+    repositories = events.usage_counts(snapshot, day, by="repository").select("key", "events", "anonymous_pulls").rows()
     assert repositories == [("acme/web", 6, 1), ("gone/api", 1, 0)]
     for by in _SUMMED:
-        counts = reader.usage_counts(snapshot, day, by=by)
+        counts = events.usage_counts(snapshot, day, by=by)
         assert (counts["pulls"] + counts["pushes"] + counts["deletes"] + counts["other"] == counts["events"]).all()
-    assert reader.usage_counts(snapshot, day, by="kind")["events"].sum() == 10
+    assert events.usage_counts(snapshot, day, by="kind")["events"].sum() == 10
 
 
 def test_buckets_and_hours_are_those_of_the_readers_time_zone(snapshot: Snapshot) -> None:
     flt = EventFilter(until=datetime(2026, 10, 6, tzinfo=UTC))
-    series = reader.usage_series(snapshot, flt, time_zone="America/New_York", bucket="day")
+    series = events.usage_series(snapshot, flt, time_zone="America/New_York", bucket="day")
     assert series.select("bucket", "events").rows() == [(datetime(2026, 10, 4), 9), (datetime(2026, 10, 5), 1)]  # noqa: DTZ001
-    weeks = reader.usage_series(snapshot, flt, time_zone="UTC", bucket="week")
+    weeks = events.usage_series(snapshot, flt, time_zone="UTC", bucket="week")
     assert weeks.select("bucket", "events").rows() == [(datetime(2026, 10, 5), 10)]  # noqa: DTZ001
-    heat = reader.heat(snapshot, flt, time_zone="Asia/Tokyo")
+    heat = events.heat(snapshot, flt, time_zone="Asia/Tokyo")
     assert heat.rows() == [(1, 9, 1), (1, 10, 1), (1, 11, 7), (2, 8, 1)]
 
 
 def test_builds_are_told_by_what_started_them(snapshot: Snapshot) -> None:
-    rows = reader.build_counts(snapshot, EventFilter()).rows()
+    rows = events.build_counts(snapshot, EventFilter()).rows()
     assert sorted(rows, key=str) == [("github", 1, 1), ("manual", 1, 0), (None, 0, 1)]
 
 
 def test_a_day_without_a_slice_is_not_collected_and_one_with_a_slice_has_its_state(snapshot: Snapshot) -> None:
-    rows = reader.coverage(snapshot, DAY - timedelta(days=1), _NEXT, (SOURCE,)).rows()
+    rows = events.coverage(snapshot, DAY - timedelta(days=1), _NEXT, (SOURCE,)).rows()
     assert rows == [
         (SOURCE, DAY - timedelta(days=1), "not collected", None, 0, 0, ""),
         (SOURCE, DAY, "short", 10, 10, 1, ""),
         (SOURCE, _NEXT, "verified", 4, 4, 0, ""),
     ]
-    assert reader.coverage(snapshot, DAY, _NEXT).height == 4
-    assert reader.coverage(snapshot, DAY, DAY, ("nobody",)).height == 0
+    assert events.coverage(snapshot, DAY, _NEXT).height == 4
+    assert events.coverage(snapshot, DAY, DAY, ("nobody",)).height == 0
 
 
 def test_kinds_are_compared_where_they_were_counted(snapshot: Snapshot) -> None:
-    kinds = reader.kind_coverage(snapshot, DAY, _NEXT)
+    kinds = events.kind_coverage(snapshot, DAY, _NEXT)
     rows = {(row["day"], row["kind"]): row for row in kinds.iter_rows(named=True)}
     pulls = rows[DAY, "pull_repo"]
     assert (pulls["source_count"], pulls["stored_count"], pulls["difference"]) == (6, 5, 1)
@@ -218,21 +218,21 @@ def test_kinds_are_compared_where_they_were_counted(snapshot: Snapshot) -> None:
     assert rows[DAY, "login_success"]["difference"] == -1
     builds = rows[_NEXT, "build_dockerfile"]
     assert (builds["source_count"], builds["stored_count"], builds["difference"]) == (None, 2, None)
-    assert reader.kind_coverage(snapshot, date(2026, 1, 1), date(2026, 1, 2)).is_empty()
+    assert events.kind_coverage(snapshot, date(2026, 1, 1), date(2026, 1, 2)).is_empty()
 
 
 def test_the_state_of_a_source(snapshot: Snapshot) -> None:
-    main, other = reader.status(snapshot).to_dicts()
+    main, other = events.status(snapshot).to_dicts()
     assert (main["days"], main["events"], main["expected_events"], main["rejected_rows"]) == (2, 14, 14, 1)
     assert (main["requests"], main["requests_today"], main["last_run_outcome"]) == (7, 2, "done")
     assert main["last_event_at"] == datetime(2026, 10, 6, 0, 0, 13, tzinfo=UTC)
     assert (other["days"], other["events"], other["last_event_at"], other["last_run_at"]) == (0, 0, None, None)
-    assert reader.days_by_state(snapshot).rows() == [(SOURCE, "short", 1), (SOURCE, "verified", 1)]
-    assert reader.list_sources(snapshot).select("source_id", "first_day", "last_day").rows() == [
+    assert events.days_by_state(snapshot).rows() == [(SOURCE, "short", 1), (SOURCE, "verified", 1)]
+    assert events.list_sources(snapshot).select("source_id", "first_day", "last_day").rows() == [
         (SOURCE, DAY, _NEXT),
         ("other", None, None),
     ]
-    assert reader.namespaces(snapshot) == ["acme", "bob", "gone"]
-    assert reader.namespaces(snapshot, ("other",)) == []
-    assert reader.runs(snapshot)["requests"].to_list() == [2, 5]
-    assert reader.rejects(snapshot)["raw"].to_list() == ["{<script>"]
+    assert events.namespaces(snapshot) == ["acme", "bob", "gone"]
+    assert events.namespaces(snapshot, ("other",)) == []
+    assert events.runs(snapshot)["requests"].to_list() == [2, 5]
+    assert events.rejects(snapshot)["raw"].to_list() == ["{<script>"]

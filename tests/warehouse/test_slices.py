@@ -7,11 +7,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from tests.warehouse.sample import DAY, NO_REJECTS, NOW, SCOPE, SOURCE, busy_day, event, frame, reading, seal, store
-from warehouse import runs, sources
-from warehouse.ledger import Ledger
-from warehouse.schema import REJECT_SCHEMA, SliceState
-from warehouse.slices import (
+from quayledger.warehouse import runs, sources
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log.slices import (
     held_by_day,
     held_counts,
     held_keys,
@@ -21,6 +19,8 @@ from warehouse.slices import (
     record_void,
     slices,
 )
+from quayledger.warehouse.schema import REJECT_SCHEMA, SliceState
+from tests.warehouse.sample import DAY, NO_REJECTS, NOW, SCOPE, SOURCE, busy_day, event, frame, reading, seal, store
 
 
 def numbers(ledger: Ledger) -> list[tuple[int, str]]:

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from quayledger.warehouse import migrate
+from quayledger.warehouse.inventory.store import record_looks
+from quayledger.warehouse.inventory.views import grains, inventory_views
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log.events import EVENT_COLUMNS
+from quayledger.warehouse.log.months import finalise
+from quayledger.warehouse.log.slices import record_counts
+from quayledger.warehouse.runs import Spent, finish_run, start_run
 from tests.warehouse.looking import everything
 from tests.warehouse.sample import NOW, SCOPE, begin, busy_day, event, fill, seal, store
-from warehouse import install
-from warehouse.inventory.store import record_looks
-from warehouse.inventory.views import grains, inventory_views
-from warehouse.ledger import Ledger
-from warehouse.months import finalise
-from warehouse.reader import EVENT_COLUMNS
-from warehouse.runs import Spent, finish_run, start_run
-from warehouse.slices import record_counts
 
 _SEPTEMBER, _OCTOBER = date(2026, 9, 30), date(2026, 10, 1)
 _GRAINS = {
@@ -36,7 +36,7 @@ _GRAINS = {
     "mart_sources": "source_id",
     "mart_inventory_coverage": "source_id, look",
 } | {name: ", ".join(columns) for name, columns in grains().items()}
-_FOLDER = Path(install.__file__).parent
+_FOLDER = Path(migrate.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -67,14 +67,14 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 
 def test_every_file_is_a_view_and_every_view_has_a_grain(rich: Ledger) -> None:
     files = {path.stem for path in (_FOLDER / "views").glob("*.sql")}
-    assert files == set(install.VIEWS)
+    assert files == set(migrate.VIEWS)
     made = rich.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal")
-    assert {name for (name,) in made} == {*install.VIEWS, install.MONTHS_VIEW, *inventory_views()} == set(_GRAINS)
+    assert {name for (name,) in made} == {*migrate.VIEWS, migrate.MONTHS_VIEW, *inventory_views()} == set(_GRAINS)
 
 
-@pytest.mark.parametrize("name", install.VIEWS)
+@pytest.mark.parametrize("name", migrate.VIEWS)
 def test_the_first_line_says_the_grain(name: str) -> None:
-    assert install.view_sql(name).startswith("-- One row per ")
+    assert migrate.view_sql(name).startswith("-- One row per ")
 
 
 def test_the_inventorys_views_say_their_grain_and_show_what_holds_now(rich: Ledger) -> None:
@@ -112,7 +112,7 @@ def test_no_event_is_lost_on_its_way_to_the_readers(rich: Ledger) -> None:
 def test_a_view_of_an_older_version_goes(rich: Ledger) -> None:
     with rich.transaction() as cursor:
         cursor.execute("CREATE VIEW mart_of_yesterday AS SELECT 1")
-        install.install_views(cursor, rich.home)
+        migrate.install_views(cursor, rich.home)
     assert rich.rows("SELECT * FROM duckdb_views() WHERE view_name = 'mart_of_yesterday'") == []
 
 

@@ -9,10 +9,10 @@ from datetime import datetime
 
 import polars as pl
 
-from warehouse.inventory.asking import ask
-from warehouse.inventory.conditions import OF_SOURCES, of_sources
-from warehouse.inventory.families import FAMILY, Type
-from warehouse.snapshot import Snapshot
+from quayledger.warehouse.catalog import FAMILY, Type
+from quayledger.warehouse.inventory.query import ask
+from quayledger.warehouse.inventory.where import OF_SOURCES, of_sources
+from quayledger.warehouse.snapshot import Snapshot
 
 ALL = "*"
 ACCESS_SCHEMA: dict[str, Type] = {

@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, time
 
 import polars as pl
 
-from warehouse.inventory.families import Series
-from warehouse.inventory.incoming import IS_KEPT, LOOK, SOURCE, Part, Rows, together
-from warehouse.inventory.tables import INCOMING, as_table, insert
-from warehouse.ledger import Cursor
-from warehouse.schema import UTC_MICROSECONDS
+from quayledger.warehouse.catalog import Series
+from quayledger.warehouse.inventory.batch import IS_KEPT, LOOK, SOURCE, Part, Rows, together
+from quayledger.warehouse.inventory.tables import INCOMING, as_table, insert
+from quayledger.warehouse.ledger import Cursor
+from quayledger.warehouse.schema import UTC_MICROSECONDS
 
 _AT, _IS_STORED = "measured_at", "is_stored"
 

@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from warehouse.inventory.asking import ask
-from warehouse.inventory.conditions import OF_SOURCES, Values, of_sources
-from warehouse.inventory.families import Type
-from warehouse.inventory.names import RENAMED, Rename, join_renamed, new_name, rename_values, renames
-from warehouse.schema import UTC_MICROSECONDS
-from warehouse.snapshot import Snapshot
+from quayledger.warehouse.catalog import Type
+from quayledger.warehouse.inventory.query import ask
+from quayledger.warehouse.inventory.renames import RENAMED, Rename, join_renamed, new_name, rename_values, renames
+from quayledger.warehouse.inventory.where import OF_SOURCES, Values, of_sources
+from quayledger.warehouse.schema import UTC_MICROSECONDS
+from quayledger.warehouse.snapshot import Snapshot
 
 _TAG: dict[str, Type] = {
     "source_id": pl.String,

@@ -14,15 +14,15 @@ from datetime import datetime
 
 import polars as pl
 
-from warehouse.inventory.access import effective_access
-from warehouse.inventory.asking import ask
-from warehouse.inventory.conditions import OF_SOURCES, Where, of_sources, where_of
-from warehouse.inventory.differences import diff
-from warehouse.inventory.families import INTERVAL_COLUMNS, Type, family_of, series_of
-from warehouse.inventory.pushes import pushers
-from warehouse.inventory.uses import last_use
-from warehouse.schema import UTC_MICROSECONDS
-from warehouse.snapshot import Snapshot
+from quayledger.warehouse.catalog import INTERVAL_COLUMNS, Type, family_of, series_of
+from quayledger.warehouse.inventory.access import effective_access
+from quayledger.warehouse.inventory.diff import diff
+from quayledger.warehouse.inventory.last_use import last_use
+from quayledger.warehouse.inventory.pushes import pushers
+from quayledger.warehouse.inventory.query import ask
+from quayledger.warehouse.inventory.where import OF_SOURCES, Where, of_sources, where_of
+from quayledger.warehouse.schema import UTC_MICROSECONDS
+from quayledger.warehouse.snapshot import Snapshot
 
 __all__ = [
     "as_of",

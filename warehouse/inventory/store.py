@@ -14,16 +14,24 @@ from itertools import count
 import msgspec
 import polars as pl
 
-from warehouse.inventory.conditions import Where, where_of
-from warehouse.inventory.families import Type, family_of, series_of
-from warehouse.inventory.incoming import Part, Rows
-from warehouse.inventory.intervals import Told, merge_family
-from warehouse.inventory.points import add_points
-from warehouse.inventory.register import Ended, LookState, Standing, Target, Telling, read_standings, record_ended
-from warehouse.inventory.tables import INCOMING, as_table, insert
-from warehouse.inventory.tracking import Sight, latest
-from warehouse.ledger import Cursor, Ledger, utc
-from warehouse.schema import UTC_MICROSECONDS
+from quayledger.warehouse.catalog import Type, family_of, series_of
+from quayledger.warehouse.inventory.batch import Part, Rows
+from quayledger.warehouse.inventory.fetch_log import (
+    Ended,
+    LookState,
+    Standing,
+    Target,
+    Telling,
+    read_standings,
+    record_ended,
+)
+from quayledger.warehouse.inventory.history_merge import Told, merge_family
+from quayledger.warehouse.inventory.history_rules import Sight, latest
+from quayledger.warehouse.inventory.points import add_points
+from quayledger.warehouse.inventory.tables import INCOMING, as_table, insert
+from quayledger.warehouse.inventory.where import Where, where_of
+from quayledger.warehouse.ledger import Cursor, Ledger, utc
+from quayledger.warehouse.schema import UTC_MICROSECONDS
 
 __all__ = [
     "Brought",

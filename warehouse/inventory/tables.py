@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import polars as pl
 
-from warehouse.ledger import Cursor
+from quayledger.warehouse.ledger import Cursor
 
 INCOMING = "incoming"
 

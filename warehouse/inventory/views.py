@@ -8,7 +8,7 @@ client, without anything of ours.
 
 from __future__ import annotations
 
-from warehouse.inventory.families import FAMILIES, SERIES, Family, Series
+from quayledger.warehouse.catalog import FAMILIES, SERIES, Family, Series
 
 
 def inventory_views() -> dict[str, str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from collector.inventory.found import Found
-from collector.inventory.readers import manifests, namespaces, registry, repositories, tags
-from collector.inventory.run import InventoryRun
+from quayledger.collector.inventory.inventory_run import InventoryRun
+from quayledger.collector.inventory.readers import manifests, namespaces, registry, repositories, tags
+from quayledger.collector.inventory.results import Found
 
 READERS: Mapping[str, Callable[[InventoryRun, str], Awaitable[Found]]] = {
     **registry.READERS,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from collector.inventory.found import Found, Row, brought, measured
-from collector.inventory.readers.shares import named, told
-from collector.inventory.run import InventoryRun
-from collector.quay import manifests, referrers, security
-from collector.quay.security import Vulnerability
+from quayledger.collector.inventory.inventory_run import InventoryRun
+from quayledger.collector.inventory.readers.common import named, told
+from quayledger.collector.inventory.results import Found, Row, brought, measured
+from quayledger.collector.quay import manifests, referrers, security
+from quayledger.collector.quay.security import Vulnerability
 
 _SEVERITIES = ("critical", "high", "medium", "low")
 _SCANNED = "scanned"

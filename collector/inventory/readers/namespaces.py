@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from collector.inventory.found import Found, brought, vanished
-from collector.inventory.readers.shares import (
+from quayledger.collector.inventory.inventory_run import InventoryRun
+from quayledger.collector.inventory.readers.common import (
     ORGANIZATION,
     autoprune_rows,
     quota_parts,
@@ -16,10 +16,10 @@ from collector.inventory.readers.shares import (
     sizes_of_repositories,
     told,
 )
-from collector.inventory.run import InventoryRun
-from collector.quay import autoprune, organizations, prototypes, quotas, repositories, robots, teams
-from collector.quay.errors import Forbidden
-from warehouse.inventory.store import held
+from quayledger.collector.inventory.results import Found, brought, vanished
+from quayledger.collector.quay import autoprune, organizations, prototypes, quotas, repositories, robots, teams
+from quayledger.collector.quay.errors import Forbidden
+from quayledger.warehouse.inventory.store import held
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

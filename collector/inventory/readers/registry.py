@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from collector.inventory.found import Found, brought, measured, vanished
-from collector.inventory.readers.shares import (
+from quayledger.collector.inventory.inventory_run import InventoryRun
+from quayledger.collector.inventory.readers.common import (
     ORGANIZATION,
     USER,
     autoprune_rows,
@@ -19,8 +19,8 @@ from collector.inventory.readers.shares import (
     told,
     user_rows,
 )
-from collector.inventory.run import InventoryRun
-from collector.quay import (
+from quayledger.collector.inventory.results import Found, brought, measured, vanished
+from quayledger.collector.quay import (
     app_tokens,
     autoprune,
     discovery,
@@ -31,8 +31,8 @@ from collector.quay import (
     superuser,
     users,
 )
-from warehouse.inventory.families import FAMILY
-from warehouse.inventory.store import held
+from quayledger.warehouse.catalog import FAMILY
+from quayledger.warehouse.inventory.store import held
 
 _SIZE_IS_OLD = timedelta(days=1)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from collector.inventory.found import Found, brought, measured
-from collector.inventory.readers.shares import autoprune_rows, in_repository, named, told
-from collector.inventory.run import InventoryRun
-from collector.quay import autoprune, builds, mirrors, notifications, permissions, repositories, triggers
-from collector.quay.builds import BuildTrigger
-from collector.quay.errors import NotFound
+from quayledger.collector.inventory.inventory_run import InventoryRun
+from quayledger.collector.inventory.readers.common import autoprune_rows, in_repository, named, told
+from quayledger.collector.inventory.results import Found, brought, measured
+from quayledger.collector.quay import autoprune, builds, mirrors, notifications, permissions, repositories, triggers
+from quayledger.collector.quay.builds import BuildTrigger
+from quayledger.collector.quay.errors import NotFound
 
 _NEWEST_BUILDS = 100
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from collector.inventory.found import Found, Row, brought, measured
-from collector.inventory.readers.shares import in_repository, named, told
-from collector.inventory.run import InventoryRun
-from collector.quay import pull_statistics, tags
-from collector.quay.tags import Tag
+from quayledger.collector.inventory.inventory_run import InventoryRun
+from quayledger.collector.inventory.readers.common import in_repository, named, told
+from quayledger.collector.inventory.results import Found, Row, brought, measured
+from quayledger.collector.quay import pull_statistics, tags
+from quayledger.collector.quay.tags import Tag
 
 
 async def _tags(run: InventoryRun, target: str) -> Found:

@@ -1,0 +1,256 @@
+"""Exporting: asks a source for exports, waits for its callbacks, and takes in the files; decides when that is worth while.
+
+A callback proves nothing. Its address is known to whoever reads the log, so only an export that was asked for counts, its file
+must lie where files may lie, and the file's content and the count decide. A Quay may call several times, with several
+statuses, and with a new file each time: the first file that is whole ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from math import ceil
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from quayledger.collector.exports.callbacks import Box, Letter, Mailbox
+from quayledger.collector.exports.choice import EXPORT_REQUESTS, choose
+from quayledger.collector.exports.download import FileLost, FileRefused, Place, check_address, fetch
+from quayledger.collector.exports.export_file import BadExport, ExportReader, Wanted
+from quayledger.collector.exports.export_scopes import Ask, find_asks, namespaces
+from quayledger.collector.exports.load_export import Load, Loaded, merge_days
+from quayledger.collector.log.counts import PART_ERRORS
+from quayledger.collector.log.days import windows
+from quayledger.collector.log.landing import FOLDER
+from quayledger.collector.log.source_run import SourceRun
+from quayledger.collector.log.verdict import missing
+from quayledger.collector.quay.errors import ServerFailure, safe
+from quayledger.collector.quay.exports import request_export
+from quayledger.collector.quay.logs import PAGE_ROWS
+from quayledger.collector.quay.scopes import Scope
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import slices
+from quayledger.warehouse.log.held_parts import user_namespaces
+from quayledger.warehouse.log.staging import Staging, last_reading
+
+_SIDE_BY_SIDE = 4
+_FETCH_TRIES = 3
+_FETCH_PAUSE_S = 0.3
+_ADDRESS_LIVES_ON = timedelta(minutes=5)
+# How long a source is left alone after a run in which no export came to anything.
+_PAUSES = {"refused": timedelta(days=7), "failed": timedelta(hours=6), "lost": timedelta(hours=6)}
+_EXPORTS_FOLDER = "exports"
+_ASK_ERRORS = (*PART_ERRORS, ServerFailure)
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How an export ended. refused: its file is no good, and asking again is of no use; lost: nothing came in time;
+    failed: the source would not. `loaded` is there for `loaded` only."""
+
+    ask: Ask
+    state: Literal["loaded", "refused", "lost", "failed"]
+    reason: str = ""
+    loaded: Loaded | None = None
+
+
+class Exporter:
+    """Exports of one source in one run."""
+
+    def __init__(self, run: SourceRun, mailbox: Mailbox) -> None:
+        self._run, self._mailbox = run, mailbox
+        self._rules = run.settings.callbacks
+        self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._loading = asyncio.Lock()  # one file at a time: each takes its memory
+        self._files = 0
+
+    async def fetch_all(self, asks: Sequence[Ask]) -> list[Outcome]:
+        """Asks, waits and takes in, a few exports side by side. Raises QuayError where the whole source is in trouble, after
+        the others have ended."""
+        ended = await asyncio.gather(*(self._fetch_one(ask) for ask in asks), return_exceptions=True)
+        for outcome in ended:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return [outcome for outcome in ended if isinstance(outcome, Outcome)]
+
+    async def _fetch_one(self, ask: Ask) -> Outcome:
+        async with self._side_by_side:
+            outcome = Outcome(ask, "lost")
+            for _ in range(self._rules.attempts):
+                outcome = await self._attempt(ask)
+                if outcome.state != "lost":
+                    break
+        if outcome.loaded is None:
+            await asyncio.to_thread(self._mark, outcome)
+        self._note(outcome)
+        return outcome
+
+    async def _attempt(self, ask: Ask) -> Outcome:
+        life = timedelta(minutes=self._rules.timeout_minutes)
+        box = self._mailbox.open(life + _ADDRESS_LIVES_ON)
+        try:
+            export_id = await request_export(
+                self._run.client, ask.target.exported, ask.days[0], ask.days[-1], callback_url=box.url
+            )
+            return await self._wait(ask, box, export_id, life.total_seconds())
+        except _ASK_ERRORS as error:
+            return Outcome(ask, "failed", str(error))
+        finally:
+            self._mailbox.close(box)
+
+    async def _wait(self, ask: Ask, box: Box, export_id: str, seconds: float) -> Outcome:
+        """The first callback with a whole file ends it; any other lets the true one come for a while."""
+        self._run.tell("export", ask.days[0])
+        deadline = time.monotonic() + seconds
+        outcome = Outcome(ask, "lost", f"no callback came within {seconds / 60:.0f} minutes")
+        while (letter := await box.next(deadline - time.monotonic())) is not None:
+            if is_foreign(letter, ask, export_id):
+                continue
+            outcome = await self._follow(ask, export_id, letter)
+            if outcome.state in ("loaded", "refused"):
+                return outcome
+            deadline = min(deadline, time.monotonic() + self._rules.retry_seconds)
+        return outcome
+
+    async def _follow(self, ask: Ask, export_id: str, letter: Letter) -> Outcome:
+        """Fetches what a callback names."""
+        if letter.status != "success" or not letter.exported_data_url:
+            return Outcome(ask, "failed", f"the source's callback says {safe(letter.status)!r}")
+        try:
+            place = check_address(letter.exported_data_url, self._run.source, self._rules)
+        except FileRefused as error:
+            # Anybody may have named that address, so it says nothing of the source's exports.
+            return Outcome(ask, "failed", str(error))
+        try:
+            return Outcome(ask, "loaded", loaded=await self._take_in(ask, export_id, place))
+        except FileLost as error:
+            return Outcome(ask, "lost", str(error))
+        except (BadExport, FileRefused) as error:
+            return Outcome(ask, "refused", str(error))
+
+    async def _take_in(self, ask: Ask, export_id: str, place: Place) -> Loaded:
+        """Tries a few times: the address lives for an hour."""
+        for left in reversed(range(_FETCH_TRIES)):
+            try:
+                async with self._loading, asyncio.timeout(self._rules.timeout_minutes * 60):
+                    return await self._take_in_once(ask, export_id, place)
+            except (FileLost, TimeoutError) as error:
+                if not left:
+                    raise FileLost(str(error) or f"the export file on {place.shown} did not come in time") from None
+            await asyncio.sleep(_FETCH_PAUSE_S)
+        raise FileLost(f"the export file on {place.shown} cannot be fetched")
+
+    async def _take_in_once(self, ask: Ask, export_id: str, place: Place) -> Loaded:
+        run, target = self._run, ask.target
+        wanted = Wanted(export_id, target.exported.namespace, target.repository, ask.days[0], ask.days[-1])
+        self._files += 1
+        with Staging(self._folder / f"{run.run_id}-{self._files}") as staging:
+            reader = ExportReader(wanted, is_user=self._is_user(ask))
+            load = Load(run, target, staging, method="export")
+
+            def take(piece: bytes | None) -> None:
+                for block in reader.close() if piece is None else reader.feed(piece):
+                    load.take(block, ask.days)
+
+            async for piece in fetch(place, run.source, self._rules):
+                await asyncio.to_thread(take, piece)
+            await asyncio.to_thread(take, None)
+            return await merge_days(run, load, target, staging, ask.days)
+
+    def _is_user(self, ask: Ask) -> bool:
+        run, exported = self._run, ask.target.exported
+        return exported.kind == "user" or exported.namespace in user_namespaces(run.ledger, run.source_id, ask.days[0])
+
+    def _mark(self, outcome: Outcome) -> None:
+        """Records the export as void, by which the source is known not to export properly."""
+        with Staging(self._folder / "void") as staging:
+            load = Load(self._run, outcome.ask.target, staging, method="export")
+            for day in outcome.ask.days:
+                load.void(day, f"{outcome.state}: {outcome.reason}")
+
+    @property
+    def _folder(self) -> Path:
+        return self._run.ledger.home / FOLDER / _EXPORTS_FOLDER / self._run.source_id
+
+    def _note(self, outcome: Outcome) -> None:
+        ask, notes = outcome.ask, self._run.notes
+        span = f"{ask.days[0]}" if len(ask.days) == 1 else f"{ask.days[0]} to {ask.days[-1]}"
+        if outcome.loaded is None:
+            notes.append(f"{span}: the export of {ask.target.exported.text} is {outcome.state}: {outcome.reason}")
+            return
+        notes.append(f"{span}: the export of {ask.target.exported.text} brought {outcome.loaded.new_events} new events")
+        notes.extend(f"{day}: {reason}" for day, reason in outcome.loaded.left_out.items())
+
+
+def is_foreign(letter: Letter, ask: Ask, export_id: str) -> bool:
+    """Whether a callback is of another export than this one, by what it says itself."""
+    exported = ask.target.exported
+    return (letter.export_id, letter.namespace, letter.repository) != (
+        export_id,
+        exported.namespace,
+        ask.target.repository,
+    )
+
+
+async def export_days(run: SourceRun, mailbox: Mailbox, days: Iterable[date], *, fell_short: bool) -> list[Outcome]:
+    """Exports what closed days lack, where the settings allow it and it is worth its cost. `fell_short`: pages were read
+    already and did not bring all. Raises QuayError where the whole source is in trouble; the days are not judged here."""
+    asks: list[Ask] = []
+    by_scope: dict[Scope, dict[date, dict[str, int]]] = {}
+    for day in days:
+        for scope in run.scopes(day) if run.over(day) else ():
+            if lacking := _lacking(run, day, scope):
+                by_scope.setdefault(scope, {})[day] = lacking
+    if not by_scope or run.source.exports == "off" or (run.source.exports == "repair" and not fell_short):
+        return []
+    if reason := refusal(run.ledger, run.source_id, mailbox, run.now()):
+        run.notes.append(f"no export is asked for: {reason}")
+        return []
+    shutil.rmtree(
+        run.ledger.home / FOLDER / _EXPORTS_FOLDER / run.source_id, ignore_errors=True
+    )  # of a run that was cut off
+    names = await namespaces(run.client) if any(scope.kind == "superuser" for scope in by_scope) else []
+    for scope, lacking_days in by_scope.items():
+        for first, last in windows(lacking_days):
+            within = {day: kinds for day, kinds in lacking_days.items() if first <= day <= last}
+            asks += await _worth_asking(run, scope, within, names, fell_short=fell_short)
+    return await Exporter(run, mailbox).fetch_all(asks)
+
+
+async def _worth_asking(
+    run: SourceRun, scope: Scope, lacking: dict[date, dict[str, int]], names: list[str], *, fell_short: bool
+) -> list[Ask]:
+    pages = sum(ceil(sum(kinds.values()) / PAGE_ROWS) for kinds in lacking.values())
+    counts = len(names) if scope.kind == "superuser" else 0
+    least = choose(run.source.exports, pages=pages, exports=1, counts=counts, fell_short=fell_short)
+    if least.method == "pages":
+        return []
+    # Up to a page of rows, pages lose nothing; and before pages were tried, they are to be the dearer way.
+    least_pages = len(lacking) + 1 if fell_short else EXPORT_REQUESTS + 1
+    asks = await find_asks(run, scope, lacking, names, least_pages=least_pages)
+    choice = choose(run.source.exports, pages=pages, exports=len(asks), fell_short=fell_short)
+    return asks if choice.method == "export" else []
+
+
+def refusal(ledger: Ledger, source_id: str, mailbox: Mailbox, now: datetime) -> str:
+    """Why no export is asked for: nobody could hear of it, or the last ones came to nothing; '' where nothing stands against
+    it."""
+    if not mailbox.public_url:
+        return "callbacks.public_url is not set, so the source could not tell us that it is done"
+    last = last_reading(ledger, source_id, "export")
+    if last is None or last.state != "void":
+        return ""
+    state, _, reason = last.reason.partition(": ")
+    until = last.ended_at + _PAUSES.get(state, timedelta(0))
+    return f"the last one was {state}: {reason}; tried again from {until:%Y-%m-%d %H:%M} UTC on" if now < until else ""
+
+
+def _lacking(run: SourceRun, day: date, scope: Scope) -> dict[str, int]:
+    if (day, scope.text) in run.refused:
+        return {}
+    counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, scope.text))
+    return missing(counted.by_kind, slices.held_counts(run.ledger, run.source_id, day, scope.text)) if counted else {}

@@ -1,0 +1,172 @@
+"""Fetching: the file of an export from where a callback says that it is, under rules that a callback cannot bend. I/O."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import AsyncIterator
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+import msgspec
+
+from quayledger.collector.errors import CollectorError
+from quayledger.collector.quay.client import trust
+from quayledger.collector.quay.errors import safe
+from quayledger.settings import CallbackSettings, SourceSettings
+
+CHUNK_BYTES = 1 << 20
+_PORTS = {"http": 80, "https": 443}
+_REDIRECTS = range(300, 400)
+
+
+class FileRefused(CollectorError):
+    """The address, or what it answers, is against the rules. Asking it again is of no use."""
+
+
+class FileLost(CollectorError):
+    """The file could not be fetched this time."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """An address that passed the rules. `is_own`: it is the Quay's own; `is_proxied`: a proxy finds the way to it."""
+
+    url: str
+    host: str
+    port: int
+    is_own: bool
+    is_proxied: bool
+
+    @property
+    def shown(self) -> str:
+        """The host, for messages: the address itself may be signed."""
+        return safe(f"{self.host}:{self.port}")
+
+
+def check_address(url: str, source: SourceSettings, rules: CallbackSettings) -> Place:
+    """The place where a file may be fetched. Raises FileRefused: it must be the Quay's own, or an allowed host's."""
+    parts = urlsplit(url.strip())
+    try:
+        host, port = (parts.hostname or "").rstrip("."), parts.port or _PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        raise FileRefused("the callback names no http or https address") from None
+    if not host or parts.username is not None or parts.password is not None:
+        raise FileRefused("the callback names an address without a host, or with a user in it")
+    own = urlsplit(source.url)
+    is_own = (parts.scheme, host, port) == (own.scheme, own.hostname, own.port or _PORTS[own.scheme])
+    if not is_own and not any(_matches(host, port, allowed) for allowed in rules.allowed_storage_hosts):
+        raise FileRefused(
+            f"the callback names a file on {safe(f'{host}:{port}')}, which is neither the Quay's own host nor in "
+            "callbacks.allowed_storage_hosts"
+        )
+    place = Place(url.strip(), host, port, is_own, _is_proxied(parts, source))
+    if (literal := _address(host)) is not None:
+        _check_public(place, str(literal), rules)
+    return place
+
+
+async def fetch(place: Place, source: SourceSettings, rules: CallbackSettings) -> AsyncIterator[bytes]:
+    """The file, piece by piece, without the source's token. Raises FileRefused (a redirect, a private address, too large)
+    and FileLost (the network, another status than 200, cut off)."""
+    await _check_names(place, rules)
+    try:
+        async with (
+            httpx.AsyncClient(
+                verify=trust(source),
+                proxy=source.proxy,
+                timeout=source.timeout_seconds,
+                follow_redirects=False,
+                headers={"User-Agent": "quayledger", "Accept-Encoding": "identity"},
+            ) as http,
+            http.stream("GET", place.url) as response,
+        ):
+            _check_peer(place, response, rules)
+            _check_answer(place, response, rules)
+            received = 0
+            async for piece in response.aiter_raw(CHUNK_BYTES):
+                received += len(piece)
+                if received > rules.max_file_bytes:
+                    raise _too_large(place, rules)
+                yield piece
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        told = type(error).__name__
+        raise FileLost(f"the export file on {place.shown} cannot be fetched: {told}") from None
+
+
+def _check_answer(place: Place, response: httpx.Response, rules: CallbackSettings) -> None:
+    if response.status_code in _REDIRECTS:
+        raise FileRefused(f"the export file's address on {place.shown} redirects elsewhere, which is not followed")
+    if response.status_code != 200:
+        raise FileLost(f"the export file on {place.shown} cannot be fetched: the answer is {response.status_code}")
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise FileRefused(f"{place.shown} sends the export file in another encoding than was asked for")
+    length = response.headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and int(length) > rules.max_file_bytes:
+        raise _too_large(place, rules)
+
+
+def _too_large(place: Place, rules: CallbackSettings) -> FileRefused:
+    return FileRefused(
+        f"the export file on {place.shown} is larger than callbacks.max_file_bytes ({rules.max_file_bytes:,} bytes)"
+    )
+
+
+async def _check_names(place: Place, rules: CallbackSettings) -> None:
+    """Every address that the host's name stands for must be public."""
+    if place.is_own or place.is_proxied or rules.allow_private_addresses:
+        return
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise FileLost(f"the export file's host {place.shown} is not known to the name service") from None
+    for *_, address in found:
+        _check_public(place, str(address[0]), rules)
+
+
+def _check_peer(place: Place, response: httpx.Response, rules: CallbackSettings) -> None:
+    """The name may have stood for another address by the time the connection was made."""
+    stream = response.extensions.get("network_stream")
+    peer = stream.get_extra_info("server_addr") if stream is not None else None
+    if peer and not place.is_proxied:
+        _check_public(place, str(peer[0]), rules)
+
+
+def _check_public(place: Place, text: str, rules: CallbackSettings) -> None:
+    if place.is_own or rules.allow_private_addresses:
+        return
+    address = _address(text)
+    if address is None or not address.is_global or address.is_multicast:
+        raise FileRefused(
+            f"the export file's host {place.shown} has an address of a private network, {safe(text)}; where that is meant, "
+            "set callbacks.allow_private_addresses"
+        )
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        found = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, ipaddress.IPv6Address) else found
+
+
+def _matches(host: str, port: int, allowed: str) -> bool:
+    """`host`, `host:port`, or `*.domain`; IPv6 addresses in brackets where a port follows."""
+    parts = urlsplit(f"//{allowed.strip().lower()}")
+    name = (parts.hostname or "").rstrip(".")
+    if parts.port is not None and parts.port != port:
+        return False
+    if name.startswith("*."):
+        return host.endswith(name[1:]) and len(host) >= len(name)
+    return host == name
+
+
+def _is_proxied(parts: SplitResult, source: SourceSettings) -> bool:
+    if source.proxy is not None:
+        return True
+    proxies = getproxies()
+    named = parts.scheme in proxies or "all" in proxies
+    return named and not proxy_bypass(parts.hostname or "")

@@ -1,0 +1,15 @@
+"""Backends: what a Quay keeps its log in, as far as its answers give it away, and what that means for a count."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from quayledger.collector.log.source_run import SourceRun
+from quayledger.warehouse import sources
+
+MOST_KINDS = 10  # on Elasticsearch a count names ten kinds at most, the most frequent ones
+
+
+def may_be_cut(run: SourceRun, kinds: Collection[str]) -> bool:
+    """Whether a count may leave kinds out: exactly ten are named, on what is not known to be the database backend."""
+    return len(kinds) == MOST_KINDS and sources.backend(run.ledger, run.source_id) != "database"

@@ -1,0 +1,148 @@
+"""Counting: which days are due, and what the source says they hold, in as few calls as there can be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from quayledger.collector.log.backends import MOST_KINDS, may_be_cut
+from quayledger.collector.log.cover import cover_of
+from quayledger.collector.log.days import windows
+from quayledger.collector.log.judging import judge_day
+from quayledger.collector.log.source_run import SourceRun
+from quayledger.collector.log.verdict import missing
+from quayledger.collector.quay import logs
+from quayledger.collector.quay.errors import BadRequest, Forbidden, NotFound, QuayError, SearchUnavailable
+from quayledger.collector.quay.scopes import Scope
+from quayledger.warehouse.log import slices
+from quayledger.warehouse.log.held_parts import held_parts
+from quayledger.warehouse.schema import SEALED_STATES, SliceState
+
+# What one scope of a cover may suffer without the rest of the source being stopped.
+PART_ERRORS = (Forbidden, NotFound, BadRequest, SearchUnavailable)
+_RECOUNT_AFTER = timedelta(days=7)
+_RETRY_AFTER = timedelta(hours=20)
+_RETRIED = frozenset({SliceState.SHORT, SliceState.OVER, SliceState.UNCOUNTABLE})
+
+
+def due_days(run: SourceRun, days: tuple[date, ...]) -> list[date]:
+    """The days to look at: covered, not sealed under the cover in force, and not found short only a while ago, unless they
+    are to be tried again."""
+    held = slices.slices(run.ledger, run.source_id, days[0], days[-1])
+    left_out = set(run.settings.collect.exclude_days)
+    for day in days:
+        if day in left_out and (cover := cover_of(day, run.covers)):
+            exclude(run, day, cover.version)
+    return [day for day in days if day not in left_out and run.scopes(day) and _is_due(run, day, held.get(day))]
+
+
+def exclude(run: SourceRun, day: date, cover_version: int) -> None:
+    """Records that a day is left out on purpose; what is held of it stays."""
+    slices.set_state(
+        run.ledger,
+        run.source_id,
+        day,
+        cover_version,
+        SliceState.EXCLUDED,
+        expected_events=None,
+        note="left out by collect.exclude_days",
+        now=run.now(),
+        counted_at=None,
+    )
+
+
+def _is_due(run: SourceRun, day: date, row: slices.SliceRow | None) -> bool:
+    cover = cover_of(day, run.covers)
+    if row is None or cover is None or row.cover_version != cover.version:
+        return True
+    if row.state in SEALED_STATES:
+        return False
+    if run.again or row.state not in _RETRIED:
+        return True
+    return row.read_at is None or run.now() - row.read_at > _RETRY_AFTER
+
+
+async def recount(run: SourceRun, days: tuple[date, ...]) -> list[date]:
+    """Counts sealed days again once a week, in one call for up to 28 of them; gives those that grew. A count that fell
+    means "no longer held at the source", and the day is judged anew."""
+    sealed = _sealed(run, days)
+    week_ago = run.now() - _RECOUNT_AFTER
+    if not sealed or all(row.counted_at is not None and row.counted_at > week_ago for row in sealed.values()):
+        return []
+    before = slices.latest_counts(run.ledger, run.source_id, min(sealed), max(sealed))
+    await count(run, sealed, purpose="recount")
+    after = slices.latest_counts(run.ledger, run.source_id, min(sealed), max(sealed))
+    grown = {key[0] for key, row in after.items() if key in before and missing(row.by_kind, before[key].by_kind)}
+    for day in sealed:
+        if day not in grown:
+            await asyncio.to_thread(judge_day, run, day)
+    return sorted(grown)
+
+
+def _sealed(run: SourceRun, days: tuple[date, ...]) -> dict[date, slices.SliceRow]:
+    """The sealed days that are counted again, whatever range is asked for now."""
+    first = run.now().date() - timedelta(days=run.settings.collect.recount_days)
+    held = slices.slices(run.ledger, run.source_id, first, days[-1])
+    return {day: row for day, row in held.items() if row.state in SEALED_STATES and run.scopes(day)}
+
+
+async def count(run: SourceRun, due: Iterable[date], *, purpose: str = "count") -> None:
+    """Counts every due day of every scope of its cover and records what the source said."""
+    by_scope: dict[Scope, list[date]] = {}
+    for day in due:
+        for scope in run.scopes(day):
+            by_scope.setdefault(scope, []).append(day)
+    for scope, days in by_scope.items():
+        for first, last in windows(days):
+            await _count_part(run, scope, [day for day in days if first <= day <= last], purpose)
+
+
+async def _count_part(run: SourceRun, scope: Scope, wanted: list[date], purpose: str) -> None:
+    try:
+        await count_window(run, scope, wanted[0], wanted[-1], wanted, purpose=purpose)
+    except PART_ERRORS as error:
+        refuse(run, scope, wanted, error)
+
+
+async def count_window(
+    run: SourceRun, scope: Scope, first: date, last: date, wanted: list[date], *, purpose: str = "count"
+) -> None:
+    """One call for all days from `first` to `last`; records those that are wanted."""
+    counted_at = run.now()
+    counts = await logs.aggregate_logs(run.client, scope, first, last, purpose=purpose)
+    kinds = {kind for by_kind in counts.values() for kind in by_kind}
+    if len(wanted) > 1 and may_be_cut(run, kinds):
+        for day in wanted:
+            await count_window(run, scope, day, day, [day], purpose=purpose)
+        return
+    chosen = {day: counts.get(day, {}) for day in wanted}
+    await asyncio.to_thread(slices.record_counts, run.ledger, run.run_id, run.source_id, scope.text, chosen, counted_at)
+
+
+async def vouch(run: SourceRun, day: date, scope: Scope) -> None:
+    """Completes a count that names ten kinds at most, from counts of the namespaces that the day's events name: a part that
+    names fewer than ten leaves none out. Kinds of parts that name ten stay unvouched."""
+    counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, scope.text))
+    if counted is None or not may_be_cut(run, counted.by_kind) or scope.kind != "superuser":
+        return
+    total: Counter[str] = Counter()
+    held = held_parts(run.ledger, run.source_id, day, scope.text)
+    for name in sorted({part.namespace for part in held if part.namespace is not None}):
+        part = await logs.aggregate_logs(run.client, Scope("organization", name), day, day, purpose="recount")
+        if len(part[day]) >= MOST_KINDS:
+            return
+        total.update(part[day])
+    whole = {**total, **counted.by_kind}
+    await asyncio.to_thread(
+        slices.record_counts, run.ledger, run.run_id, run.source_id, scope.text, {day: whole}, run.now()
+    )
+
+
+def refuse(run: SourceRun, scope: Scope, days: Iterable[date], error: QuayError) -> None:
+    """Notes that a scope cannot be read on these days, so that their slices say so."""
+    for day in days:
+        run.refused[day, scope.text] = str(error)
+    run.notes.append(f"{scope.text} cannot be read: {error}")
+    run.refusal = error

@@ -1,0 +1,249 @@
+"""Repair: a day that one chain could not bring whole is split into parts, counted and read where something is missing.
+
+Quay skips rows where a page ends between two of the same stamp. A narrower list ends its pages elsewhere, so it brings rows
+that the wider one skipped. Cheapest first: each part is counted (one request) before it is read, and only parts that lack
+events of a missing kind are read, or split again. `docs/decisions/0006-repair.md` has the steps and their reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date
+
+import msgspec
+
+from quayledger.collector.log import landing
+from quayledger.collector.log.day_parts import Part, children, held_of
+from quayledger.collector.log.days import ONE_DAY
+from quayledger.collector.log.normalise import Place, day_bounds_us
+from quayledger.collector.log.page_chain import ChainResult, Want, read_chain
+from quayledger.collector.log.readings import exceeds, held_key_counts, merge, reading_of, tally
+from quayledger.collector.log.source_run import SourceRun
+from quayledger.collector.log.stitch import Joined, Start, Watch, stitch
+from quayledger.collector.log.verdict import missing
+from quayledger.collector.quay import logs, superuser
+from quayledger.collector.quay.errors import BadRequest, Forbidden, NotFound, QuayError, ServerFailure
+from quayledger.collector.quay.logs import PAGE_ROWS
+from quayledger.collector.quay.scopes import Scope
+from quayledger.warehouse.log import slices
+from quayledger.warehouse.log.held_parts import HeldPart, held_parts, user_namespaces
+
+_MOST_LATER_DAYS = 2
+_MOST_STRETCHES = 3  # requests a page of rows that stitching may take
+# A part that the server does not know (any more) is left out; the rest goes on.
+_GONE = (Forbidden, NotFound, BadRequest)
+
+
+class Repair:
+    """The repair of one scope's part of one day, within a number of requests.
+
+    Of a day that is not over, only what lies below the newest held row is looked for; rows that came since are nobody's loss."""
+
+    def __init__(self, run: SourceRun, day: date, scope: Scope, most_requests: int) -> None:
+        self._run, self._day, self._scope = run, day, scope
+        self._left = most_requests
+        self._settle = None if run.over(day) else run.settle
+        self._users = user_namespaces(run.ledger, run.source_id, day)
+        self._later_rows = 0
+        self._stubborn: list[tuple[Part, dict[str, int]]] = []
+        self._starts: list[Start] = []
+        self.requests = 0
+
+    async def mend(self) -> bool:
+        """Whether nothing is missing any more. Raises QuayError where the whole source is in trouble."""
+        await self._split(Part(self._scope), self.lacking(), self._rows())
+        if (lacking := self.lacking()) and self._scope.kind == "superuser":
+            await self._look_elsewhere(lacking)
+        await self._stitch()
+        await self._shift()
+        # What no part holds (rows of a purged namespace, for one) only the whole list can bring.
+        self._stubborn = [(Part(self._scope), self._counted())]
+        await self._stitch()
+        return not self.lacking()
+
+    def _counted(self) -> dict[str, int]:
+        run, day = self._run, self._day
+        counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, self._scope.text))
+        return counted.by_kind if counted else {}
+
+    def _rows(self) -> int:
+        return sum(self._counted().values())
+
+    def lacking(self) -> dict[str, int]:
+        """By kind, what the cover's scope counts beyond what is held."""
+        stored = slices.held_counts(self._run.ledger, self._run.source_id, self._day, self._scope.text)
+        return missing(self._counted(), stored)
+
+    async def _split(self, part: Part, lacking: Mapping[str, int], rows: int) -> None:
+        for child in children(part, self._held(), lacking):
+            if self._left <= 0 or not self.lacking():
+                return
+            await self._mend_part(child, rows)
+
+    def _held(self) -> list[HeldPart]:
+        return held_parts(self._run.ledger, self._run.source_id, self._day, self._scope.text)
+
+    async def _mend_part(self, part: Part, of_rows: int) -> None:
+        """Counts one part; reads it where it lacks what is missing; splits it where reading does not bring all.
+
+        A part that holds most of what the wider one held (`of_rows`) would lose as much: it is split at once."""
+        counted = await self._count(part)
+        if counted is None or not (lacking := self._lacking_of(part, counted)):
+            return
+        rows = sum(counted.values())
+        narrower = children(part, self._held(), lacking)
+        if not narrower or rows * 2 <= of_rows or rows <= PAGE_ROWS:
+            if not await self._read(part, counted, lacking):
+                return
+            lacking = self._lacking_of(part, counted)
+        if lacking:
+            await self._split(part, lacking, rows)
+            self._stubborn.append((part, counted))
+
+    async def _stitch(self) -> None:
+        """Walks what still lacks events once more in stretches that begin where other lists' tokens say."""
+        for part, counted in sorted(self._stubborn, key=lambda item: sum(item[1].values())):
+            lacking = self._lacking_of(part, counted)
+            if self._left <= 0 or not self._starts:
+                return
+            if lacking:
+                await self._stitch_part(part, sum(counted.values()), lacking)
+
+    async def _stitch_part(self, part: Part, rows: int, lacking: dict[str, int]) -> None:
+        run, day = self._run, self._day
+        heading = landing.Heading(run.source_id, self._scope.text, f"{part.text} stitched", day, run.run_id, run.now())
+        joined = Joined(held_key_counts(run, day, self._scope))
+        place = Place.of(part.scope, user_namespaces=self._users)
+        most = min(self._left, _MOST_STRETCHES * (rows // PAGE_ROWS + 2))
+        fetch = self._fetch(part, None)
+        requests, error = self.requests, None
+        try:
+            await stitch(fetch, self._starts, joined, lacking, self._bounds(), place, most)
+        except QuayError as trouble:
+            error = trouble
+        result = ChainResult(
+            joined.events, [], self.requests - requests, "stitched", dict(joined.new_by_kind), {}, "", error
+        )
+        self._keep(heading, result)
+        _ended(error, part)
+
+    def _bounds(self) -> tuple[int, int]:
+        """Where the rows lie that are stitched: the day, or what of it is settled."""
+        start, end = day_bounds_us(self._day)
+        if self._settle is not None:
+            held = held_key_counts(self._run, self._day, self._scope)
+            end = max((key[0] for key in held), default=start)
+        return start, end
+
+    async def _shift(self) -> None:
+        """Reads what still lacks events once more in a longer window: the later rows shift where its pages end."""
+        if self._settle is not None:
+            return
+        for later_days in range(1, _MOST_LATER_DAYS + 1):
+            for part, _ in sorted(self._stubborn, key=lambda item: sum(item[1].values())):
+                if self._left <= 0 or not self.lacking():
+                    return
+                shifted = msgspec.structs.replace(part, later_days=later_days)
+                counted = await self._count(shifted)
+                if counted is None or self._later_rows % PAGE_ROWS == 0:
+                    continue
+                if lacking := self._lacking_of(part, counted):
+                    await self._read(shifted, counted, lacking)
+
+    def _lacking_of(self, part: Part, counted: Mapping[str, int]) -> dict[str, int]:
+        held = self._held()
+        wanted = self.lacking()
+        return {kind: number for kind, number in missing(counted, held_of(part, held)).items() if kind in wanted}
+
+    async def _count(self, part: Part) -> dict[str, int] | None:
+        """None where the server does not know the part."""
+        self._spend(1)
+        last = self._day + part.later_days * ONE_DAY
+        try:
+            counts = await logs.aggregate_logs(
+                self._run.client, part.scope, self._day, last, performer=part.performer or None, purpose="repair"
+            )
+        except _GONE:
+            return None
+        self._later_rows = sum(sum(kinds.values()) for day, kinds in counts.items() if day != self._day)
+        return counts[self._day]
+
+    async def _read(self, part: Part, counted: Mapping[str, int], lacking: dict[str, int]) -> bool:
+        """Reads one part and merges it. False where the server cannot list it: a performer that is gone gives a 500, and
+        its count then counted everybody."""
+        run, day = self._run, self._day
+        heading = landing.Heading(run.source_id, self._scope.text, part.text, day, run.run_id, run.now())
+        log = landing.ChainLog.begin(run.ledger.home, heading)
+
+        watch = Watch()
+        fetch = self._fetch(part, watch)
+        stored = slices.held_counts(run.ledger, run.source_id, day, self._scope.text)
+        want = Want(lacking, sum(counted.values()) + self._later_rows, self._settle, later_days=part.later_days)
+        try:
+            known = tally(run, day, self._scope, lacking, stored)
+            place = Place.of(part.scope, user_namespaces=self._users)
+            result = await read_chain(fetch, log, want, known, place)
+            self._keep(heading, result)
+        finally:
+            log.close()
+        log.remove()
+        self._starts += watch.starts
+        return _ended(result.error, part)
+
+    def _fetch(self, part: Part, watch: Watch | None) -> Callable[[str | None], Awaitable[logs.LogPage]]:
+        run, day, last = self._run, self._day, self._day + part.later_days * ONE_DAY
+
+        async def fetch(token: str | None) -> logs.LogPage:
+            self._spend(1)
+            page = await logs.list_logs(
+                run.client, part.scope, day, last, next_page=token, performer=part.performer or None, purpose="repair"
+            )
+            run.tell("repair", day)
+            if watch is not None:
+                watch.see(page)
+            return page
+
+        return fetch
+
+    def _keep(self, heading: landing.Heading, result: ChainResult) -> None:
+        """Merges what a part brought, unless a closed day would then hold more than is counted."""
+        run = self._run
+        reading = reading_of(heading, result, run.now())
+        if self._settle is None and exceeds(result, self.lacking()):
+            slices.record_void(run.ledger, reading, "brought more than the day lacks: rows were given twice")
+        else:
+            run.numbers.events_new += merge(run, reading, result).new_events
+
+    async def _look_elsewhere(self, lacking: Mapping[str, int]) -> None:
+        """Namespaces of which nothing is held at all: only the registry's own lists name them."""
+        held = self._held()
+        known = {one.namespace for one in held}
+        for name in await self._namespaces():
+            if self._left <= 0 or not self.lacking():
+                return
+            if name not in known:
+                await self._mend_part(Part(Scope("organization", name)), self._rows())
+
+    async def _namespaces(self) -> list[str]:
+        before = self._run.client.meter.requests
+        try:
+            organizations = await superuser.list_organizations(self._run.client, purpose="repair")
+            users = await superuser.list_users(self._run.client, purpose="repair")
+        except _GONE:
+            return []
+        finally:
+            self._spend(self._run.client.meter.requests - before)
+        self._users |= {one.username for one in users}
+        return [one.name for one in organizations] + [one.username for one in users]
+
+    def _spend(self, requests: int) -> None:
+        self._left -= requests
+        self.requests += requests
+
+
+def _ended(error: QuayError | None, part: Part) -> bool:
+    if error is None:
+        return True
+    if isinstance(error, _GONE) or (part.performer and isinstance(error, ServerFailure)):
+        return False
+    raise error

@@ -1,0 +1,118 @@
+"""Stitching: reads a list in short stretches, each begun with a page token whose place in time is known.
+
+Quay's page token says a time, and is bound to no list. Where a page of one list ends between two rows of the same stamp, the
+token that another list gave for that time, or a little before it, goes on without the loss. Stretches overlap; each is an
+honest sub-multiset of the list, so they are joined by the larger multiplicity of each event. Where a server binds its tokens
+it answers with page 1 again, which brings nothing new and does no harm.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from quayledger.collector.log.normalise import Event, Place, normalise
+from quayledger.collector.log.page_chain import Key
+from quayledger.collector.quay.logs import LogPage
+
+Fetch = Callable[[str | None], Awaitable[LogPage]]
+
+
+class Start(msgspec.Struct, frozen=True, order=True):
+    """A token that begins with the newest row at or before `stamp_us` (microseconds since 1970, UTC)."""
+
+    stamp_us: int
+    token: str
+
+
+class Watch:
+    """Follows the page borders of a chain and keeps the tokens whose beginning is known and lies between two stamps."""
+
+    def __init__(self) -> None:
+        self.starts: list[Start] = []
+        self._last: int | None = None
+        self._token: str | None = None
+        self._clean = True
+
+    def see(self, page: LogPage) -> None:
+        """One more page of the chain."""
+        stamps = [event.occurred_at for event in _events(page, Place(None, None))]
+        if stamps and self._last is not None and self._token is not None:
+            self._clean = self._clean and stamps[0] < self._last
+            if self._clean:
+                self.starts.append(Start(stamps[0], self._token))
+        self._last, self._token = (stamps[-1] if stamps else None), page.next_page
+
+
+class Joined:
+    """Rows of overlapping stretches, joined by the larger multiplicity, and what of them is new to the ledger."""
+
+    def __init__(self, held: Counter[Key]) -> None:
+        self._held = held
+        self._most: Counter[Key] = Counter()
+        self.events: list[Event] = []
+        self.new_by_kind: Counter[str] = Counter()
+
+    def add(self, stretch: Counter[Key], event: Event) -> None:
+        """One row of a stretch; `stretch` counts the stretch's rows so far."""
+        key = event.key
+        stretch[key] += 1
+        if stretch[key] > self._most[key]:
+            self._most[key] = stretch[key]
+            self.events.append(event)
+            if stretch[key] > self._held[key]:
+                self.new_by_kind[event.kind] += 1
+
+    def fills(self, lacking: Mapping[str, int]) -> bool:
+        """Whether every kind's deficit is made up."""
+        return all(self.new_by_kind[kind] >= number for kind, number in lacking.items())
+
+
+async def stitch(
+    fetch: Fetch,
+    starts: list[Start],
+    joined: Joined,
+    lacking: Mapping[str, int],
+    bounds: tuple[int, int],
+    place: Place,
+    most_requests: int,
+) -> int:
+    """Walks a list from its top to the beginning of `bounds`, into `joined`, until nothing is lacking; gives the requests
+    that it took. Raises QuayError; what came before is in `joined`."""
+    ordered = sorted(starts)
+    token, begun = None, bounds[1]
+    stretch: Counter[Key] = Counter()
+    last, lowest, requests = bounds[1], bounds[1], 0
+    while requests < most_requests:
+        page = await fetch(token)
+        requests += 1
+        events = _events(page, place)
+        if events and events[0].occurred_at > last:
+            # The list went back up: another table begins, or a page is given again. Either way it is a stretch of its own.
+            stretch = Counter()
+        for event in events:
+            if bounds[0] <= event.occurred_at < bounds[1]:
+                joined.add(stretch, event)
+        if joined.fills(lacking) or not events or page.next_page is None:
+            break
+        last = events[-1].occurred_at
+        if last == begun or (jump := _jump(ordered, last, lowest)) is None:
+            # Within a run of one stamp that the stretch began with, the own token is exact; else there is no better one.
+            token = page.next_page
+        else:
+            token, begun, stretch = jump.token, jump.stamp_us, Counter()
+        lowest = min(lowest, last)
+    return requests
+
+
+def _jump(ordered: list[Start], last: int, lowest: int) -> Start | None:
+    """The nearest beginning at or above the last row seen that still lies below where the walk was before."""
+    index = bisect_left(ordered, Start(last, ""))
+    return ordered[index] if index < len(ordered) and ordered[index].stamp_us < lowest else None
+
+
+def _events(page: LogPage, place: Place) -> list[Event]:
+    return [event for event in (normalise(row, place) for row in page.rows) if isinstance(event, Event)]

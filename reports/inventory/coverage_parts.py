@@ -1,0 +1,71 @@
+"""The readers' room: how a whole inventory stands: for each look, how it went for all the targets that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from quayledger.reports.inventory.common import DELETED, REPOSITORY, TEAM
+from quayledger.reports.inventory.inventory_query import looked_by
+from quayledger.reports.inventory.knowledge import Looked, Part, each
+from quayledger.reports.inventory.looks import LOOK, LOOKS, Look
+from quayledger.warehouse.inventory import reader
+from quayledger.warehouse.snapshot import Snapshot
+
+_MANIFEST = pl.concat_str(REPOSITORY, pl.lit("@"), "digest")
+
+
+def standing(snapshot: Snapshot, at: datetime | None, source_ids: Sequence[str]) -> tuple[Part, ...]:
+    """One part per source and look that was ever done there by a moment (None: now), with `table` empty: its targets are
+    all those that there were, those never looked at too."""
+    looked = looked_by(snapshot, at, source_ids)
+    done = looked.by_then.select("source_id", "look").unique()
+    targets = _targets(snapshot, at, source_ids)
+    names = [look.name for look in LOOKS] + sorted(set(done["look"]) - set(LOOK))
+    found: list[Part] = []
+    for name in names:
+        sources = done.filter(look=name).select("source_id")
+        if sources.height:
+            need = _need(name, targets, looked).join(sources, on="source_id", how="semi")
+            found += looked.parts("", [need])
+    return tuple(sorted(found, key=lambda part: part.source_id))
+
+
+def _need(name: str, targets: dict[str, pl.DataFrame], looked: Looked) -> pl.DataFrame:
+    """All targets of a look; of one that only events ask for, those that it was done for and that are not gone."""
+    look = LOOK.get(name, Look(name, "", "", ()))
+    wanted = targets.get("scan" if name == "scan" else look.level)
+    if look.rounds and wanted is not None:
+        return each(name, wanted, pl.col("target"))
+    done = looked.by_then.filter((pl.col("look") == name) & (pl.col("state") != "gone"))
+    if look.level == "registry":
+        return each(name, done, pl.lit(""))
+    return each(name, done, pl.col("target"))
+
+
+def _targets(snapshot: Snapshot, at: datetime | None, source_ids: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """source_id and target of all objects, by level."""
+
+    def held(family: str) -> pl.DataFrame:
+        return reader.as_of(snapshot, family, at, source_ids=source_ids)
+
+    organizations = held("organizations")
+    repositories = held("repositories").filter(pl.col("state").fill_null("") != DELETED)
+    moment = at or snapshot.published.published_at
+    tags = held("tags").filter(pl.col("ended_at").is_null() | (pl.col("ended_at") > moment))
+    tags = tags.join(repositories, on=["source_id", "namespace", "repository"], how="semi")
+    robots = held("robots").join(
+        organizations, left_on=["source_id", "namespace"], right_on=["source_id", "organization"], how="semi"
+    )
+    return {
+        "organization": organizations.select("source_id", target="organization"),
+        "team": held("teams").select("source_id", TEAM.alias("target")),
+        "robot": robots.select("source_id", target="robot"),
+        "repository": repositories.select("source_id", REPOSITORY.alias("target")),
+        "manifest": tags.select("source_id", _MANIFEST.alias("target")),
+        "scan": tags.unique(["source_id", "digest"], maintain_order=True).select(
+            "source_id", _MANIFEST.alias("target")
+        ),
+    }

@@ -1,0 +1,1 @@
+"""The reports on the log: usage, overview, events and collection completeness."""

@@ -1,0 +1,59 @@
+"""The readers' room: the overview. What happened in a period at a glance: figures, when, where, by whom, and how
+complete."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from quayledger.reports.log import period_view
+from quayledger.reports.log.rankings import activity_table
+from quayledger.reports.model import Report
+from quayledger.reports.period import Period
+from quayledger.warehouse.snapshot import Snapshot
+
+REPORT_ID = "overview"
+TITLE = "Overview"
+_FIGURES = ("events", "pulls", "pushes", "deletes", "actors", "namespaces", "repositories")
+
+
+def build(
+    snapshot: Snapshot,
+    period: Period,
+    *,
+    namespace: str | None = None,
+    source_ids: tuple[str, ...] = (),
+    top: int = 10,
+    compare: bool = True,
+    now: datetime | None = None,
+) -> Report:
+    """The overview of a period. `top`: rows a table (0: all); `now`: when it is made (aware).
+
+    Tables `busiest_namespace`, `busiest_actor`, `busiest_kind`; charts `series`, `heat` (week day × hour of the
+    period's time zone) and `coverage` (state of each UTC day). Errors: WarehouseError."""
+    view = period_view.look(snapshot, period, namespace=namespace, source_ids=source_ids, compare=compare)
+    current, before = period_view.totals(view)
+    found = period_view.metrics(view, _FIGURES, current, before)
+    tables = [
+        activity_table(view, "actor", "Busiest users", top),
+        activity_table(view, "robot", "Busiest robot accounts", top),
+        activity_table(view, "kind", "Kinds of events", top),
+    ]
+    if not namespace:
+        tables.insert(0, activity_table(view, "namespace", "Busiest namespaces", top))
+    if view.coverage.sources > 1:
+        tables.append(activity_table(view, "source", "Sources", top))
+    return Report(
+        id=REPORT_ID,
+        title=TITLE,
+        generated_at=now or datetime.now(UTC),
+        as_of=view.as_of,
+        period=period,
+        compared_with=view.before,
+        comparison=view.comparison,
+        parameters=view.parameters,
+        coverage=view.coverage,
+        metrics=(*found, period_view.anonymous(view, current, before)),
+        tables=tuple(tables),
+        charts=(period_view.series(view), period_view.heat(view), period_view.strip(view)),
+        notes=(*view.notes, *period_view.unknown_kinds(current)),
+    )

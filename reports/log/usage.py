@@ -1,0 +1,121 @@
+"""The readers' room: the usage report. Who pulls and pushes what, how much, with which programs, against the period
+before."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import polars as pl
+
+from quayledger.reports.log import period_view
+from quayledger.reports.log.period_view import View
+from quayledger.reports.log.rankings import Dimension, usage_table
+from quayledger.reports.model import Chart, Column, Encodings, Metric, Note, Report, Table
+from quayledger.reports.period import Period
+from quayledger.warehouse.log import events
+from quayledger.warehouse.snapshot import Snapshot
+
+REPORT_ID = "usage"
+TITLE = "Usage"
+DIMENSIONS: tuple[Dimension, ...] = ("namespace", "repository", "actor", "robot", "client")
+_FIGURES = ("pulls", "pushes", "actors", "repositories", "clients", "builds")
+
+
+def build(
+    snapshot: Snapshot,
+    period: Period,
+    *,
+    namespace: str | None = None,
+    source_ids: tuple[str, ...] = (),
+    by: tuple[Dimension, ...] = DIMENSIONS,
+    top: int = 50,
+    compare: bool = True,
+    now: datetime | None = None,
+) -> Report:
+    """The usage report of a period. `by`: the tables wanted; `top`: rows a table (0: all); `now`: when it is made
+    (aware).
+
+    Tables `by_namespace`, `by_repository`, `by_actor` (users), `by_robot`, `by_client`: pulls, pushes, pulls per push,
+    distinct accounts and clients, anonymous share, change; `builds`: by what started them. Charts `series`, `top`.
+    Errors: WarehouseError."""
+    view = period_view.look(snapshot, period, namespace=namespace, source_ids=source_ids, compare=compare)
+    current, before = period_view.totals(view)
+    tables = [usage_table(view, dimension, top) for dimension in by if not (dimension == "namespace" and namespace)]
+    builds = _builds(view)
+    return Report(
+        id=REPORT_ID,
+        title=TITLE,
+        generated_at=now or datetime.now(UTC),
+        as_of=view.as_of,
+        period=period,
+        compared_with=view.before,
+        comparison=view.comparison,
+        parameters=view.parameters,
+        coverage=view.coverage,
+        metrics=_metrics(view, current, before),
+        tables=(*tables, builds),
+        charts=(period_view.series(view), *_top_chart(tables)),
+        notes=(*view.notes, *_notes(current, tables, builds, before is not None)),
+    )
+
+
+def _metrics(view: View, now: dict[str, int], before: dict[str, int] | None) -> tuple[Metric, ...]:
+    found = period_view.metrics(view, _FIGURES, now, before)
+    found.insert(2, period_view.anonymous(view, now, before))
+    return tuple(found)
+
+
+def _builds(view: View) -> Table:
+    frame = events.build_counts(view.snapshot, view.where())
+    frame = frame.select(
+        pl.col("trigger_kind").fill_null("not told"),
+        pl.col("builds").cast(pl.Int64),
+        pl.col("cancelled").cast(pl.Int64),
+    )
+    columns = (
+        Column("trigger_kind", "Started by", "text"),
+        Column("builds", "Builds"),
+        Column("cancelled", "Cancelled"),
+    )
+    return Table(
+        "builds", "Builds", columns, frame.sort("builds", "trigger_kind", descending=[True, False]), frame.height
+    )
+
+
+def _top_chart(tables: list[Table]) -> tuple[Chart, ...]:
+    """Bars for the ten busiest of the first table that ranks something."""
+    for table in tables:
+        if table.frame.height:
+            frame = table.frame.head(10).select("key", "pulls", "pushes")
+            encodings = Encodings("key", ("pulls", "pushes"), labels=("Pulls", "Pushes"))
+            title = f"Busiest, {table.title[0].lower()}{table.title[1:]}"
+            return (Chart("top", title, "bar", frame, encodings, f"The {frame.height} busiest.", table.drill),)
+    return ()
+
+
+def _notes(now: dict[str, int], tables: list[Table], builds: Table, compared: bool) -> list[Note]:
+    notes = [
+        Note(
+            "info",
+            "Pulls and pushes are those that the registry wrote to its log; a registry can be set not to log some.",
+        ),
+        Note("info", "Names are those first seen; a later rename does not change them."),
+    ]
+    if compared:
+        notes.append(Note("info", "Before and change in the tables: of pulls and pushes together."))
+    if builds.total_rows:
+        notes.append(
+            Note(
+                "info",
+                "Success and duration of builds: not collected; the log holds their start and cancellation only.",
+            )
+        )
+    notes += period_view.unknown_kinds(now)
+    cut = [
+        f"{table.title[0].lower()}{table.title[1:]} {table.frame.height:,} of {table.total_rows:,}"
+        for table in tables
+        if table.frame.height < table.total_rows
+    ]
+    if cut:
+        notes.append(Note("info", f"Rows shown: {', '.join(cut)}."))
+    return notes

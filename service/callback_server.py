@@ -1,0 +1,71 @@
+"""The receiver: where Quays call when an export is done. Inside `serve`, or opened by `sync` while it waits.
+
+It answers at once and always 200, whatever it thinks of a call: Quay repeats a call that is answered otherwise, makes the whole
+export again for it, and a stranger learns nothing about which addresses are in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from quayledger.collector.exports.callbacks import MOST_BODY_BYTES, PATH, Mailbox
+from quayledger.service.http_server import Server
+from quayledger.settings import CallbackSettings, Settings
+
+_ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 -- compared with, not listened on
+
+
+def routes(mailbox: Mailbox, public_url: str | None) -> list[Route]:
+    """The receiver's routes: below the root, and below the path of `public_url` for proxies that leave it on."""
+
+    async def take(request: Request) -> Response:
+        body = await _body(request)
+        if body is None:
+            return PlainTextResponse("too large\n", 413)
+        mailbox.deliver(request.path_params["token"], body)
+        return PlainTextResponse("ok\n")
+
+    prefixes = {"", urlsplit(public_url or "").path.rstrip("/")}
+    return [Route(f"{prefix}{PATH}{{token}}", take, methods=["POST"]) for prefix in sorted(prefixes)]
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Mailbox]:
+    """A receiver of its own while the context lasts, and its mailbox; nothing is listened on where no source exports.
+
+    Raises OSError where the port cannot be opened."""
+    mailbox = Mailbox()
+    if all(source.exports == "off" or not source.enabled for source in settings.sources.values()):
+        yield mailbox
+        return
+    rules = settings.callbacks
+    with Server(rules.address, rules.port, routes=routes(mailbox, rules.public_url)) as server:
+        mailbox.public_url = public_url(rules, server.port)
+        yield mailbox
+
+
+def public_url(rules: CallbackSettings, port: int) -> str:
+    """Where Quays reach a receiver on `port`: as set, else the address that it listens on; '' where that is no address."""
+    if rules.public_url is not None:
+        return rules.public_url
+    host = f"[{rules.address}]" if ":" in rules.address else rules.address
+    return "" if rules.address in _ANY_ADDRESS else f"http://{host}:{port}"
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body; None where it is larger than any callback."""
+    body = b""
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MOST_BODY_BYTES:
+                return None
+    except ClientDisconnect:
+        return b""
+    return body

@@ -1,0 +1,106 @@
+"""Setting up: the commented settings file that `init` writes, made from the settings tree itself so that it cannot drift."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import time
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from quayledger.settings import CONFIG_NAME, Settings, SettingsError, SourceSettings
+
+_NEVER_IN_FILE = frozenset({"token"})
+
+
+def settings_text(source_id: str, url: str) -> str:
+    """A whole `quayledger.toml` for one source: what is set, and everything else as a comment with its default."""
+    lines = [
+        "# Settings of quayledger. Every one has an environment variable too: QUAYLEDGER_ and the path in capitals, with two",
+        "# underscores between levels, such as QUAYLEDGER_COLLECT__BACKFILL_DAYS. The environment is stronger than this file.",
+        "# The token does not belong here: set "
+        + f"QUAYLEDGER_SOURCES__{source_id.upper()}__TOKEN, or name a file with token_file below.",
+        "",
+        f"[sources.{source_id}]",
+        f'url = "{_escaped(url)}"',
+        *_commented(SourceSettings, skip={"url"}),
+    ]
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            lines += ["", f"# {_first_line(section)}", f"[{name}]", *_commented(section, skip=set())]
+    return "\n".join(lines) + "\n"
+
+
+def write_settings(home: Path, source_id: str, url: str, *, overwrite: bool) -> Path:
+    """Writes the file into the ledger's folder. Raises SettingsError where one is there already or it cannot be written."""
+    path = home / CONFIG_NAME
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with path.open("w" if overwrite else "x", encoding="utf-8") as file:
+            file.write(settings_text(source_id, url))
+    except FileExistsError:
+        raise SettingsError(f"{path} exists; edit it, or say --overwrite") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written: {error.strerror or error}") from None
+    os.chmod(path, 0o640)  # noqa: PTH101 -- the descriptor is closed; nothing in the file is secret
+    return path
+
+
+def settings_rows() -> Iterator[tuple[str, str, str, str]]:
+    """Every setting: (path in the file, environment variable, default, description). Source of `docs/settings.md`."""
+    for path, field in _walk(Settings, ""):
+        variable = "QUAYLEDGER_" + path.upper().replace(".", "__")
+        where = "environment only" if path.rpartition(".")[2] in _NEVER_IN_FILE else path
+        yield where, variable, _default_text(field), field.description or ""
+
+
+def _walk(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        inner = SourceSettings if name == "sources" else field.annotation
+        path = f"{prefix}{name}"
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _walk(inner, f"{path}.<id>." if name == "sources" else f"{path}.")
+        else:
+            yield path, field
+
+
+def _commented(model: type[BaseModel], *, skip: set[str]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if name in skip or name in _NEVER_IN_FILE:
+            continue
+        yield f"# {field.description}"
+        yield f"# {name} = {_toml(field.default) if field.default not in (None, PydanticUndefined) else _EMPTY}"
+
+
+_EMPTY = '""'
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, time):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return f'"{_escaped(str(value))}"'
+
+
+def _default_text(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    return "none" if field.default in (None, "", ()) else str(field.default)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _first_line(section: type[BaseModel]) -> str:
+    return (section.__doc__ or "").strip().splitlines()[0]

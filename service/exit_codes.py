@@ -1,0 +1,85 @@
+"""Exit codes: one number for each kind of end, the same for every command. `docs/cli.md` is made from this table."""
+
+from __future__ import annotations
+
+import errno
+from enum import IntEnum
+
+from quayledger.collector.errors import BadCover, CollectorError, NothingReadable, UnknownSource
+from quayledger.collector.inventory.on_demand import BadQuestion
+from quayledger.collector.quay.errors import (
+    Forbidden,
+    NotAQuay,
+    QuayError,
+    Throttled,
+    TlsFailure,
+    Unauthenticated,
+    Unreachable,
+)
+from quayledger.reports.errors import ReportError
+from quayledger.service.demo import DemoError
+from quayledger.settings import SettingsError
+from quayledger.warehouse.errors import DiskFull, LedgerBusy, NotPublished, WarehouseError
+
+
+class Exit(IntEnum):
+    """What a command's end means."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    SETTINGS = 3
+    REFUSED = 4
+    UNREACHABLE = 5
+    REPLY = 6
+    BUSY = 7
+    LEDGER = 8
+    DISK_FULL = 9
+    NOTHING_YET = 10
+    INTERRUPTED = 130
+
+
+MEANING: dict[Exit, str] = {
+    Exit.DONE: "Done. Days that fell short are named on standard error and in `status`.",
+    Exit.BUG: "A fault of quayledger's own; nothing collected is lost.",
+    Exit.USAGE: "The command line is wrong: an unknown option, a day that does not exist.",
+    Exit.SETTINGS: "A setting is missing, malformed or contradicts another.",
+    Exit.REFUSED: "The token is unknown, expired, or may not read what is asked.",
+    Exit.UNREACHABLE: "No connection, a TLS failure, or what answers is no Quay.",
+    Exit.REPLY: "The source answers with errors or with what cannot be trusted.",
+    Exit.BUSY: "Another process holds the ledger and took no work over.",
+    Exit.LEDGER: "The ledger is corrupt, or of a newer version, or cannot be read.",
+    Exit.DISK_FULL: "The disk is full; what was collected before stays.",
+    Exit.NOTHING_YET: "Nothing has been collected yet.",
+    Exit.INTERRUPTED: "Stopped by Ctrl-C or a signal; the next run goes on from here.",
+}
+
+_TABLE: tuple[tuple[type[Exception], Exit], ...] = (
+    (UnknownSource, Exit.USAGE),
+    (BadQuestion, Exit.USAGE),
+    (ReportError, Exit.USAGE),
+    (DemoError, Exit.USAGE),
+    (BadCover, Exit.SETTINGS),
+    (SettingsError, Exit.SETTINGS),
+    (NothingReadable, Exit.REFUSED),
+    (Unauthenticated, Exit.REFUSED),
+    (Forbidden, Exit.REFUSED),
+    (Unreachable, Exit.UNREACHABLE),
+    (TlsFailure, Exit.UNREACHABLE),
+    (NotAQuay, Exit.UNREACHABLE),
+    (Throttled, Exit.REPLY),
+    (QuayError, Exit.REPLY),
+    (CollectorError, Exit.REPLY),
+    (LedgerBusy, Exit.BUSY),
+    (DiskFull, Exit.DISK_FULL),
+    (NotPublished, Exit.NOTHING_YET),
+    (WarehouseError, Exit.LEDGER),
+)
+EXPECTED: tuple[type[Exception], ...] = tuple(kind for kind, _ in _TABLE)
+
+
+def exit_of(error: BaseException) -> Exit:
+    """The exit code of an error of ours; BUG for anything else."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return Exit.DISK_FULL
+    return next((code for kind, code in _TABLE if isinstance(error, kind)), Exit.BUG)

@@ -1,0 +1,74 @@
+"""Work: what a command or the clock sets going on the ledger; both fronts and the service call these same functions."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from datetime import datetime
+
+from quayledger.collector.exports.callbacks import Mailbox
+from quayledger.collector.inventory import inventory_sync as inventory
+from quayledger.collector.inventory.inventory_sync import (
+    InventoryOutcome,
+    InventoryProgress,
+    InventoryRequest,
+    take_inventory,
+)
+from quayledger.collector.log.days import utc_now
+from quayledger.collector.sources import Budgets
+from quayledger.collector.sync import Progress, SyncOutcome, SyncRequest, quiet, sync
+from quayledger.service import callback_server
+from quayledger.settings import Settings
+from quayledger.warehouse import publish
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import months
+
+
+async def sync_and_publish(
+    ledger: Ledger,
+    settings: Settings,
+    request: SyncRequest,
+    *,
+    command: str,
+    now: Callable[[], datetime] = utc_now,
+    report: Callable[[Progress], None] = quiet,
+    mailbox: Mailbox | None = None,
+    budgets: Budgets | None = None,
+    often: bool = False,
+) -> SyncOutcome:
+    """Collects what is missing, then gives readers a new copy, whatever ended the collecting. `mailbox`: where callbacks
+    arrive; None: a receiver is opened for as long as the run takes, where a source may export. `often`: another such run
+    comes soon, so a copy that costs much can wait."""
+    try:
+        with contextlib.ExitStack() as stack:
+            box = mailbox or stack.enter_context(callback_server.opened(settings))
+            return await sync(
+                ledger, settings, request, command=command, now=now, report=report, mailbox=box, budgets=budgets
+            )
+    finally:
+        if not (often and publish.is_soon(ledger)):
+            publish.publish(ledger, keep=settings.publish.keep, now=now())
+
+
+async def inventory_and_publish(
+    ledger: Ledger,
+    settings: Settings,
+    request: InventoryRequest,
+    *,
+    command: str,
+    now: Callable[[], datetime] = utc_now,
+    report: Callable[[InventoryProgress], None] = inventory.quiet,
+    budgets: Budgets | None = None,
+) -> tuple[InventoryOutcome, ...]:
+    """Reads what is due of the registry, then gives readers a new copy, whatever ended the reading."""
+    try:
+        return await take_inventory(ledger, settings, request, command=command, now=now, report=report, budgets=budgets)
+    finally:
+        publish.publish(ledger, keep=settings.publish.keep, now=now())
+
+
+def close_months(ledger: Ledger, settings: Settings, now: datetime) -> list[months.MonthFile]:
+    """Gives final months a Parquet file of their own, then readers a new copy."""
+    made = months.finalise(ledger, now.date(), settings.months.final_after_days)
+    publish.publish(ledger, keep=settings.publish.keep, now=now)
+    return made

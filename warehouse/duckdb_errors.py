@@ -1,0 +1,83 @@
+"""The warehouse's interpreter of faults: the one place where DuckDB's and the disk's errors become errors of our family."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from quayledger.warehouse.errors import DiskFull, LedgerBusy, LedgerCorrupt, LedgerMissing, LedgerTooNew, WarehouseError
+
+_FULL = re.compile(r"no space left|disk quota exceeded|file too large|not enough space|out of disk", re.IGNORECASE)
+_LOCKED = re.compile(r"could not set lock|conflicting lock|being used by another process", re.IGNORECASE)
+_HELD_BY = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_NEWER = re.compile(r"newer (duckdb )?(version|storage)|storage version", re.IGNORECASE)
+_NO_FILE = re.compile(r"no files found that match the pattern \"(?P<file>[^\"]+)\"", re.IGNORECASE)
+_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Raises what DuckDB or the disk says about `path` as a WarehouseError. A wrong query of ours passes unchanged."""
+    try:
+        yield
+    except duckdb.Error as error:
+        told = _translate(str(error), error, path)
+        if told is None:
+            raise
+        raise told from error
+    except OSError as error:
+        if error.errno in _FULL_ERRNOS:
+            raise _disk_full(path) from error
+        raise
+
+
+def _translate(text: str, error: duckdb.Error, path: Path) -> WarehouseError | None:
+    # A full disk shows as an I/O error, or as a fatal one that quotes it: look at the text before the kind.
+    if _FULL.search(text):
+        return _disk_full(path)
+    if found := _NO_FILE.search(text):
+        return LedgerMissing(
+            f"{found['file']} is gone, which holds events of a final month: put it back from a backup; where the whole "
+            "folder was moved, run `quayledger sync` to publish a copy that knows the new place"
+        )
+    if isinstance(error, duckdb.IOException) and _LOCKED.search(text):
+        return _busy(text, path)
+    if isinstance(error, duckdb.IOException | duckdb.SerializationException) and _NEWER.search(text):
+        return LedgerTooNew(f"{path} was written by a newer DuckDB: install the version of quayledger that wrote it")
+    if isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.InternalException):
+        return corrupt(path, text)
+    return corrupt(path, text) if isinstance(error, duckdb.SerializationException) else None
+
+
+def corrupt(path: Path, text: str) -> LedgerCorrupt:
+    """The error for a damaged file; names the newest published copy where there is one."""
+    first_line = text.strip().splitlines()[0][:300] if text.strip() else "no reason given"
+    copies = sorted(path.resolve().parent.glob("published/*.duckdb"))
+    if copies and path.parent.name != "published":
+        advice = f"stop all processes, keep the file aside, copy {copies[-1]} to {path}, then run `quayledger sync`"
+    elif path.parent.name == "published":
+        advice = "run `quayledger sync` to publish a new copy"
+    else:
+        advice = "there is no published copy to restore from: move it aside and run `quayledger sync` to collect anew"
+    return LedgerCorrupt(f"{path} cannot be read as a ledger ({first_line}). What to do: {advice}")
+
+
+def _disk_full(path: Path) -> DiskFull:
+    return DiskFull(
+        f"no space is left for {path}: the step under way was rolled back and nothing that was stored is lost. "
+        "Free some space in that folder's file system, then run the same command again"
+    )
+
+
+def _busy(text: str, path: Path) -> LedgerBusy:
+    found = _HELD_BY.search(text)
+    who = f"{found['program']}, process {found['pid']}" if found else "another process"
+    return LedgerBusy(
+        f"{path} is open in {who}, outside quayledger's own lock. Close it there; to look at the data, open the newest "
+        f"file in {path.parent / 'published'} instead"
+    )

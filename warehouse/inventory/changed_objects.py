@@ -1,0 +1,77 @@
+"""The inventory's causes: what events of newer readings name, for whoever decides what is to be looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import polars as pl
+
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.schema import UTC_MICROSECONDS
+
+# Texts of the metadata by the name of the column; a renamed user's event says it in another word than an organisation's.
+_NAMED = {
+    "team": "$.team",
+    "member": "$.member",
+    "robot": "$.robot",
+    "username": "$.username",
+    "build_uuid": "$.build_uuid",
+    "new_name": "$.new_name",
+    "client_id": "$.client_id",
+    "kid": "$.kid",
+    "app_specific_token": "$.app_specific_token",
+}
+CAUSE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "kind": pl.String,
+    "namespace": pl.String,
+    "named": pl.String,
+    "repository": pl.String,
+    "tag": pl.String,
+    "digest": pl.String,
+    "performer": pl.String,
+    **dict.fromkeys(_NAMED, pl.String),
+    "old_name": pl.String,
+    "occurred_at": UTC_MICROSECONDS,
+    "events": pl.Int64,
+}
+_TEXTS = ", ".join(f"json_extract_string(metadata, '{path}') AS {name}" for name, path in _NAMED.items())
+
+
+def causes_since(
+    ledger: Ledger, source_id: str, after_reading_id: int, kinds: Sequence[str], since: datetime | None
+) -> tuple[pl.DataFrame, int]:
+    """The events of these kinds that readings after the given one brought, one row for all that name the same; and the
+    newest reading of the source (0: none), up to which they were looked for.
+
+    Columns: kind; namespace (whose log they are in) and named (what their metadata says of it); repository, tag, digest,
+    performer; team, member, robot, username, build_uuid, new_name, client_id, kid, app_specific_token of the metadata;
+    old_name (a user's or an organisation's); occurred_at (of the newest of them, UTC); events (how many). What an event
+    does not name is null. `since`: days before it, in UTC, are not looked through."""
+    # The newest reading first: what comes while the events are read is for the next time.
+    newest = int(
+        ledger.rows("SELECT coalesce(max(reading_id), 0) FROM readings WHERE source_id = ?", [source_id])[0][0]
+    )
+    if not kinds or newest <= after_reading_id:
+        return pl.DataFrame(schema=CAUSE_SCHEMA), newest
+    found = ledger.frame(
+        f"""WITH told AS (
+            SELECT kind, namespace, repository_namespace AS named, repository, tag, digest, performer, {_TEXTS},
+                coalesce(json_extract_string(metadata, '$.old_name'), json_extract_string(metadata, '$.old_username'))
+                    AS old_name,
+                occurred_at
+            FROM stg_events
+            WHERE source_id = $source_id AND reading_id > $after AND reading_id <= $newest
+                AND list_contains($kinds, kind) AND ($since IS NULL OR day >= $since)
+        )
+        SELECT * EXCLUDE (occurred_at), max(occurred_at) AS occurred_at, count(*) AS events
+        FROM told GROUP BY ALL ORDER BY ALL""",  # noqa: S608 - put together from the constants above
+        {
+            "source_id": source_id,
+            "after": after_reading_id,
+            "newest": newest,
+            "kinds": list(kinds),
+            "since": None if since is None else since.astimezone(UTC).date(),
+        },
+    )
+    return found.cast(pl.Schema(CAUSE_SCHEMA)), newest

@@ -1,0 +1,370 @@
+"""The warehouse's answers to readers: the events, how complete they are, and how they add up. Takes a `Snapshot`.
+
+Every value is bound, never written into SQL: what people search for and what a registry wrote is text, not a query.
+Times in frames are UTC unless a column says otherwise; counts are 64-bit integers. Errors: WarehouseError.
+"""
+
+# ruff: noqa: S608 - SQL is put together from the constants below; every value is bound
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+import msgspec
+import polars as pl
+
+from quayledger.warehouse.snapshot import Snapshot
+
+EVENT_COLUMNS = (
+    "event_id",
+    "source_id",
+    "day",
+    "event_no",
+    "occurred_at",
+    "kind",
+    "category",
+    "actor",
+    "actor_type",
+    "credential",
+    "ip",
+    "user_agent",
+    "client",
+    "namespace",
+    "namespace_kind",
+    "repository",
+    "tag",
+    "digest",
+    "outcome",
+    "performer",
+    "performer_kind",
+    "repository_namespace",
+    "metadata",
+    "extra",
+    "scope",
+    "reading_id",
+)
+UsageKey = Literal["namespace", "repository", "actor", "robot", "client", "kind", "source"]
+Bucket = Literal["hour", "day", "week", "month"]
+NOT_COLLECTED = "not collected"
+
+_COLUMNS = ", ".join(EVENT_COLUMNS)
+_SEARCHED = "concat_ws(chr(10), kind, namespace, repository, tag, digest, actor, ip, user_agent, metadata, extra)"
+_FULL_NAME = "coalesce(namespace || '/', '') || repository"
+# Of each key: its expression, and what an event must be to have one.
+_KEYS: dict[str, tuple[str, str]] = {
+    "namespace": ("namespace", "true"),
+    "repository": (_FULL_NAME, "true"),
+    "actor": ("actor", "actor_type = 'user'"),
+    "robot": ("actor", "actor_type = 'robot'"),
+    "client": ("client", "true"),
+    "kind": ("kind", "true"),
+    "source": ("source_id", "true"),
+}
+_ACTS = """
+    count(*) FILTER (kind = 'pull_repo') AS pulls,
+    count(*) FILTER (kind = 'push_repo') AS pushes,
+    count(*) FILTER (kind IN ('delete_tag', 'permanently_delete_tag', 'autoprune_tag_delete', 'delete_repo')) AS deletes,
+    count(*) FILTER (kind NOT IN ('pull_repo', 'push_repo', 'delete_tag', 'permanently_delete_tag',
+                                  'autoprune_tag_delete', 'delete_repo')) AS other,
+    count(*) AS events,
+    count(DISTINCT actor) AS actors"""
+_ANONYMOUS_PULLS = "count(*) FILTER (kind = 'pull_repo' AND actor_type = 'anonymous') AS anonymous_pulls"
+
+
+class EventFilter(msgspec.Struct, frozen=True):
+    """Which events: all that are set must hold. `since` <= occurred_at < `until`, both aware. `user_agent` and `text` are
+    substrings, whatever the case; `text` of any name or the metadata; the others are compared as they are. `repository`:
+    its name, or `namespace/name`."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    source_ids: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    namespace: str | None = None
+    repository: str | None = None
+    actor: str | None = None
+    actor_type: str | None = None
+    ip: str | None = None
+    tag: str | None = None
+    digest: str | None = None
+    client: str | None = None
+    user_agent: str | None = None
+    text: str | None = None
+
+
+class _Where(msgspec.Struct, frozen=True):
+    sql: str
+    values: dict[str, object]
+
+
+_EQUAL = ("namespace", "actor", "actor_type", "ip", "tag", "digest", "client")
+_AMONG = {"source_ids": "source_id", "kinds": "kind", "categories": "category"}
+
+
+def _where(flt: EventFilter) -> _Where:
+    parts, values = ["true"], dict[str, object]()
+    if flt.since is not None:
+        # The day says it again, so that other days' rows and months' files are not even opened.
+        parts.append("occurred_at >= $since AND day >= $since_day")
+        values |= {"since": flt.since, "since_day": _utc_day(flt.since)}
+    if flt.until is not None:
+        parts.append("occurred_at < $until AND day <= $until_day")
+        values |= {"until": flt.until, "until_day": _utc_day(flt.until)}
+    for field, column in _AMONG.items():
+        if chosen := getattr(flt, field):
+            names = [f"{field}_{index}" for index in range(len(chosen))]
+            parts.append(f"{column} IN ({', '.join('$' + name for name in names)})")
+            values |= dict(zip(names, chosen, strict=True))
+    for column in _EQUAL:
+        if (wanted := getattr(flt, column)) is not None:
+            parts.append(f"{column} = ${column}")
+            values[column] = wanted
+    if flt.repository is not None:
+        parts.append(f"(repository = $repository OR {_FULL_NAME} = $repository)")
+        values["repository"] = flt.repository
+    if flt.user_agent is not None:
+        parts.append("contains(lower(user_agent), lower($user_agent))")
+        values["user_agent"] = flt.user_agent
+    if flt.text is not None:
+        parts.append(f"contains(lower({_SEARCHED}), lower($text))")
+        values["text"] = flt.text
+    return _Where(" AND ".join(parts), values)
+
+
+def _utc_day(moment: datetime) -> date:
+    offset = moment.utcoffset()
+    if offset is None:
+        raise ValueError(f"{moment} has no time zone: filter by aware times")
+    return (moment - offset).date()
+
+
+def events(snap: Snapshot, flt: EventFilter, *, limit: int, offset: int = 0, newest_first: bool = True) -> pl.DataFrame:
+    """The events that match, EVENT_COLUMNS, in an order that is the same each time. `limit` 0: all."""
+    where, order = _where(flt), _order(newest_first)
+    if not limit:
+        sql = f"SELECT {_COLUMNS} FROM events WHERE {where.sql} ORDER BY {order} OFFSET $offset"
+        return snap.frame(sql, where.values | {"offset": offset})
+    # Only the keys are sorted; the wide columns are fetched for the rows that are wanted.
+    sql = (
+        f"WITH wanted AS (SELECT source_id, day, event_no, occurred_at FROM events WHERE {where.sql} "
+        f"ORDER BY {order} LIMIT $limit OFFSET $offset) "
+        f"SELECT {_COLUMNS} FROM events SEMI JOIN wanted USING (source_id, day, event_no) ORDER BY {order}"
+    )
+    return snap.frame(sql, where.values | {"limit": limit, "offset": offset})
+
+
+def event_batches(
+    snap: Snapshot, flt: EventFilter, *, batch_rows: int = 50_000, newest_first: bool = False
+) -> Iterator[pl.DataFrame]:
+    """The events that match in frames of at most about `batch_rows` rows: never more than a few days are held at once."""
+    where, order = _where(flt), _order(newest_first)
+    sql = f"SELECT {_COLUMNS} FROM events WHERE {where.sql} AND day BETWEEN $first AND $last ORDER BY {order}"
+    for first, last in _stretches(snap, where, batch_rows, newest_first):
+        for batch in snap.batches(sql, where.values | {"first": first, "last": last}, batch_rows):
+            for start in range(0, batch.height, batch_rows):
+                yield batch.slice(start, batch_rows)
+
+
+def _stretches(snap: Snapshot, where: _Where, rows: int, newest_first: bool) -> Iterator[tuple[date, date]]:
+    """Ranges of whole days that hold about `rows` matching events each, in the order of reading."""
+    counted = snap.rows(f"SELECT day, count(*) FROM events WHERE {where.sql} GROUP BY day ORDER BY day", where.values)
+    if newest_first:
+        counted.reverse()
+    days: list[date] = []
+    held = 0
+    for day, number in counted:
+        if days and held + number > rows:
+            yield min(days), max(days)
+            days, held = [], 0
+        days.append(day)
+        held += number
+    if days:
+        yield min(days), max(days)
+
+
+def _order(newest_first: bool) -> str:
+    way = "DESC" if newest_first else "ASC"
+    return f"occurred_at {way}, source_id {way}, event_no {way}"
+
+
+def count_events(snap: Snapshot, flt: EventFilter) -> int:
+    """How many events match."""
+    where = _where(flt)
+    return int(snap.rows(f"SELECT count(*) FROM events WHERE {where.sql}", where.values)[0][0])
+
+
+def totals(snap: Snapshot, flt: EventFilter) -> pl.DataFrame:
+    """One row: events, pulls, pushes, deletes, other, actors (distinct users and robots), namespaces, repositories,
+    clients (families), ips, anonymous_pulls, builds, unknown_kinds (distinct kinds that this version does not know)."""
+    where = _where(flt)
+    return snap.frame(
+        f"""SELECT {_ACTS},
+            count(DISTINCT namespace) AS namespaces,
+            count(DISTINCT {_FULL_NAME}) AS repositories,
+            count(DISTINCT client) AS clients,
+            count(DISTINCT ip) AS ips,
+            {_ANONYMOUS_PULLS},
+            count(*) FILTER (kind = 'build_dockerfile') AS builds,
+            count(DISTINCT kind) FILTER (category = 'unknown') AS unknown_kinds
+        FROM events WHERE {where.sql}""",
+        where.values,
+    )
+
+
+def usage_counts(snap: Snapshot, flt: EventFilter, *, by: UsageKey) -> pl.DataFrame:
+    """One row per key, busiest first: key, pulls, pushes, deletes, other, events, actors, clients, anonymous_pulls.
+
+    `actor` keys are users, `robot` keys robots, `repository` keys `namespace/name`; events without a key are left out.
+    A name that several sources have is one key."""
+    key, having = _KEYS[by]
+    where = _where(flt)
+    return snap.frame(
+        f"""SELECT {key} AS key, {_ACTS}, count(DISTINCT client) AS clients, {_ANONYMOUS_PULLS}
+        FROM events WHERE {where.sql} AND {having} AND {key} IS NOT NULL
+        GROUP BY key ORDER BY events DESC, key""",
+        where.values,
+    )
+
+
+def usage_series(snap: Snapshot, flt: EventFilter, *, time_zone: str, bucket: Bucket) -> pl.DataFrame:
+    """One row per bucket with an event: bucket (its local beginning in `time_zone`, an IANA name; no zone attached), pulls,
+    pushes, deletes, other, events, actors. Weeks begin on Monday."""
+    where = _where(flt)
+    frame = snap.frame(
+        f"""SELECT date_trunc($bucket, timezone($time_zone, occurred_at)) AS bucket, {_ACTS}
+        FROM events WHERE {where.sql} GROUP BY bucket ORDER BY bucket""",
+        where.values | {"bucket": bucket, "time_zone": time_zone},
+    )
+    return frame.with_columns(pl.col("bucket").cast(pl.Datetime("us")))
+
+
+def heat(snap: Snapshot, flt: EventFilter, *, time_zone: str) -> pl.DataFrame:
+    """One row per week day (1 Monday … 7 Sunday) and hour (0 … 23) of `time_zone` with an event: weekday, hour, events."""
+    where = _where(flt)
+    return snap.frame(
+        f"""WITH local AS (SELECT timezone($time_zone, occurred_at) AS moment FROM events WHERE {where.sql})
+        SELECT isodow(moment) AS weekday, hour(moment) AS hour, count(*) AS events
+        FROM local GROUP BY ALL ORDER BY ALL""",
+        where.values | {"time_zone": time_zone},
+    )
+
+
+def build_counts(snap: Snapshot, flt: EventFilter) -> pl.DataFrame:
+    """One row per what started builds, busiest first: trigger_kind (`manual` by hand; null: not told), builds, cancelled.
+
+    Source: metadata of build_dockerfile and cancel_build. A cancelled build whose start does not match the filter counts
+    under null, as its event names the build alone."""
+    where = _where(flt)
+    return snap.frame(
+        f"""WITH told AS (
+            SELECT source_id, kind, metadata FROM events
+            WHERE {where.sql} AND kind IN ('build_dockerfile', 'cancel_build')
+        ),
+        builds AS (
+            SELECT source_id, json_extract_string(metadata, '$.build_id') AS build,
+                CASE WHEN json_extract_string(metadata, '$.is_manual') = 'true' THEN 'manual'
+                    ELSE json_extract_string(metadata, '$.trigger_kind') END AS trigger_kind
+            FROM told WHERE kind = 'build_dockerfile'
+        ),
+        cancelled AS (
+            SELECT DISTINCT source_id, json_extract_string(metadata, '$.build_uuid') AS build
+            FROM told WHERE kind = 'cancel_build'
+        ),
+        started AS (
+            SELECT trigger_kind, 1 AS builds, CAST(build IN (
+                SELECT build FROM cancelled WHERE cancelled.source_id = builds.source_id) AS INTEGER) AS cancelled
+            FROM builds
+            UNION ALL
+            SELECT NULL, 0, 1 FROM cancelled ANTI JOIN builds USING (source_id, build)
+        )
+        SELECT trigger_kind, CAST(sum(builds) AS BIGINT) AS builds,
+            CAST(coalesce(sum(cancelled), 0) AS BIGINT) AS cancelled
+        FROM started GROUP BY trigger_kind ORDER BY builds DESC, trigger_kind""",
+        where.values,
+    )
+
+
+def _of_sources(source_ids: tuple[str, ...], column: str = "source_id") -> str:
+    return f"(len($source_ids) = 0 OR list_contains($source_ids, {column}))"
+
+
+def list_sources(snap: Snapshot) -> pl.DataFrame:
+    """One row per source: source_id, name, url, backend, first_day, last_day (UTC days of which anything is held)."""
+    return snap.frame("SELECT source_id, name, url, backend, first_day, last_day FROM mart_sources ORDER BY source_id")
+
+
+def namespaces(snap: Snapshot, source_ids: tuple[str, ...] = ()) -> list[str]:
+    """The namespaces that events name, by name. Empty `source_ids`: of all sources."""
+    where = _where(EventFilter(source_ids=source_ids))
+    found = snap.rows(
+        f"SELECT DISTINCT namespace FROM events WHERE {where.sql} AND namespace IS NOT NULL ORDER BY namespace",
+        where.values,
+    )
+    return [name for (name,) in found]
+
+
+def coverage(snap: Snapshot, first: date, last: date, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
+    """One row per source and UTC day from `first` to `last`, both included: source_id, day, state (a SliceState, or `not
+    collected`), expected_events (null: not vouched for), stored_events, rejected_rows, note."""
+    return snap.frame(
+        f"""SELECT sources.source_id, CAST(days.day AS DATE) AS day,
+            coalesce(held.state, '{NOT_COLLECTED}') AS state, held.expected_events,
+            coalesce(held.stored_events, 0) AS stored_events, coalesce(held.rejected_rows, 0) AS rejected_rows,
+            coalesce(held.note, '') AS note
+        FROM sources
+        CROSS JOIN generate_series($first, $last, INTERVAL 1 DAY) AS days (day)
+        LEFT JOIN mart_coverage AS held ON held.source_id = sources.source_id AND held.day = CAST(days.day AS DATE)
+        WHERE {_of_sources(source_ids, "sources.source_id")}
+        ORDER BY sources.source_id, day""",
+        {"first": first, "last": last, "source_ids": list(source_ids)},
+    )
+
+
+def kind_coverage(snap: Snapshot, first: date, last: date, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
+    """One row per source, UTC day, scope and kind that is stored or counted: source_id, day, scope, kind, source_count
+    (null: never counted), stored_count, difference (source - stored), counted_at."""
+    return snap.frame(
+        f"""SELECT source_id, day, scope, kind, source_count, stored_count, difference, counted_at
+        FROM mart_kind_coverage WHERE day BETWEEN $first AND $last AND {_of_sources(source_ids)}
+        ORDER BY source_id, day, scope, kind""",
+        {"first": first, "last": last, "source_ids": list(source_ids)},
+    )
+
+
+def status(snap: Snapshot) -> pl.DataFrame:
+    """One row per source: source_id, name, url, days, events, expected_events (null: nothing is vouched for),
+    last_event_at, requests, requests_today (of the UTC day on which the copy was published), rejected_rows, last_run_at,
+    last_run_outcome (null: no run asked it yet)."""
+    day = snap.published.published_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return snap.frame(
+        """SELECT source_id, name, url, days, events, expected_events, last_event_at, requests,
+            CAST(coalesce((SELECT sum(spent.requests) FROM mart_spent AS spent
+                WHERE spent.source_id = held.source_id AND spent.started_at >= $since AND spent.started_at < $until
+            ), 0) AS BIGINT) AS requests_today,
+            rejected_rows, last_run_at, last_run_outcome
+        FROM mart_sources AS held ORDER BY source_id""",
+        {"since": day, "until": day + timedelta(days=1)},
+    )
+
+
+def days_by_state(snap: Snapshot) -> pl.DataFrame:
+    """One row per source and state that any of its days is in: source_id, state, days."""
+    return snap.frame("SELECT source_id, state, days FROM mart_days_by_state ORDER BY source_id, state")
+
+
+def runs(snap: Snapshot, limit: int = 50) -> pl.DataFrame:
+    """The newest runs, newest first: run_id, kind, command, started_at, ended_at, outcome, message, requests,
+    received_bytes, readings, new_events."""
+    return snap.frame("SELECT * FROM mart_runs ORDER BY run_id DESC LIMIT $limit", {"limit": limit})
+
+
+def rejects(snap: Snapshot, limit: int = 100) -> pl.DataFrame:
+    """The newest rows that could not be read as events: source_id, day, scope, reading_id, kind, reason, raw, seen_at."""
+    return snap.frame(
+        "SELECT source_id, day, scope, reading_id, kind, reason, raw, seen_at FROM rejects "
+        "ORDER BY seen_at DESC, source_id, day, scope, raw LIMIT $limit",
+        {"limit": limit},
+    )

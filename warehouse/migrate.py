@@ -1,0 +1,153 @@
+"""The warehouse's installer: brings a ledger's tables up to date, its views and seeds to what this version ships. I/O.
+
+Tables change only by the files in `migrations/`, forward, each in one transaction with its record. Views hold no data and
+are made anew at each open, from the files in `views/` and, for the inventory, from its declared schemas.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from quayledger.warehouse.errors import LedgerTooNew
+from quayledger.warehouse.inventory.views import inventory_views
+
+_HERE = Path(__file__).parent
+_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+
+# In the order in which they are made: a view may use those before it.
+VIEWS = (
+    "stg_events",
+    "stg_held",
+    "stg_counts",
+    "stg_counted_parts",
+    "events",
+    "mart_kind_coverage",
+    "mart_coverage",
+    "mart_days_by_state",
+    "mart_spent",
+    "mart_runs",
+    "mart_sources",
+    "mart_inventory_coverage",
+)
+MONTHS_VIEW = "stg_month_events"
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One step of the tables' history."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        """What tells whether the step that was applied is the one that is shipped."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrations() -> tuple[Migration, ...]:
+    """All steps, oldest first."""
+    found = []
+    for path in sorted((_HERE / "migrations").glob("*.sql")):
+        if match := _NAME.fullmatch(path.name):
+            found.append(Migration(int(match[1]), match[2], path.read_text(encoding="utf-8")))
+    return tuple(found)
+
+
+def migrate(cursor: duckdb.DuckDBPyConnection, place: Path) -> None:
+    """Applies what is missing. Raises LedgerTooNew where `place` has a version that is not known here."""
+    known = migrations()
+    at = applied_version(cursor)
+    refuse_newer(at, place)
+    for step in known:
+        if step.version > at:
+            _apply(cursor, step)
+
+
+def applied_version(cursor: duckdb.DuckDBPyConnection) -> int:
+    """The version of the tables; 0 where there is none yet."""
+    there = "SELECT count(*) FROM information_schema.tables WHERE table_name = 'schema_migrations'"
+    if not _number(cursor, there):
+        return 0
+    return _number(cursor, "SELECT coalesce(max(version), 0) FROM schema_migrations")
+
+
+def refuse_newer(version: int, place: Path) -> None:
+    """Raises LedgerTooNew where `version` is not known here."""
+    newest = migrations()[-1].version
+    if version > newest:
+        raise LedgerTooNew(
+            f"{place} has tables of version {version}, this quayledger knows {newest} and older: install the version of "
+            "quayledger that wrote it, or a newer one"
+        )
+
+
+def _number(cursor: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = cursor.execute(sql).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _apply(cursor: duckdb.DuckDBPyConnection, step: Migration) -> None:
+    cursor.execute("BEGIN")
+    try:
+        cursor.execute(
+            "CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER NOT NULL, name VARCHAR NOT NULL, "
+            "applied_at TIMESTAMPTZ NOT NULL, sha256 VARCHAR NOT NULL)"
+        )
+        cursor.execute(step.sql)
+        cursor.execute(
+            "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)",
+            [step.version, step.name, datetime.now(UTC), step.sha256],
+        )
+    except duckdb.Error:
+        cursor.execute("ROLLBACK")
+        raise
+    cursor.execute("COMMIT")
+
+
+def install_seeds(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Fills `log_kinds` with the kinds that this version knows."""
+    with (_HERE / "seeds" / "log_kinds.csv").open(encoding="utf-8", newline="") as file:
+        rows = [[row["kind"], row["category"], row["meaning"]] for row in csv.DictReader(file)]
+    held = cursor.execute("SELECT kind, category, meaning FROM log_kinds ORDER BY kind").fetchall()
+    if [list(row) for row in held] == sorted(rows):
+        return
+    cursor.execute("DELETE FROM log_kinds")
+    cursor.executemany("INSERT INTO log_kinds VALUES (?, ?, ?)", rows)
+
+
+def view_sql(name: str) -> str:
+    """The text of one view: a comment that says its grain, then one SELECT."""
+    return (_HERE / "views" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def install_views(cursor: duckdb.DuckDBPyConnection, home: Path) -> None:
+    """Makes all views, for the months that are final now. Month files are named by absolute path, so that the views work
+    in a copy of the ledger and in any DuckDB client. To be called in a transaction."""
+    install_months_view(cursor, home)
+    texts = inventory_views() | {name: view_sql(name) for name in VIEWS}
+    for name, text in texts.items():
+        cursor.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")
+    wanted = {MONTHS_VIEW, *texts}
+    listed = cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_type = 'VIEW'").fetchall()
+    for (name,) in listed:
+        if name not in wanted and name.startswith(("stg_", "mart_")):
+            cursor.execute(f'DROP VIEW "{name}"')
+
+
+def install_months_view(cursor: duckdb.DuckDBPyConnection, home: Path) -> None:
+    """Makes the view over the files of final months, one row per event of a final month."""
+    files = [home.resolve() / file for (file,) in cursor.execute("SELECT file FROM months ORDER BY file").fetchall()]
+    if files:
+        named = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+        body = f"SELECT * FROM read_parquet([{named}], union_by_name = true)"  # noqa: S608 - our own paths, quoted
+    else:
+        body = "SELECT * FROM event_rows WHERE false"
+    cursor.execute(f"CREATE OR REPLACE VIEW {MONTHS_VIEW} AS {body}")

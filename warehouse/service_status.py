@@ -1,0 +1,52 @@
+"""The warehouse's notice board: what the service that holds a ledger is about to do, for readers in other processes. I/O
+on one small file of the ledger's folder, replaced whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from quayledger.warehouse.ledger import holder
+
+BOARD_NAME = "service.json"
+
+
+class Board(msgspec.Struct, frozen=True):
+    """What a running service says of itself. `since`: when it began to serve, after it took the ledger; `busy`: a job runs
+    now; `next_runs`: by job, when it runs next. Times are aware UTC."""
+
+    pid: int
+    since: datetime
+    busy: bool
+    next_runs: dict[str, datetime]
+
+
+def write(home: Path, board: Board) -> None:
+    """Puts the board up; readers see the one before or this one, never half of it. Raises OSError."""
+    path = home / BOARD_NAME
+    unfinished = path.with_name(f".{BOARD_NAME}.{os.getpid()}")
+    try:
+        unfinished.write_bytes(msgspec.json.encode(board))
+        unfinished.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise
+
+
+def read(home: Path) -> Board | None:
+    """The board of the service that holds the ledger now; None where there is none, it cannot be read, or the process that
+    wrote it holds the ledger no more."""
+    try:
+        board = msgspec.json.decode((home / BOARD_NAME).read_bytes(), type=Board)
+        held = holder(home)
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        return None
+    # In containers every service is process 1: a board older than the hold is that of one before.
+    if held is None or held.pid != board.pid or board.since.tzinfo is None or board.since < held.since:
+        return None
+    return board

@@ -1,0 +1,203 @@
+"""The browser front: the parts that pages are made of. Text from a registry is escaped here before it meets HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any, Literal
+
+import polars as pl
+import streamlit as st
+from msgspec import UNSET
+
+from quayledger.reports import formatting
+from quayledger.reports.inventory.knowledge import Knowledge
+from quayledger.reports.log.coverage import STATE_MEANINGS, Coverage
+from quayledger.reports.model import Column, Metric, Note, Report, Table
+from quayledger.reports.render import html, json
+
+_STYLE = """<style>
+.stMainBlockContainer { padding-top: 1.1rem; padding-bottom: 3rem; max-width: 1500px }
+.ql-name { font-weight:700; letter-spacing:-.01em; margin-right:.8rem } .stAppHeader { background:transparent; height:0;
+min-height:0 } .st-key-ql-menu { border-bottom:1px solid rgba(128,140,155,.3); padding-bottom:.5rem }
+.ql-badge { display:inline-flex; gap:.5rem; align-items:center; font-size:.86rem; font-weight:600; padding:.2rem .7rem;
+  border-radius:1rem; border:1px solid currentColor; white-space:nowrap }
+.ql-badge::before { content:""; width:.55rem; height:.55rem; border-radius:50%; background:currentColor }
+.ql-good { color:#2e8b57 } .ql-open { color:#4a86c5 } .ql-warning { color:#c77d0a } .ql-bad { color:#c0405c }
+.ql-dim { color:#7a8694; font-size:.84rem } .ql-line { display:flex; gap:.9rem; align-items:center; flex-wrap:wrap }
+.ql-compared { margin-top:.35rem } .ql-note { color:#c77d0a; font-size:.86rem; line-height:1.5; max-width:110ch }
+.ql-notes { margin:0; padding-left:1.1rem; color:#7a8694; font-size:.86rem; line-height:1.55 } .ql-notes .warning {
+color:#c77d0a } .ql-states { font-size:.86rem; border-collapse:collapse } .ql-states td { padding:.1rem .8rem .1rem 0;
+vertical-align:top } .ql-ignored { border-left:3px solid #c77d0a; padding:.35rem .8rem; font-size:.88rem;
+background:rgba(199,125,10,.08) } .ql-h { font-size:1.02rem; font-weight:600; margin:.7rem 0 0; padding:0;
+letter-spacing:0 } .ql-figures { display:grid; grid-template-columns:repeat(auto-fit,minmax(148px,1fr)); border:1px
+solid rgba(128,140,155,.3); border-radius:.5rem; overflow:hidden }
+.ql-figure { padding:.6rem .9rem .55rem; box-shadow:1px 1px 0 rgba(128,140,155,.3); min-width:0 }
+.ql-figure .k { font-size:.8rem; color:#7a8694; white-space:nowrap; overflow:hidden; text-overflow:ellipsis }
+.ql-figure .v { font-size:1.5rem; font-weight:600; line-height:1.3; font-variant-numeric:tabular-nums }
+.ql-figure .d { font-size:.78rem; color:#7a8694; font-variant-numeric:tabular-nums; min-height:1.2em }
+.ql-figure .d b { font-weight:600 } .ql-up::before { content:"▲ " } .ql-down::before { content:"▼ " }
+[data-testid="stVerticalBlock"] { gap:.75rem } [data-testid="stElementToolbar"] { top:-1.6rem }
+</style>"""
+Width = Literal["small", "medium", "large"]
+_NUMBERS = {"count": "localized", "ratio": "%.1f", "share": "percent", "change": "percent"}
+
+
+def style() -> None:
+    """The few rules that all pages share."""
+    st.html(_STYLE)
+
+
+def shown(value: str) -> str:
+    """Text from a registry for HTML: what cannot be seen is written as its code, what HTML would obey is escaped."""
+    return escape(formatting.visible(value))
+
+
+def ignored(faults: Iterable[str]) -> None:
+    """What of the address could not be used."""
+    for fault in faults:
+        st.html(f'<div class="ql-ignored" role="status">{shown(fault)}</div>')
+
+
+def badge(coverage: Coverage | Knowledge, aside: str) -> None:
+    """How complete the period is, in one line, and the moment of the record."""
+    st.html(
+        f'<div class="ql-line"><span class="ql-badge ql-{coverage.level}" data-testid="coverage-badge">'
+        f'{shown(coverage.text)}</span><span class="ql-dim">{shown(aside)}</span></div>'
+    )
+
+
+def coverage_details(coverage: Coverage) -> None:
+    """What the badge is made of."""
+    states: dict[str, int] = {}
+    for day in coverage.days:
+        states[day.state] = states.get(day.state, 0) + 1
+    rows = "".join(
+        f"<tr><td>{count:,}</td><td><b>{shown(state)}</b></td><td>{shown(STATE_MEANINGS.get(state, ''))}</td></tr>"
+        for state, count in sorted(states.items(), key=lambda item: -item[1])
+    )
+    kind = "UTC days" if coverage.sources < 2 else "UTC days of each source"
+    st.html(f'<div class="ql-dim">{kind}</div><table class="ql-states">{rows}</table>')
+    if coverage.missing_events:
+        gaps = ", ".join(f"{gap.kind} {gap.events:,}" for gap in coverage.missing_events[:12])
+        st.html(f'<div class="ql-dim">Counted by the source and not held: {shown(gaps)}</div>')
+
+
+def notes(report_notes: Sequence[Note]) -> None:
+    """The small print."""
+    items = "".join(f'<li class="{note.level}">{shown(note.text)}</li>' for note in report_notes)
+    with st.expander("How to read this", icon=":material/info:"):
+        st.html(f'<ul class="ql-notes">{items}</ul>')
+
+
+def title(said: str) -> None:
+    """The heading of a chart or table."""
+    st.html(f'<h2 class="ql-h">{shown(said)}</h2>')
+
+
+def downloads(report: Report, name: str) -> None:
+    """The whole report as files."""
+    with st.container(horizontal=True):
+        for label, body, end, kind, icon in (
+            ("Report as HTML", html.render(report), "html", "text/html", "print"),
+            ("Report as JSON", json.render(report), "json", "application/json", "data_object"),
+        ):
+            st.download_button(label, body, f"{name}.{end}", kind, on_click="ignore", icon=f":material/{icon}:")
+
+
+def metrics(report: Report) -> None:
+    """The report's figures side by side, each with its change and what it was before, and what they are compared
+    with."""
+    st.html(
+        f'<div class="ql-figures">{"".join(_figure(metric) for metric in report.metrics)}</div>'
+        f'<div class="ql-dim ql-compared">{shown(report.comparison)}</div>'
+    )
+
+
+def _figure(metric: Metric) -> str:
+    tone = "ql-flat" if not metric.change else "ql-up" if metric.change > 0 else "ql-down"
+    before = "" if metric.previous is None else f" from {shown(formatting.cell(metric.previous, metric.unit))}"
+    return (
+        f'<div class="ql-figure" data-testid="figure-{metric.name}" title="{shown(metric.explanation)}">'
+        f'<div class="k">{shown(metric.label)}</div><div class="v">{shown(formatting.cell(metric.value, metric.unit))}</div>'
+        f'<div class="d"><b class="{tone}">{shown(metric.change_text)}</b>{before}</div></div>'
+    )
+
+
+def legible(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with its texts as people may see them: nothing in them is obeyed, hidden or reordered; flags in words."""
+    texts = pl.col(pl.String).map_elements(formatting.visible, return_dtype=pl.String, skip_nulls=True)
+    return frame.with_columns(
+        texts, pl.col(pl.Boolean).replace_strict({True: "yes", False: "no"}, return_dtype=pl.String)
+    )
+
+
+def table(value: Table, key: str) -> str | None:
+    """The table; a click on any cell gives the text in the first column of its row. Null keys cannot be clicked."""
+    row = picked(value, key, width="medium")
+    found = None if row is None else next(iter(row.values()))
+    return None if found is None else str(found)
+
+
+def picked(
+    value: Table,
+    key: str,
+    *,
+    none: str = "Nothing in this period.",
+    width: Width | None = None,
+    stretch: bool = True,
+    order: str = "the busiest first",
+) -> dict[str, Any] | None:
+    """The table, or `none` said where it is empty and says nothing itself; a click on any cell gives its row. `width`: of
+    text; None: as it needs; `stretch`: across the page, else as wide as its columns; `order`: of rows that are cut off."""
+    if value.note:
+        st.html(f'<div class="ql-note">{shown(value.note)}</div>')
+    if not value.frame.height:
+        said = none if value.empty is UNSET else value.empty
+        if said:
+            st.caption(said)
+        return None
+    chosen = st.dataframe(
+        _cells(value),
+        hide_index=True,
+        placeholder="–",
+        column_config={column.name: _column(value, column, width) for column in value.columns},
+        key=key,
+        on_select="rerun",
+        selection_mode="single-cell",
+        height=min(36 * value.frame.height + 40, 400),
+        width="stretch" if stretch else "content",
+    )
+    if value.frame.height < value.total_rows:
+        st.caption(f"{value.frame.height:,} of {value.total_rows:,} rows, {order}.")
+    for row, _ in chosen["selection"]["cells"]:
+        return value.frame.row(row, named=True)
+    return None
+
+
+def _cells(value: Table) -> pl.DataFrame:
+    """What the table's cells show; sizes in the unit of their column, so that they can be sorted."""
+    sizes = [pl.col(column.name) / _unit(value, column)[1] for column in value.columns if column.kind == "bytes"]
+    return legible(value.frame).with_columns(sizes)
+
+
+def _unit(value: Table, column: Column) -> tuple[str, int]:
+    """The unit in which a column's largest size is read best, and its bytes."""
+    largest = int(str(value.frame[column.name].max() or 0))
+    return next(((name, size) for name, size in formatting.UNITS if largest >= size), formatting.UNITS[-1])
+
+
+def _column(value: Table, column: Column, width: Width | None) -> Any:
+    if column.kind == "bytes":
+        unit = _unit(value, column)[0]
+        form = "localized" if unit == "B" else f"%.1f {unit}"
+        return st.column_config.NumberColumn(column.label, format=form, help=column.unit or None)
+    if column.kind in _NUMBERS:
+        return st.column_config.NumberColumn(column.label, format=_NUMBERS[column.kind], help=column.unit or None)
+    if column.kind == "time":
+        return st.column_config.DatetimeColumn(
+            f"{column.label} (UTC)", format="YYYY-MM-DD HH:mm:ss", timezone="UTC", help=column.unit or None
+        )
+    if column.kind == "day":
+        return st.column_config.DateColumn(column.label, format="YYYY-MM-DD", help=column.unit or None)
+    return st.column_config.TextColumn(column.label, width=width, help=column.unit or None)
