@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 
-class Holder(msgspec.Struct, frozen=True):
+class LockHolder(msgspec.Struct, frozen=True):
     """Who holds a ledger: the process, its host, the command it runs, and since when (UTC)."""
 
     pid: int
@@ -23,7 +23,7 @@ class WarehouseError(Exception):
 class LedgerBusy(WarehouseError):
     """Another process has the live ledger open. `holder` is None where that process is not one of ours."""
 
-    def __init__(self, message: str, holder: Holder | None = None) -> None:
+    def __init__(self, message: str, holder: LockHolder | None = None) -> None:
         super().__init__(message)
         self.holder = holder
 

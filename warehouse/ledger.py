@@ -21,7 +21,7 @@ import polars as pl
 
 from quayledger.warehouse import migrate
 from quayledger.warehouse.duckdb_errors import translated
-from quayledger.warehouse.errors import Holder, LedgerBusy, LedgerMissing
+from quayledger.warehouse.errors import LedgerBusy, LedgerMissing, LockHolder
 
 LIVE_NAME = "live.duckdb"
 LOCK_NAME = "ledger.lock"
@@ -39,7 +39,7 @@ class Ledger:
     """The live file of a ledger, held by this process until `close`. Safe to use from several threads: they read side by
     side and write one after the other. Raises the family of `warehouse.errors`."""
 
-    def __init__(self, home: Path, lock: int, me: Holder, connection: Cursor) -> None:
+    def __init__(self, home: Path, lock: int, me: LockHolder, connection: Cursor) -> None:
         self.home = home
         self.since = me.since
         self._lock_fd = lock
@@ -56,7 +56,7 @@ class Ledger:
         told who find it busy. Raises LedgerBusy, LedgerTooNew, LedgerCorrupt, LedgerMissing, DiskFull."""
         with translated(home):
             home.mkdir(parents=True, exist_ok=True)
-            me = Holder(os.getpid(), socket.gethostname(), command, datetime.now(UTC))
+            me = LockHolder(os.getpid(), socket.gethostname(), command, datetime.now(UTC))
             lock = _take_lock(home, me)
             try:
                 return cls(home, lock, me, _open_live(home))
@@ -126,7 +126,7 @@ class Ledger:
             yield cursor
 
 
-def holder(home: Path) -> Holder | None:
+def holder(home: Path) -> LockHolder | None:
     """Who holds the ledger now; None where nobody does, or there is no ledger."""
     try:
         descriptor = os.open(home / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
@@ -146,7 +146,7 @@ def utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.astimezone(UTC)
 
 
-def _take_lock(home: Path, me: Holder) -> int:
+def _take_lock(home: Path, me: LockHolder) -> int:
     """The lock's open file. Whoever only looks holds it for a moment too, so a second try is worth it."""
     descriptor = os.open(home / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     for left in reversed(range(_LOCK_TRIES)):
@@ -172,20 +172,20 @@ def _release_lock(descriptor: int) -> None:
     os.close(descriptor)
 
 
-def _read_holder(descriptor: int) -> Holder | None:
+def _read_holder(descriptor: int) -> LockHolder | None:
     try:
-        return msgspec.json.decode(os.pread(descriptor, 4096, 0), type=Holder)
+        return msgspec.json.decode(os.pread(descriptor, 4096, 0), type=LockHolder)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
 
 
-def _unknown_holder(descriptor: int) -> Holder | None:
+def _unknown_holder(descriptor: int) -> LockHolder | None:
     """Between taking the lock and writing the name a moment passes; a mere look by another process has no name at all."""
     time.sleep(_LOCK_PAUSE_S)
     return _read_holder(descriptor)
 
 
-def _busy(home: Path, found: Holder | None) -> LedgerBusy:
+def _busy(home: Path, found: LockHolder | None) -> LedgerBusy:
     if found is None:
         return LedgerBusy(f"the ledger in {home} is held by another process: wait for it to end, then try again")
     return LedgerBusy(

@@ -15,8 +15,8 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from quayledger.warehouse.catalog_views import inventory_views
 from quayledger.warehouse.errors import LedgerTooNew
-from quayledger.warehouse.inventory.views import inventory_views
 
 _HERE = Path(__file__).parent
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")

@@ -14,7 +14,7 @@ import pytest
 
 from quayledger.warehouse import migrate
 from quayledger.warehouse.catalog import FAMILIES, FAMILY, SERIES
-from quayledger.warehouse.errors import Holder
+from quayledger.warehouse.errors import LockHolder
 from quayledger.warehouse.inventory import store as inventory
 from quayledger.warehouse.inventory.store import Recorded, Wanted, record_looks
 from quayledger.warehouse.ledger import CONFIG, Cursor, Ledger
@@ -58,7 +58,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
         migrate.install_views(connection, tmp_path)
         connection.execute("COMMIT")
         lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
-        opened = Lake(tmp_path, lock, Holder(os.getpid(), "here", "test", NOW), connection)
+        opened = Lake(tmp_path, lock, LockHolder(os.getpid(), "here", "test", NOW), connection)
         yield opened
         os.close(lock)
 

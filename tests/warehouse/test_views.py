@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from quayledger.warehouse import migrate
+from quayledger.warehouse.catalog_views import grains, inventory_views
 from quayledger.warehouse.inventory.store import record_looks
-from quayledger.warehouse.inventory.views import grains, inventory_views
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log.events import EVENT_COLUMNS
 from quayledger.warehouse.log.months import finalise

@@ -52,7 +52,7 @@ class LastReading(msgspec.Struct, frozen=True):
     ended_at: datetime
 
 
-class _File(msgspec.Struct, frozen=True):
+class _StagedFile(msgspec.Struct, frozen=True):
     path: Path
     first: datetime
     last: datetime
@@ -62,7 +62,7 @@ class _Day:
     """What is staged of one UTC day."""
 
     def __init__(self) -> None:
-        self.files: list[_File] = []
+        self.files: list[_StagedFile] = []
         self.minutes: Counter[datetime] = Counter()
         self.kinds: Counter[str] = Counter()
 
@@ -99,7 +99,7 @@ class Staging:
         held = self._days.setdefault(day, _Day())
         path = self._folder / f"{day.isoformat()}-{len(held.files):06}.parquet"
         part.write_parquet(path, compression="lz4", row_group_size=_GROUP_ROWS)
-        held.files.append(_File(path, part["occurred_at"][0], part["occurred_at"][-1]))
+        held.files.append(_StagedFile(path, part["occurred_at"][0], part["occurred_at"][-1]))
         minutes = part["occurred_at"].dt.truncate("1m").value_counts()
         held.minutes.update(dict(minutes.iter_rows()))
         held.kinds.update(dict(part["kind"].value_counts().iter_rows()))
@@ -164,7 +164,7 @@ def merge_staged(
     `namespace`: the reading is of that namespace's events only, and merged with what is held of it, under its earlier names
     too. `room`: how many events of each kind may be new, none of a kind that is not named; None: any number. Raises TooMany
     beyond that; LedgerBusy, DiskFull, LedgerCorrupt."""
-    work = _Work(ledger, reading, staging, rejects, namespace, room, most_rows)
+    work = _StagedReading(ledger, reading, staging, rejects, namespace, room, most_rows)
     try:
         return _merge(work, frugal=True)
     except duckdb.OutOfMemoryException:
@@ -172,7 +172,7 @@ def merge_staged(
         return _merge(work, frugal=False)
 
 
-class _Work(msgspec.Struct, frozen=True):
+class _StagedReading(msgspec.Struct, frozen=True):
     ledger: Ledger
     reading: Reading
     staging: Staging
@@ -182,7 +182,7 @@ class _Work(msgspec.Struct, frozen=True):
     most_rows: int
 
 
-def _merge(work: _Work, *, frugal: bool) -> Merged:
+def _merge(work: _StagedReading, *, frugal: bool) -> Merged:
     reading, staging, ledger = work.reading, work.staging, work.ledger
     with _frugal(ledger) if frugal else contextlib.nullcontext(), ledger.transaction() as cursor:
         into = _Into(cursor, reading, staging, _names(cursor, reading.source_id, work.namespace))

@@ -1,4 +1,4 @@
-"""The inventory's views, put together from the declared schemas, since they are all alike. Pure.
+"""The views of the catalog's families and series, generated from their declared schemas, since they are all alike. Pure.
 
 A family's view `x` is what holds now; a series' view `x_now` is the newest point of each key. They work in any DuckDB
 client, without anything of ours.
