@@ -16,7 +16,7 @@ import msgspec
 
 from quayledger.collector.errors import CollectorError
 from quayledger.collector.exports.ask import export_days
-from quayledger.collector.exports.callbacks import Mailbox
+from quayledger.collector.exports.callbacks import CallbackRegistry
 from quayledger.collector.log.counts import count, due_days, recount
 from quayledger.collector.log.days import days_between, utc_now
 from quayledger.collector.log.follow_rate import follow
@@ -114,18 +114,18 @@ async def sync(
     command: str = "sync",
     now: Callable[[], datetime] = utc_now,
     report: Report = quiet,
-    mailbox: Mailbox | None = None,
+    callbacks: CallbackRegistry | None = None,
     budgets: Budgets | None = None,
 ) -> SyncOutcome:
     """Makes the asked days of the asked sources as complete as the sources allow.
 
-    `mailbox`: where callbacks arrive; None: no exports. `budgets`: shared with whoever else asks these sources. Raises UnknownSource, SettingsError (before anything is asked) and WarehouseError; what a source does wrong is in its
+    `callbacks`: where callbacks arrive; None: no exports. `budgets`: shared with whoever else asks these sources. Raises UnknownSource, SettingsError (before anything is asked) and WarehouseError; what a source does wrong is in its
     outcome. A cancelled run is recorded as interrupted."""
     chosen = choose_sources(settings, request.source_ids)
     runs.close_interrupted(ledger, now())
     run_id = runs.start_run(ledger, "sync", command, now())
     works = [
-        _Work(SourceRun(ledger, settings, key, source, client_of(key, source, budgets), run_id, now), report, mailbox)
+        _Work(SourceRun(ledger, settings, key, source, client_of(key, source, budgets), run_id, now), report, callbacks)
         for key, source in chosen
     ]
     outcomes: tuple[SourceOutcome, ...] = ()
@@ -152,8 +152,8 @@ def days_asked(settings: Settings, request: SyncRequest, today: date) -> Span:
 class _Work:
     """One source's share of a run."""
 
-    def __init__(self, run: SourceRun, report: Report, mailbox: Mailbox | None) -> None:
-        self._run, self._report, self._mailbox = run, report, mailbox
+    def __init__(self, run: SourceRun, report: Report, callbacks: CallbackRegistry | None) -> None:
+        self._run, self._report, self._callbacks = run, report, callbacks
         run.tell = self._tell
         # Whoever waits for the first copy of all gets it with the first day.
         run.published_at = time.monotonic() if publish.is_any(run.ledger.home) else -math.inf
@@ -167,7 +167,7 @@ class _Work:
         error: QuayError | CollectorError | None = None
         async with run.client:
             try:
-                await _complete(run, days, self._mailbox)
+                await _complete(run, days, self._callbacks)
             except (QuayError, CollectorError) as stopped:
                 error = stopped
             finally:
@@ -205,7 +205,7 @@ class _Work:
         )
 
 
-async def _complete(run: SourceRun, days: tuple[date, ...], mailbox: Mailbox | None) -> None:
+async def _complete(run: SourceRun, days: tuple[date, ...], callbacks: CallbackRegistry | None) -> None:
     """Counts what is not sealed, reads what is missing, judges each day; oldest first."""
     sources.register_source(run.ledger, run.source_id, run.source.name or run.source_id, run.source.url, run.now())
     if not days:
@@ -218,20 +218,20 @@ async def _complete(run: SourceRun, days: tuple[date, ...], mailbox: Mailbox | N
     await count(run, due)
     grown = [] if run.again else await recount(run, days)
     wanted = sorted({*due, *grown})
-    await _export(run, mailbox, wanted, fell_short=False)
+    await _export(run, callbacks, wanted, fell_short=False)
     await read(run, wanted)
-    await _export(run, mailbox, wanted, fell_short=True)
+    await _export(run, callbacks, wanted, fell_short=True)
     parts = [(day, scope.text) for day in due for scope in run.scopes(day)]
     if run.refusal is not None and all(part in run.refused for part in parts):
         raise run.refusal
 
 
-async def _export(run: SourceRun, mailbox: Mailbox | None, days: list[date], *, fell_short: bool) -> None:
+async def _export(run: SourceRun, callbacks: CallbackRegistry | None, days: list[date], *, fell_short: bool) -> None:
     """Lets exports bring what closed days lack, where the settings allow it and it is worth its cost."""
-    if mailbox is None:
+    if callbacks is None:
         return
-    for outcome in await export_days(run, mailbox, days, fell_short=fell_short):
-        for day in outcome.ask.days:
+    for outcome in await export_days(run, callbacks, days, fell_short=fell_short):
+        for day in outcome.request.days:
             await asyncio.to_thread(judge_day, run, day)
 
 

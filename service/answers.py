@@ -8,7 +8,7 @@ from quayledger.service import inbox
 from quayledger.service.exit_codes import exit_of
 
 
-def answer_of(progress: Progress) -> inbox.SourceAnswer:
+def progress_answer(progress: Progress) -> inbox.SourceAnswer:
     """How far a source is, as it is told to whoever waits."""
     return inbox.SourceAnswer(
         progress.source_id,
@@ -20,7 +20,7 @@ def answer_of(progress: Progress) -> inbox.SourceAnswer:
     )
 
 
-def answers_of(outcome: SyncOutcome) -> tuple[inbox.SourceAnswer, ...]:
+def sync_answers(outcome: SyncOutcome) -> tuple[inbox.SourceAnswer, ...]:
     """How a sync went, source by source, as it is told to whoever waits."""
     return tuple(
         inbox.SourceAnswer(
@@ -39,14 +39,14 @@ def answers_of(outcome: SyncOutcome) -> tuple[inbox.SourceAnswer, ...]:
     )
 
 
-def inventory_answer_of(progress: InventoryProgress) -> inbox.InventoryAnswer:
+def inventory_progress_answer(progress: InventoryProgress) -> inbox.InventoryAnswer:
     """How far the inventory of a source is."""
     return inbox.InventoryAnswer(
         progress.source_id, progress.looks_done, progress.looks_total, progress.changes, progress.requests
     )
 
 
-def inventory_answers_of(outcomes: tuple[InventoryOutcome, ...]) -> tuple[inbox.InventoryAnswer, ...]:
+def inventory_answers(outcomes: tuple[InventoryOutcome, ...]) -> tuple[inbox.InventoryAnswer, ...]:
     """How the inventory went, source by source."""
     return tuple(
         inbox.InventoryAnswer(

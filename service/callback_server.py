@@ -14,21 +14,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from quayledger.collector.exports.callbacks import MOST_BODY_BYTES, PATH, Mailbox
-from quayledger.service.http_server import Server
+from quayledger.collector.exports.callbacks import MAX_BODY_BYTES, PATH, CallbackRegistry
+from quayledger.service.http_server import HttpServer
 from quayledger.settings import CallbackSettings, Settings
 
 _ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 -- compared with, not listened on
 
 
-def routes(mailbox: Mailbox, public_url: str | None) -> list[Route]:
+def routes(callbacks: CallbackRegistry, public_url: str | None) -> list[Route]:
     """The receiver's routes: below the root, and below the path of `public_url` for proxies that leave it on."""
 
     async def take(request: Request) -> Response:
         body = await _body(request)
         if body is None:
             return PlainTextResponse("too large\n", 413)
-        mailbox.deliver(request.path_params["token"], body)
+        callbacks.deliver(request.path_params["token"], body)
         return PlainTextResponse("ok\n")
 
     prefixes = {"", urlsplit(public_url or "").path.rstrip("/")}
@@ -36,18 +36,18 @@ def routes(mailbox: Mailbox, public_url: str | None) -> list[Route]:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Mailbox]:
-    """A receiver of its own while the context lasts, and its mailbox; nothing is listened on where no source exports.
+def open_callbacks(settings: Settings) -> Iterator[CallbackRegistry]:
+    """A receiver of its own while the context lasts, and its callbacks; nothing is listened on where no source exports.
 
     Raises OSError where the port cannot be opened."""
-    mailbox = Mailbox()
+    callbacks = CallbackRegistry()
     if all(source.exports == "off" or not source.enabled for source in settings.sources.values()):
-        yield mailbox
+        yield callbacks
         return
     rules = settings.callbacks
-    with Server(rules.address, rules.port, routes=routes(mailbox, rules.public_url)) as server:
-        mailbox.public_url = public_url(rules, server.port)
-        yield mailbox
+    with HttpServer(rules.address, rules.port, routes=routes(callbacks, rules.public_url)) as server:
+        callbacks.public_url = public_url(rules, server.port)
+        yield callbacks
 
 
 def public_url(rules: CallbackSettings, port: int) -> str:
@@ -64,7 +64,7 @@ async def _body(request: Request) -> bytes | None:
     try:
         async for piece in request.stream():
             body += piece
-            if len(body) > MOST_BODY_BYTES:
+            if len(body) > MAX_BODY_BYTES:
                 return None
     except ClientDisconnect:
         return b""

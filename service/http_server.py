@@ -16,7 +16,7 @@ from starlette.routing import Route
 _START_WAIT_S = 10.0
 
 
-class Server:
+class HttpServer:
     """A uvicorn server in a thread of its own, open while the context lasts."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Server:
         config = uvicorn.Config(
             Starlette(routes=found), host=address, port=port, log_level="warning", access_log=False, lifespan="off"
         )
-        self._server = _Quiet(config)
+        self._server = _ThreadServer(config)
         self._thread = threading.Thread(target=self._server.run, name="server", daemon=True)
 
     @property
@@ -61,7 +61,7 @@ def _answering(health: Callable[[], dict[str, Any]]) -> Callable[[Request], Awai
     return get_health
 
 
-class _Quiet(uvicorn.Server):
+class _ThreadServer(uvicorn.Server):
     """A server that leaves the process's signals alone, says when it is up, and does not end the process when it is not."""
 
     def __init__(self, config: uvicorn.Config) -> None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
-from quayledger.collector.exports.callbacks import Mailbox
+from quayledger.collector.exports.callbacks import CallbackRegistry
 from quayledger.collector.inventory import inventory_sync as inventory
 from quayledger.collector.inventory.inventory_sync import (
     InventoryOutcome,
@@ -32,18 +32,18 @@ async def sync_and_publish(
     command: str,
     now: Callable[[], datetime] = utc_now,
     report: Callable[[Progress], None] = quiet,
-    mailbox: Mailbox | None = None,
+    callbacks: CallbackRegistry | None = None,
     budgets: Budgets | None = None,
     often: bool = False,
 ) -> SyncOutcome:
-    """Collects what is missing, then gives readers a new copy, whatever ended the collecting. `mailbox`: where callbacks
+    """Collects what is missing, then gives readers a new copy, whatever ended the collecting. `callbacks`: where callbacks
     arrive; None: a receiver is opened for as long as the run takes, where a source may export. `often`: another such run
     comes soon, so a copy that costs much can wait."""
     try:
         with contextlib.ExitStack() as stack:
-            box = mailbox or stack.enter_context(callback_server.opened(settings))
+            registry = callbacks or stack.enter_context(callback_server.open_callbacks(settings))
             return await sync(
-                ledger, settings, request, command=command, now=now, report=report, mailbox=box, budgets=budgets
+                ledger, settings, request, command=command, now=now, report=report, callbacks=registry, budgets=budgets
             )
     finally:
         if not (often and publish.is_soon(ledger)):

@@ -27,16 +27,16 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from quayledger.collector.errors import CollectorError
-from quayledger.collector.exports.callbacks import Mailbox
+from quayledger.collector.exports.callbacks import CallbackRegistry
 from quayledger.collector.inventory.inventory_sync import InventoryOutcome, InventoryProgress, InventoryRequest
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.quay.budget import Budget
 from quayledger.collector.quay.errors import QuayError
 from quayledger.collector.sync import Progress, SyncOutcome, SyncRequest
 from quayledger.service import callback_server, inbox
-from quayledger.service.answers import answer_of, answers_of, inventory_answer_of, inventory_answers_of
+from quayledger.service.answers import inventory_answers, inventory_progress_answer, progress_answer, sync_answers
 from quayledger.service.exit_codes import exit_of
-from quayledger.service.http_server import Server
+from quayledger.service.http_server import HttpServer
 from quayledger.service.jobs import close_months, inventory_and_publish, sync_and_publish
 from quayledger.settings import Settings, SettingsError
 from quayledger.warehouse import publish, service_status
@@ -54,8 +54,8 @@ class Service:
 
     current: Service | None = None  # jobs come back from disk as names; this is what they work on
 
-    def __init__(self, ledger: Ledger, settings: Settings, mailbox: Mailbox | None = None) -> None:
-        self._ledger, self._settings, self._mailbox = ledger, settings, mailbox
+    def __init__(self, ledger: Ledger, settings: Settings, callbacks: CallbackRegistry | None = None) -> None:
+        self._ledger, self._settings, self._callbacks = ledger, settings, callbacks
         self._stopping = threading.Event()
         self._tasks: dict[asyncio.Task[Any], asyncio.AbstractEventLoop] = {}
         self._budgets = {
@@ -63,7 +63,7 @@ class Service:
         }
         self._lock = threading.Lock()
         self._since = utc_now()
-        self._told: service_status.Board | None = None
+        self._told: service_status.ServiceStatus | None = None
         self._scheduler = BackgroundScheduler(
             jobstores={"default": SQLAlchemyJobStore(url=f"sqlite:///{ledger.home.resolve() / 'clock.sqlite'}")},
             executors={"default": ThreadPoolExecutor(1), _BESIDE: ThreadPoolExecutor(1)},
@@ -114,7 +114,7 @@ class Service:
 
         def report(progress: Progress) -> None:
             if order is not None:
-                told[progress.source_id] = answer_of(progress)
+                told[progress.source_id] = progress_answer(progress)
                 inbox.answer(self._ledger.home, inbox.Answer(order.order_id, "running", tuple(told.values())))
 
         command = "sync (handed over)" if order else "serve"
@@ -125,7 +125,7 @@ class Service:
                 request,
                 command=command,
                 report=report,
-                mailbox=self._mailbox,
+                callbacks=self._callbacks,
                 budgets=self._budgets,
                 often=order is None,
             )
@@ -139,7 +139,7 @@ class Service:
 
         def report(progress: InventoryProgress) -> None:
             if order is not None:
-                told[progress.source_id] = inventory_answer_of(progress)
+                told[progress.source_id] = inventory_progress_answer(progress)
                 said = inbox.Answer(order.order_id, "running", inventories=tuple(told.values()))
                 inbox.answer(self._ledger.home, said)
 
@@ -199,14 +199,14 @@ class Service:
             looked = self.inventory(InventoryRequest(order.source_ids, order.everything, order.requests), order)
             if looked is None:
                 return None
-            return inbox.Answer(order.order_id, "done", inventories=inventory_answers_of(looked))
+            return inbox.Answer(order.order_id, "done", inventories=inventory_answers(looked))
         outcome = self.sync(SyncRequest(order.first, order.last, order.source_ids), order)
-        return None if outcome is None else inbox.Answer(order.order_id, "done", answers_of(outcome))
+        return None if outcome is None else inbox.Answer(order.order_id, "done", sync_answers(outcome))
 
     def _tell_board(self) -> None:
         """Says to readers what runs next; they cannot ask this process."""
         jobs = {job.id: job.next_run_time for job in self._scheduler.get_jobs() if job.next_run_time is not None}
-        told = service_status.Board(os.getpid(), self._since, bool(self._tasks), jobs)
+        told = service_status.ServiceStatus(os.getpid(), self._since, bool(self._tasks), jobs)
         if told != self._told:
             self._told = told
             with contextlib.suppress(OSError):
@@ -338,9 +338,9 @@ def open_and_serve(
 ) -> None:
     """Opens the ledger, serves, closes it. `made(service)` is called before serving begins; `port` None: no server."""
     with Ledger.open(home, command="serve") as ledger, contextlib.ExitStack() as stack:
-        service = Service(ledger, settings, stack.enter_context(callback_server.opened(settings)))
+        service = Service(ledger, settings, stack.enter_context(callback_server.open_callbacks(settings)))
         made(service)
         if port is not None:
-            server = stack.enter_context(Server(address, port, service.health))
+            server = stack.enter_context(HttpServer(address, port, service.health))
             log.info("health at http://%s:%d/health", address, server.port)
         service.run()

@@ -1,4 +1,4 @@
-"""The warehouse's notice board: what the service that holds a ledger is about to do, for readers in other processes. I/O
+"""The warehouse's notice status: what the service that holds a ledger is about to do, for readers in other processes. I/O
 on one small file of the ledger's folder, replaced whole."""
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import msgspec
 
 from quayledger.warehouse.ledger import holder
 
-BOARD_NAME = "service.json"
+STATUS_NAME = "service.json"
 
 
-class Board(msgspec.Struct, frozen=True):
+class ServiceStatus(msgspec.Struct, frozen=True):
     """What a running service says of itself. `since`: when it began to serve, after it took the ledger; `busy`: a job runs
     now; `next_runs`: by job, when it runs next. Times are aware UTC."""
 
@@ -25,12 +25,12 @@ class Board(msgspec.Struct, frozen=True):
     next_runs: dict[str, datetime]
 
 
-def write(home: Path, board: Board) -> None:
-    """Puts the board up; readers see the one before or this one, never half of it. Raises OSError."""
-    path = home / BOARD_NAME
-    unfinished = path.with_name(f".{BOARD_NAME}.{os.getpid()}")
+def write(home: Path, status: ServiceStatus) -> None:
+    """Puts the status up; readers see the one before or this one, never half of it. Raises OSError."""
+    path = home / STATUS_NAME
+    unfinished = path.with_name(f".{STATUS_NAME}.{os.getpid()}")
     try:
-        unfinished.write_bytes(msgspec.json.encode(board))
+        unfinished.write_bytes(msgspec.json.encode(status))
         unfinished.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
@@ -38,15 +38,15 @@ def write(home: Path, board: Board) -> None:
         raise
 
 
-def read(home: Path) -> Board | None:
-    """The board of the service that holds the ledger now; None where there is none, it cannot be read, or the process that
+def read(home: Path) -> ServiceStatus | None:
+    """The status of the service that holds the ledger now; None where there is none, it cannot be read, or the process that
     wrote it holds the ledger no more."""
     try:
-        board = msgspec.json.decode((home / BOARD_NAME).read_bytes(), type=Board)
+        status = msgspec.json.decode((home / STATUS_NAME).read_bytes(), type=ServiceStatus)
         held = holder(home)
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return None
-    # In containers every service is process 1: a board older than the hold is that of one before.
-    if held is None or held.pid != board.pid or board.since.tzinfo is None or board.since < held.since:
+    # In containers every service is process 1: a status older than the hold is that of one before.
+    if held is None or held.pid != status.pid or status.since.tzinfo is None or status.since < held.since:
         return None
-    return board
+    return status

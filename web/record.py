@@ -24,7 +24,7 @@ from quayledger.settings import DEFAULT_HOME
 from quayledger.warehouse import service_status
 from quayledger.warehouse.log import events as reader
 from quayledger.warehouse.publish import Published, newest
-from quayledger.warehouse.service_status import Board
+from quayledger.warehouse.service_status import ServiceStatus
 from quayledger.warehouse.snapshot import Snapshot
 from quayledger.web.inventory_url import Ask
 from quayledger.web.url_state import Bar, Query
@@ -99,7 +99,7 @@ class Record:
         """How complete the period is."""
         return _coverage(self._at, (period.since, period.until, period.time_zone), sources)
 
-    def board(self) -> Board | None:
+    def board(self) -> ServiceStatus | None:
         """What the service on this ledger is about to do; None where none runs. Asked anew each time."""
         return service_status.read(Path(self._at[0]))
 

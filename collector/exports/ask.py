@@ -18,11 +18,11 @@ from typing import Literal
 
 import msgspec
 
-from quayledger.collector.exports.callbacks import Box, Letter, Mailbox
+from quayledger.collector.exports.callbacks import Callback, CallbackAddress, CallbackRegistry
 from quayledger.collector.exports.choice import EXPORT_REQUESTS, choose
-from quayledger.collector.exports.download import FileLost, FileRefused, Place, check_address, fetch
-from quayledger.collector.exports.export_file import BadExport, ExportReader, Wanted
-from quayledger.collector.exports.export_scopes import Ask, find_asks, namespaces
+from quayledger.collector.exports.download import FileLocation, FileLost, FileRefused, check_address, fetch
+from quayledger.collector.exports.export_file import BadExport, ExpectedExport, ExportReader
+from quayledger.collector.exports.export_scopes import ExportRequest, find_requests, namespaces
 from quayledger.collector.exports.load_export import Load, Loaded, merge_days
 from quayledger.collector.log.counts import PART_ERRORS
 from quayledger.collector.log.days import windows
@@ -52,7 +52,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """How an export ended. refused: its file is no good, and asking again is of no use; lost: nothing came in time;
     failed: the source would not. `loaded` is there for `loaded` only."""
 
-    ask: Ask
+    request: ExportRequest
     state: Literal["loaded", "refused", "lost", "failed"]
     reason: str = ""
     loaded: Loaded | None = None
@@ -61,27 +61,27 @@ class Outcome(msgspec.Struct, frozen=True):
 class Exporter:
     """Exports of one source in one run."""
 
-    def __init__(self, run: SourceRun, mailbox: Mailbox) -> None:
-        self._run, self._mailbox = run, mailbox
+    def __init__(self, run: SourceRun, callbacks: CallbackRegistry) -> None:
+        self._run, self._callbacks = run, callbacks
         self._rules = run.settings.callbacks
         self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._loading = asyncio.Lock()  # one file at a time: each takes its memory
         self._files = 0
 
-    async def fetch_all(self, asks: Sequence[Ask]) -> list[Outcome]:
+    async def fetch_all(self, requests: Sequence[ExportRequest]) -> list[Outcome]:
         """Asks, waits and takes in, a few exports side by side. Raises QuayError where the whole source is in trouble, after
         the others have ended."""
-        ended = await asyncio.gather(*(self._fetch_one(ask) for ask in asks), return_exceptions=True)
+        ended = await asyncio.gather(*(self._fetch_one(request) for request in requests), return_exceptions=True)
         for outcome in ended:
             if isinstance(outcome, BaseException):
                 raise outcome
         return [outcome for outcome in ended if isinstance(outcome, Outcome)]
 
-    async def _fetch_one(self, ask: Ask) -> Outcome:
+    async def _fetch_one(self, request: ExportRequest) -> Outcome:
         async with self._side_by_side:
-            outcome = Outcome(ask, "lost")
+            outcome = Outcome(request, "lost")
             for _ in range(self._rules.attempts):
-                outcome = await self._attempt(ask)
+                outcome = await self._attempt(request)
                 if outcome.state != "lost":
                     break
         if outcome.loaded is None:
@@ -89,87 +89,91 @@ class Exporter:
         self._note(outcome)
         return outcome
 
-    async def _attempt(self, ask: Ask) -> Outcome:
+    async def _attempt(self, request: ExportRequest) -> Outcome:
         life = timedelta(minutes=self._rules.timeout_minutes)
-        box = self._mailbox.open(life + _ADDRESS_LIVES_ON)
+        address = self._callbacks.open(life + _ADDRESS_LIVES_ON)
         try:
             export_id = await request_export(
-                self._run.client, ask.target.exported, ask.days[0], ask.days[-1], callback_url=box.url
+                self._run.client, request.target.exported, request.days[0], request.days[-1], callback_url=address.url
             )
-            return await self._wait(ask, box, export_id, life.total_seconds())
+            return await self._wait(request, address, export_id, life.total_seconds())
         except _ASK_ERRORS as error:
-            return Outcome(ask, "failed", str(error))
+            return Outcome(request, "failed", str(error))
         finally:
-            self._mailbox.close(box)
+            self._callbacks.close(address)
 
-    async def _wait(self, ask: Ask, box: Box, export_id: str, seconds: float) -> Outcome:
+    async def _wait(self, request: ExportRequest, address: CallbackAddress, export_id: str, seconds: float) -> Outcome:
         """The first callback with a whole file ends it; any other lets the true one come for a while."""
-        self._run.tell("export", ask.days[0])
+        self._run.tell("export", request.days[0])
         deadline = time.monotonic() + seconds
-        outcome = Outcome(ask, "lost", f"no callback came within {seconds / 60:.0f} minutes")
-        while (letter := await box.next(deadline - time.monotonic())) is not None:
-            if is_foreign(letter, ask, export_id):
+        outcome = Outcome(request, "lost", f"no callback came within {seconds / 60:.0f} minutes")
+        while (callback := await address.next(deadline - time.monotonic())) is not None:
+            if is_foreign(callback, request, export_id):
                 continue
-            outcome = await self._follow(ask, export_id, letter)
+            outcome = await self._follow(request, export_id, callback)
             if outcome.state in ("loaded", "refused"):
                 return outcome
             deadline = min(deadline, time.monotonic() + self._rules.retry_seconds)
         return outcome
 
-    async def _follow(self, ask: Ask, export_id: str, letter: Letter) -> Outcome:
+    async def _follow(self, request: ExportRequest, export_id: str, callback: Callback) -> Outcome:
         """Fetches what a callback names."""
-        if letter.status != "success" or not letter.exported_data_url:
-            return Outcome(ask, "failed", f"the source's callback says {safe(letter.status)!r}")
+        if callback.status != "success" or not callback.exported_data_url:
+            return Outcome(request, "failed", f"the source's callback says {safe(callback.status)!r}")
         try:
-            place = check_address(letter.exported_data_url, self._run.source, self._rules)
+            location = check_address(callback.exported_data_url, self._run.source, self._rules)
         except FileRefused as error:
             # Anybody may have named that address, so it says nothing of the source's exports.
-            return Outcome(ask, "failed", str(error))
+            return Outcome(request, "failed", str(error))
         try:
-            return Outcome(ask, "loaded", loaded=await self._take_in(ask, export_id, place))
+            return Outcome(request, "loaded", loaded=await self._take_in(request, export_id, location))
         except FileLost as error:
-            return Outcome(ask, "lost", str(error))
+            return Outcome(request, "lost", str(error))
         except (BadExport, FileRefused) as error:
-            return Outcome(ask, "refused", str(error))
+            return Outcome(request, "refused", str(error))
 
-    async def _take_in(self, ask: Ask, export_id: str, place: Place) -> Loaded:
+    async def _take_in(self, request: ExportRequest, export_id: str, location: FileLocation) -> Loaded:
         """Tries a few times: the address lives for an hour."""
         for left in reversed(range(_FETCH_TRIES)):
             try:
                 async with self._loading, asyncio.timeout(self._rules.timeout_minutes * 60):
-                    return await self._take_in_once(ask, export_id, place)
+                    return await self._take_in_once(request, export_id, location)
             except (FileLost, TimeoutError) as error:
                 if not left:
-                    raise FileLost(str(error) or f"the export file on {place.shown} did not come in time") from None
+                    raise FileLost(str(error) or f"the export file on {location.shown} did not come in time") from None
             await asyncio.sleep(_FETCH_PAUSE_S)
-        raise FileLost(f"the export file on {place.shown} cannot be fetched")
+        raise FileLost(f"the export file on {location.shown} cannot be fetched")
 
-    async def _take_in_once(self, ask: Ask, export_id: str, place: Place) -> Loaded:
-        run, target = self._run, ask.target
-        wanted = Wanted(export_id, target.exported.namespace, target.repository, ask.days[0], ask.days[-1])
+    async def _take_in_once(self, request: ExportRequest, export_id: str, location: FileLocation) -> Loaded:
+        run, target = self._run, request.target
+        wanted = ExpectedExport(
+            export_id, target.exported.namespace, target.repository, request.days[0], request.days[-1]
+        )
         self._files += 1
         with Staging(self._folder / f"{run.run_id}-{self._files}") as staging:
-            reader = ExportReader(wanted, is_user=self._is_user(ask))
+            reader = ExportReader(wanted, is_user=self._is_user(request))
             load = Load(run, target, staging, method="export")
 
             def take(piece: bytes | None) -> None:
                 for block in reader.close() if piece is None else reader.feed(piece):
-                    load.take(block, ask.days)
+                    load.take(block, request.days)
 
-            async for piece in fetch(place, run.source, self._rules):
+            async for piece in fetch(location, run.source, self._rules):
                 await asyncio.to_thread(take, piece)
             await asyncio.to_thread(take, None)
-            return await merge_days(run, load, target, staging, ask.days)
+            return await merge_days(run, load, target, staging, request.days)
 
-    def _is_user(self, ask: Ask) -> bool:
-        run, exported = self._run, ask.target.exported
-        return exported.kind == "user" or exported.namespace in user_namespaces(run.ledger, run.source_id, ask.days[0])
+    def _is_user(self, request: ExportRequest) -> bool:
+        run, exported = self._run, request.target.exported
+        return exported.kind == "user" or exported.namespace in user_namespaces(
+            run.ledger, run.source_id, request.days[0]
+        )
 
     def _mark(self, outcome: Outcome) -> None:
         """Records the export as void, by which the source is known not to export properly."""
         with Staging(self._folder / "void") as staging:
-            load = Load(self._run, outcome.ask.target, staging, method="export")
-            for day in outcome.ask.days:
+            load = Load(self._run, outcome.request.target, staging, method="export")
+            for day in outcome.request.days:
                 load.void(day, f"{outcome.state}: {outcome.reason}")
 
     @property
@@ -177,29 +181,33 @@ class Exporter:
         return self._run.ledger.home / FOLDER / _EXPORTS_FOLDER / self._run.source_id
 
     def _note(self, outcome: Outcome) -> None:
-        ask, notes = outcome.ask, self._run.notes
-        span = f"{ask.days[0]}" if len(ask.days) == 1 else f"{ask.days[0]} to {ask.days[-1]}"
+        request, notes = outcome.request, self._run.notes
+        span = f"{request.days[0]}" if len(request.days) == 1 else f"{request.days[0]} to {request.days[-1]}"
         if outcome.loaded is None:
-            notes.append(f"{span}: the export of {ask.target.exported.text} is {outcome.state}: {outcome.reason}")
+            notes.append(f"{span}: the export of {request.target.exported.text} is {outcome.state}: {outcome.reason}")
             return
-        notes.append(f"{span}: the export of {ask.target.exported.text} brought {outcome.loaded.new_events} new events")
+        notes.append(
+            f"{span}: the export of {request.target.exported.text} brought {outcome.loaded.new_events} new events"
+        )
         notes.extend(f"{day}: {reason}" for day, reason in outcome.loaded.left_out.items())
 
 
-def is_foreign(letter: Letter, ask: Ask, export_id: str) -> bool:
+def is_foreign(callback: Callback, request: ExportRequest, export_id: str) -> bool:
     """Whether a callback is of another export than this one, by what it says itself."""
-    exported = ask.target.exported
-    return (letter.export_id, letter.namespace, letter.repository) != (
+    exported = request.target.exported
+    return (callback.export_id, callback.namespace, callback.repository) != (
         export_id,
         exported.namespace,
-        ask.target.repository,
+        request.target.repository,
     )
 
 
-async def export_days(run: SourceRun, mailbox: Mailbox, days: Iterable[date], *, fell_short: bool) -> list[Outcome]:
+async def export_days(
+    run: SourceRun, callbacks: CallbackRegistry, days: Iterable[date], *, fell_short: bool
+) -> list[Outcome]:
     """Exports what closed days lack, where the settings allow it and it is worth its cost. `fell_short`: pages were read
     already and did not bring all. Raises QuayError where the whole source is in trouble; the days are not judged here."""
-    asks: list[Ask] = []
+    requests: list[ExportRequest] = []
     by_scope: dict[Scope, dict[date, dict[str, int]]] = {}
     for day in days:
         for scope in run.scopes(day) if run.over(day) else ():
@@ -207,7 +215,7 @@ async def export_days(run: SourceRun, mailbox: Mailbox, days: Iterable[date], *,
                 by_scope.setdefault(scope, {})[day] = lacking
     if not by_scope or run.source.exports == "off" or (run.source.exports == "repair" and not fell_short):
         return []
-    if reason := refusal(run.ledger, run.source_id, mailbox, run.now()):
+    if reason := refusal(run.ledger, run.source_id, callbacks, run.now()):
         run.notes.append(f"no export is asked for: {reason}")
         return []
     shutil.rmtree(
@@ -217,13 +225,13 @@ async def export_days(run: SourceRun, mailbox: Mailbox, days: Iterable[date], *,
     for scope, lacking_days in by_scope.items():
         for first, last in windows(lacking_days):
             within = {day: kinds for day, kinds in lacking_days.items() if first <= day <= last}
-            asks += await _worth_asking(run, scope, within, names, fell_short=fell_short)
-    return await Exporter(run, mailbox).fetch_all(asks)
+            requests += await _worth_asking(run, scope, within, names, fell_short=fell_short)
+    return await Exporter(run, callbacks).fetch_all(requests)
 
 
 async def _worth_asking(
     run: SourceRun, scope: Scope, lacking: dict[date, dict[str, int]], names: list[str], *, fell_short: bool
-) -> list[Ask]:
+) -> list[ExportRequest]:
     pages = sum(ceil(sum(kinds.values()) / PAGE_ROWS) for kinds in lacking.values())
     counts = len(names) if scope.kind == "superuser" else 0
     least = choose(run.source.exports, pages=pages, exports=1, counts=counts, fell_short=fell_short)
@@ -231,15 +239,15 @@ async def _worth_asking(
         return []
     # Up to a page of rows, pages lose nothing; and before pages were tried, they are to be the dearer way.
     least_pages = len(lacking) + 1 if fell_short else EXPORT_REQUESTS + 1
-    asks = await find_asks(run, scope, lacking, names, least_pages=least_pages)
-    choice = choose(run.source.exports, pages=pages, exports=len(asks), fell_short=fell_short)
-    return asks if choice.method == "export" else []
+    requests = await find_requests(run, scope, lacking, names, least_pages=least_pages)
+    choice = choose(run.source.exports, pages=pages, exports=len(requests), fell_short=fell_short)
+    return requests if choice.method == "export" else []
 
 
-def refusal(ledger: Ledger, source_id: str, mailbox: Mailbox, now: datetime) -> str:
+def refusal(ledger: Ledger, source_id: str, callbacks: CallbackRegistry, now: datetime) -> str:
     """Why no export is asked for: nobody could hear of it, or the last ones came to nothing; '' where nothing stands against
     it."""
-    if not mailbox.public_url:
+    if not callbacks.public_url:
         return "callbacks.public_url is not set, so the source could not tell us that it is done"
     last = last_reading(ledger, source_id, "export")
     if last is None or last.state != "void":

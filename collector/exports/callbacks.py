@@ -1,4 +1,4 @@
-"""The mailbox: addresses that a Quay may call once an export is done, and what came in on them. Thread-safe, no I/O.
+"""Callbacks: addresses that a Quay may call once an export is done, and what came in on them. Thread-safe, no I/O.
 
 An address is made for one export, is never used for another, and expires. It is no secret (Quay writes it into the log), so
 what comes in on it is a hint where to look and no more.
@@ -19,11 +19,11 @@ import msgspec
 from quayledger.collector.log.days import utc_now
 
 PATH = "/callbacks/exports/"
-MOST_BODY_BYTES = 64 * 1024
-_MOST_LETTERS = 20  # Quay sends three of one attempt, and makes three attempts
+MAX_BODY_BYTES = 64 * 1024
+_MAX_CALLBACKS = 20  # Quay sends three of one attempt, and makes three attempts
 
 
-class Letter(msgspec.Struct, frozen=True):
+class Callback(msgspec.Struct, frozen=True):
     """What a callback says. `status`: success | failed | timedout | invalidrequest; the dates as Quay writes them."""
 
     export_id: str
@@ -35,67 +35,67 @@ class Letter(msgspec.Struct, frozen=True):
     exported_data_url: str | None = None
 
 
-_decode = msgspec.json.Decoder(Letter).decode
+_decode = msgspec.json.Decoder(Callback).decode
 
 
-class Box:
+class CallbackAddress:
     """One address. `next` gives what came in, in its order."""
 
     def __init__(self, token: str, url: str, expires_at: datetime) -> None:
         self.token, self.url, self.expires_at = token, url, expires_at
         self._loop = asyncio.get_running_loop()
-        self._letters: asyncio.Queue[Letter] = asyncio.Queue()
+        self._received: asyncio.Queue[Callback] = asyncio.Queue()
         self._seen: set[bytes] = set()
 
-    async def next(self, seconds: float) -> Letter | None:
-        """The next letter; None where none came in time."""
+    async def next(self, seconds: float) -> Callback | None:
+        """The next callback; None where none came in time."""
         try:
             async with asyncio.timeout(max(0.0, seconds)):
-                return await self._letters.get()
+                return await self._received.get()
         except TimeoutError:
             return None
 
-    def put(self, body: bytes, letter: Letter) -> bool:
-        """Whether the letter is a new one. For the mailbox, under its lock."""
+    def put(self, body: bytes, callback: Callback) -> bool:
+        """Whether the callback is a new one. For the registry, under its lock."""
         mark = hashlib.blake2b(body, digest_size=16).digest()
-        if mark in self._seen or len(self._seen) >= _MOST_LETTERS:
+        if mark in self._seen or len(self._seen) >= _MAX_CALLBACKS:
             return False
         self._seen.add(mark)
         # The loop that waits may be gone by now; then nobody minds.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._letters.put_nowait, letter)
+            self._loop.call_soon_threadsafe(self._received.put_nowait, callback)
         return True
 
 
-class Mailbox:
+class CallbackRegistry:
     """All addresses in use. `public_url`: where Quays reach the receiver; '' until it is open."""
 
     def __init__(self, public_url: str = "", *, now: Callable[[], datetime] = utc_now) -> None:
         self.public_url = public_url
         self._now = now
         self._lock = threading.Lock()
-        self._boxes: dict[str, Box] = {}
+        self._addresses: dict[str, CallbackAddress] = {}
 
-    def open(self, life: timedelta) -> Box:
+    def open(self, life: timedelta) -> CallbackAddress:
         """A new address, good for so long. Must be called where it will be waited for."""
         token = secrets.token_urlsafe(32)
-        box = Box(token, f"{self.public_url.rstrip('/')}{PATH}{token}", self._now() + life)
+        address = CallbackAddress(token, f"{self.public_url.rstrip('/')}{PATH}{token}", self._now() + life)
         with self._lock:
-            self._boxes[token] = box
-        return box
+            self._addresses[token] = address
+        return address
 
-    def close(self, box: Box) -> None:
+    def close(self, address: CallbackAddress) -> None:
         """The address is of no use any more."""
         with self._lock:
-            self._boxes.pop(box.token, None)
+            self._addresses.pop(address.token, None)
 
     def deliver(self, token: str, body: bytes) -> bool:
         """Takes what was sent to an address; whether it was kept: not for an address that nobody waits on, not twice, not
         where it is no callback of Quay's. Whoever sent it is told nothing of that."""
         try:
-            letter = _decode(body)
+            callback = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return False
         with self._lock:
-            box = self._boxes.get(token)
-            return box is not None and self._now() < box.expires_at and box.put(body, letter)
+            address = self._addresses.get(token)
+            return address is not None and self._now() < address.expires_at and address.put(body, callback)

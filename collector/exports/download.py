@@ -30,7 +30,7 @@ class FileLost(CollectorError):
     """The file could not be fetched this time."""
 
 
-class Place(msgspec.Struct, frozen=True):
+class FileLocation(msgspec.Struct, frozen=True):
     """An address that passed the rules. `is_own`: it is the Quay's own; `is_proxied`: a proxy finds the way to it."""
 
     url: str
@@ -45,8 +45,8 @@ class Place(msgspec.Struct, frozen=True):
         return safe(f"{self.host}:{self.port}")
 
 
-def check_address(url: str, source: SourceSettings, rules: CallbackSettings) -> Place:
-    """The place where a file may be fetched. Raises FileRefused: it must be the Quay's own, or an allowed host's."""
+def check_address(url: str, source: SourceSettings, rules: CallbackSettings) -> FileLocation:
+    """Where a file may be fetched. Raises FileRefused: it must be the Quay's own, or an allowed host's."""
     parts = urlsplit(url.strip())
     try:
         host, port = (parts.hostname or "").rstrip("."), parts.port or _PORTS[parts.scheme]
@@ -61,16 +61,16 @@ def check_address(url: str, source: SourceSettings, rules: CallbackSettings) -> 
             f"the callback names a file on {safe(f'{host}:{port}')}, which is neither the Quay's own host nor in "
             "callbacks.allowed_storage_hosts"
         )
-    place = Place(url.strip(), host, port, is_own, _is_proxied(parts, source))
+    location = FileLocation(url.strip(), host, port, is_own, _is_proxied(parts, source))
     if (literal := _address(host)) is not None:
-        _check_public(place, str(literal), rules)
-    return place
+        _check_public(location, str(literal), rules)
+    return location
 
 
-async def fetch(place: Place, source: SourceSettings, rules: CallbackSettings) -> AsyncIterator[bytes]:
+async def fetch(location: FileLocation, source: SourceSettings, rules: CallbackSettings) -> AsyncIterator[bytes]:
     """The file, piece by piece, without the source's token. Raises FileRefused (a redirect, a private address, too large)
     and FileLost (the network, another status than 200, cut off)."""
-    await _check_names(place, rules)
+    await _check_names(location, rules)
     try:
         async with (
             httpx.AsyncClient(
@@ -80,67 +80,67 @@ async def fetch(place: Place, source: SourceSettings, rules: CallbackSettings) -
                 follow_redirects=False,
                 headers={"User-Agent": "quayledger", "Accept-Encoding": "identity"},
             ) as http,
-            http.stream("GET", place.url) as response,
+            http.stream("GET", location.url) as response,
         ):
-            _check_peer(place, response, rules)
-            _check_answer(place, response, rules)
+            _check_peer(location, response, rules)
+            _check_answer(location, response, rules)
             received = 0
             async for piece in response.aiter_raw(CHUNK_BYTES):
                 received += len(piece)
                 if received > rules.max_file_bytes:
-                    raise _too_large(place, rules)
+                    raise _too_large(location, rules)
                 yield piece
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         told = type(error).__name__
-        raise FileLost(f"the export file on {place.shown} cannot be fetched: {told}") from None
+        raise FileLost(f"the export file on {location.shown} cannot be fetched: {told}") from None
 
 
-def _check_answer(place: Place, response: httpx.Response, rules: CallbackSettings) -> None:
+def _check_answer(location: FileLocation, response: httpx.Response, rules: CallbackSettings) -> None:
     if response.status_code in _REDIRECTS:
-        raise FileRefused(f"the export file's address on {place.shown} redirects elsewhere, which is not followed")
+        raise FileRefused(f"the export file's address on {location.shown} redirects elsewhere, which is not followed")
     if response.status_code != 200:
-        raise FileLost(f"the export file on {place.shown} cannot be fetched: the answer is {response.status_code}")
+        raise FileLost(f"the export file on {location.shown} cannot be fetched: the answer is {response.status_code}")
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise FileRefused(f"{place.shown} sends the export file in another encoding than was asked for")
+        raise FileRefused(f"{location.shown} sends the export file in another encoding than was asked for")
     length = response.headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length) > rules.max_file_bytes:
-        raise _too_large(place, rules)
+        raise _too_large(location, rules)
 
 
-def _too_large(place: Place, rules: CallbackSettings) -> FileRefused:
+def _too_large(location: FileLocation, rules: CallbackSettings) -> FileRefused:
     return FileRefused(
-        f"the export file on {place.shown} is larger than callbacks.max_file_bytes ({rules.max_file_bytes:,} bytes)"
+        f"the export file on {location.shown} is larger than callbacks.max_file_bytes ({rules.max_file_bytes:,} bytes)"
     )
 
 
-async def _check_names(place: Place, rules: CallbackSettings) -> None:
+async def _check_names(location: FileLocation, rules: CallbackSettings) -> None:
     """Every address that the host's name stands for must be public."""
-    if place.is_own or place.is_proxied or rules.allow_private_addresses:
+    if location.is_own or location.is_proxied or rules.allow_private_addresses:
         return
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(location.host, location.port, type=socket.SOCK_STREAM)
     except OSError:
-        raise FileLost(f"the export file's host {place.shown} is not known to the name service") from None
+        raise FileLost(f"the export file's host {location.shown} is not known to the name service") from None
     for *_, address in found:
-        _check_public(place, str(address[0]), rules)
+        _check_public(location, str(address[0]), rules)
 
 
-def _check_peer(place: Place, response: httpx.Response, rules: CallbackSettings) -> None:
+def _check_peer(location: FileLocation, response: httpx.Response, rules: CallbackSettings) -> None:
     """The name may have stood for another address by the time the connection was made."""
     stream = response.extensions.get("network_stream")
     peer = stream.get_extra_info("server_addr") if stream is not None else None
-    if peer and not place.is_proxied:
-        _check_public(place, str(peer[0]), rules)
+    if peer and not location.is_proxied:
+        _check_public(location, str(peer[0]), rules)
 
 
-def _check_public(place: Place, text: str, rules: CallbackSettings) -> None:
-    if place.is_own or rules.allow_private_addresses:
+def _check_public(location: FileLocation, text: str, rules: CallbackSettings) -> None:
+    if location.is_own or rules.allow_private_addresses:
         return
     address = _address(text)
     if address is None or not address.is_global or address.is_multicast:
         raise FileRefused(
-            f"the export file's host {place.shown} has an address of a private network, {safe(text)}; where that is meant, "
+            f"the export file's host {location.shown} has an address of a private network, {safe(text)}; where that is meant, "
             "set callbacks.allow_private_addresses"
         )
 

@@ -59,7 +59,7 @@ class Head(msgspec.Struct, frozen=True):
         return self.start.date(), self.end.date() - _DAY
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class ExpectedExport(msgspec.Struct, frozen=True):
     """What the file must be to count; None: whatever it says (a file that somebody brings by hand)."""
 
     export_id: str | None = None
@@ -93,7 +93,12 @@ class ExportReader:
     """Takes a file's bytes as they come. `head` is known once `feed` has seen the first event or the end."""
 
     def __init__(
-        self, wanted: Wanted, *, is_user: bool = False, block_bytes: int = BLOCK_BYTES, batch_rows: int = BATCH_ROWS
+        self,
+        wanted: ExpectedExport,
+        *,
+        is_user: bool = False,
+        block_bytes: int = BLOCK_BYTES,
+        batch_rows: int = BATCH_ROWS,
     ) -> None:
         """`is_user`: the namespace is a user's. `block_bytes`: how much is gathered before it is looked through;
         `batch_rows`: how many events are gathered before they are given."""

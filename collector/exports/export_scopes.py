@@ -23,7 +23,7 @@ from quayledger.warehouse.log.held_parts import held_parts
 _GONE = (Forbidden, NotFound, BadRequest)
 
 
-class Ask(msgspec.Struct, frozen=True):
+class ExportRequest(msgspec.Struct, frozen=True):
     """One export: of what, and the days that are wanted of it, oldest first."""
 
     target: Target
@@ -41,17 +41,17 @@ async def namespaces(client: QuayClient, *, purpose: str = "count") -> list[str]
     return [one.name for one in organizations] + [one.username for one in users]
 
 
-async def find_asks(
+async def find_requests(
     run: SourceRun, scope: Scope, lacking: dict[date, dict[str, int]], names: list[str], *, least_pages: int
-) -> list[Ask]:
+) -> list[ExportRequest]:
     """The exports that make the days of a scope whole. `lacking`: what each day lacks by kind, days within 28; `names`: the
     namespaces of the registry, each of which is counted with one request where the scope is the superuser's; those that
     fill fewer pages than `least_pages` are left to pages."""
     days = sorted(lacking)
     if scope.kind != "superuser":
-        return [Ask(Target(scope, scope), tuple(days))]
+        return [ExportRequest(Target(scope, scope), tuple(days))]
     held = {day: _held_by_namespace(run, day, scope) for day in days}
-    asks = []
+    requests = []
     for name in names:
         exported = Scope("organization", name)
         try:
@@ -60,8 +60,8 @@ async def find_asks(
             continue
         wanted = [day for day in days if _is_short(counts[day], held[day].get(name, {}), lacking[day])]
         if sum(ceil(sum(counts[day].values()) / PAGE_ROWS) for day in wanted) >= max(1, least_pages):
-            asks.append(Ask(Target(scope, exported), tuple(wanted)))
-    return asks
+            requests.append(ExportRequest(Target(scope, exported), tuple(wanted)))
+    return requests
 
 
 def _is_short(counted: dict[str, int], held: dict[str, int], lacking: dict[str, int]) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from quayledger.collector.errors import UnknownSource
-from quayledger.collector.exports.export_file import BLOCK_BYTES, BadExport, ExportReader, Head, Wanted
+from quayledger.collector.exports.export_file import BLOCK_BYTES, BadExport, ExpectedExport, ExportReader, Head
 from quayledger.collector.exports.load_export import Load, Target
 from quayledger.collector.log.cover import cover_of
 from quayledger.collector.log.days import days_between, utc_now
@@ -112,7 +112,7 @@ class _Import:
         )
 
     def _head(self) -> Head:
-        reader = ExportReader(Wanted())
+        reader = ExportReader(ExpectedExport())
         for piece in _pieces(self._path):
             for _ in reader.feed(piece):
                 pass
@@ -136,7 +136,7 @@ class _Import:
         raise BadExport(f"{self._path} is of {name!r}, which is not what {self._run.source_id} covers ({known})")
 
     def _stage(self, load: Load, head: Head, days: list[date]) -> None:
-        reader = ExportReader(Wanted(head.export_id), is_user=self._is_user(head, days))
+        reader = ExportReader(ExpectedExport(head.export_id), is_user=self._is_user(head, days))
         for piece in _pieces(self._path):
             for block in reader.feed(piece):
                 load.take(block, days)

@@ -21,8 +21,7 @@ from quayledger.collector.inventory.inventory_sync import InventoryRequest
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.sync import SyncRequest
 from quayledger.reports.formatting import visible
-from quayledger.service import answers as telling
-from quayledger.service import inbox
+from quayledger.service import answers, inbox
 from quayledger.service.jobs import inventory_and_publish, sync_and_publish
 from quayledger.settings import Settings
 from quayledger.warehouse.errors import LedgerBusy
@@ -39,11 +38,11 @@ def sync_here(ledger: Ledger, settings: Settings, request: SyncRequest) -> tuple
                     settings,
                     request,
                     command="sync",
-                    report=lambda step: _show_sync(show, telling.answer_of(step)),
+                    report=lambda step: _show_sync(show, answers.progress_answer(step)),
                 )
             )
         )
-    return telling.answers_of(outcome)
+    return answers.sync_answers(outcome)
 
 
 def inventory_here(
@@ -59,11 +58,11 @@ def inventory_here(
                     request,
                     command="inventory sync",
                     now=now,
-                    report=lambda step: _show_inventory(show, telling.inventory_answer_of(step)),
+                    report=lambda step: _show_inventory(show, answers.inventory_progress_answer(step)),
                 )
             )
         )
-    return telling.inventory_answers_of(outcomes)
+    return answers.inventory_answers(outcomes)
 
 
 async def stoppable(work: Callable[[], Any]) -> Any:

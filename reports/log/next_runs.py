@@ -9,7 +9,7 @@ import polars as pl
 
 from quayledger.reports import formatting
 from quayledger.reports.model import Column, Table
-from quayledger.warehouse.service_status import Board
+from quayledger.warehouse.service_status import ServiceStatus
 
 _JOBS = {
     "sync": "collects what is missing",
@@ -32,13 +32,13 @@ class Schedule(msgspec.Struct, frozen=True):
     table: Table | None
 
 
-def schedule(board: Board | None, now: datetime) -> Schedule:
-    """The jobs of a board, the next one first; one that is due has 0 minutes left. `now`: aware."""
-    if board is None:
+def schedule(status: ServiceStatus | None, now: datetime) -> Schedule:
+    """The jobs of a status, the next one first; one that is due has 0 minutes left. `now`: aware."""
+    if status is None:
         return Schedule(_NOBODY, None)
     rows = [
         (job, _JOBS.get(job, ""), when, max(0, round((when - now).total_seconds() / 60)))
-        for job, when in sorted(board.next_runs.items(), key=lambda item: (item[1], item[0]))
+        for job, when in sorted(status.next_runs.items(), key=lambda item: (item[1], item[0]))
     ]
     schema: dict[str, pl.DataType | type[pl.DataType]] = {
         "job": pl.String,
@@ -47,6 +47,6 @@ def schedule(board: Board | None, now: datetime) -> Schedule:
         "minutes": pl.Int64,
     }
     frame = pl.DataFrame(rows, schema=schema, orient="row")
-    doing = "A job runs now." if board.busy else "It waits for its next job."
-    said = f"A service runs on this ledger since {formatting.moment(board.since)} (process {board.pid}). {doing}"
+    doing = "A job runs now." if status.busy else "It waits for its next job."
+    said = f"A service runs on this ledger since {formatting.moment(status.since)} (process {status.pid}). {doing}"
     return Schedule(said, Table("next_runs", "Next runs", _COLUMNS, frame, frame.height))

@@ -54,7 +54,10 @@ class Bench:
         self.notes: list[str] = []
 
     def export(self, *days: date, fell_short: bool = True) -> list[Outcome]:
-        with Ledger.open(self.home, command="test") as ledger, callback_server.opened(self.settings) as mailbox:
+        with (
+            Ledger.open(self.home, command="test") as ledger,
+            callback_server.open_callbacks(self.settings) as callbacks,
+        ):
 
             async def work() -> list[Outcome]:
                 source = self.settings.sources["main"]
@@ -64,7 +67,7 @@ class Bench:
                     sources.register_source(ledger, "main", "main", source.url, utc_now())
                     await settle_cover(run, min(days))
                     await count(run, days)
-                    found = await export_days(run, mailbox, days, fell_short=fell_short)
+                    found = await export_days(run, callbacks, days, fell_short=fell_short)
                     for day in days:
                         judge_day(run, day)
                     self.notes = run.notes

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from quayledger.collector.exports.export_file import BadExport, ExportReader, Head, Wanted, read_blocks
+from quayledger.collector.exports.export_file import BadExport, ExpectedExport, ExportReader, Head, read_blocks
 from quayledger.collector.log import normalise_bulk
 from quayledger.collector.log.normalise import Event, Place, Reject, event_frame, normalise
 from quayledger.collector.quay.redaction import MARK, redact
@@ -52,11 +52,11 @@ def read(
     data: bytes,
     *,
     cuts: list[int] | None = None,
-    wanted: Wanted | None = None,
+    wanted: ExpectedExport | None = None,
     block_bytes: int = 300,
     batch_rows: int = 7,
 ) -> tuple[pl.DataFrame, list[Reject], Head | None]:
-    reader = ExportReader(wanted or Wanted(), block_bytes=block_bytes, batch_rows=batch_rows)
+    reader = ExportReader(wanted or ExpectedExport(), block_bytes=block_bytes, batch_rows=batch_rows)
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts or []), len(data)]
     pieces = [data[low:high] for low, high in itertools.pairwise(edges)]
     blocks = list(read_blocks(reader, pieces))
@@ -82,7 +82,7 @@ def test_recorded_files_are_read_whole(recordings: Path, name: str, number: int,
     answer = json.loads(next(recordings.glob(f"{number}_*.json")).read_bytes())["body"]
     called = json.loads((recordings / f"export_{name}_callback.json").read_bytes())["request"]["body"]
     day = date(2026, 11, 19)
-    wanted = Wanted(answer["export_id"], called["namespace"], repository, day, day)
+    wanted = ExpectedExport(answer["export_id"], called["namespace"], repository, day, day)
     events, rejects, head = read(data, wanted=wanted)
     rows = json.loads(data)["logs"][:-1]
     assert (events.height, rejects) == (len(rows), [])
@@ -195,13 +195,13 @@ def test_what_is_no_whole_export_is_refused(data: bytes, says: str) -> None:
 @pytest.mark.parametrize(
     ("wanted", "says"),
     [
-        (Wanted(export_id="x-2"), "it is export 'x-1', asked for was x-2"),
-        (Wanted(namespace="globex"), "it is of 'acme', asked for was 'globex'"),
-        (Wanted(namespace="acme", repository="web"), "asked for was 'acme/web'"),
-        (Wanted(first=date(2026, 11, 18), last=date(2026, 11, 19)), "it covers 2026-11-19 to 2026-11-19"),
+        (ExpectedExport(export_id="x-2"), "it is export 'x-1', asked for was x-2"),
+        (ExpectedExport(namespace="globex"), "it is of 'acme', asked for was 'globex'"),
+        (ExpectedExport(namespace="acme", repository="web"), "asked for was 'acme/web'"),
+        (ExpectedExport(first=date(2026, 11, 18), last=date(2026, 11, 19)), "it covers 2026-11-19 to 2026-11-19"),
     ],
 )
-def test_another_export_than_the_one_asked_for_is_refused(wanted: Wanted, says: str) -> None:
+def test_another_export_than_the_one_asked_for_is_refused(wanted: ExpectedExport, says: str) -> None:
     with pytest.raises(BadExport, match=says):
         read(written([event()]), wanted=wanted)
 

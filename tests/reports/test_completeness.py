@@ -26,7 +26,7 @@ from quayledger.reports.render import csv, html, json, terminal
 from quayledger.warehouse import service_status
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.schema import SliceState
-from quayledger.warehouse.service_status import BOARD_NAME, Board
+from quayledger.warehouse.service_status import STATUS_NAME, ServiceStatus
 from quayledger.warehouse.snapshot import Snapshot
 from tests.reports.completeness_sample import (
     EDGE,
@@ -216,22 +216,25 @@ def test_a_period_without_anything_is_still_a_report(opened: Snapshot) -> None:
             assert "Traceback" not in render(found)
 
 
-def _board(pid: int | None = None) -> Board:
+def _status(pid: int | None = None) -> ServiceStatus:
     jobs = {"close": NOW + timedelta(hours=9), "sync": NOW - timedelta(minutes=1)}
-    return Board(os.getpid() if pid is None else pid, NOW, busy=False, next_runs=jobs)
+    return ServiceStatus(os.getpid() if pid is None else pid, NOW, busy=False, next_runs=jobs)
 
 
 def test_a_board_is_believed_while_its_writer_holds_the_ledger(tmp_path: Path) -> None:
     assert service_status.read(tmp_path) is None
     with Ledger.open(tmp_path, command="serve") as ledger:
-        put = Board(os.getpid(), ledger.since, busy=True, next_runs=_board().next_runs)
+        put = ServiceStatus(os.getpid(), ledger.since, busy=True, next_runs=_status().next_runs)
         service_status.write(tmp_path, put)
         assert service_status.read(tmp_path) == put
-        assert [path.name for path in tmp_path.glob("*service*")] == [BOARD_NAME]
-        for other in (_board(1), Board(os.getpid(), ledger.since - timedelta(seconds=1), busy=True, next_runs={})):
+        assert [path.name for path in tmp_path.glob("*service*")] == [STATUS_NAME]
+        for other in (
+            _status(1),
+            ServiceStatus(os.getpid(), ledger.since - timedelta(seconds=1), busy=True, next_runs={}),
+        ):
             service_status.write(tmp_path, other)
             assert service_status.read(tmp_path) is None
-        (tmp_path / BOARD_NAME).write_text('{"pid": 1')
+        (tmp_path / STATUS_NAME).write_text('{"pid": 1')
         assert service_status.read(tmp_path) is None
         service_status.write(tmp_path, put)
     assert service_status.read(tmp_path) is None
@@ -240,7 +243,7 @@ def test_a_board_is_believed_while_its_writer_holds_the_ledger(tmp_path: Path) -
 def test_a_board_is_read_from_another_process(tmp_path: Path) -> None:
     code = "import sys; from pathlib import Path; from quayledger.warehouse import service_status; print(service_status.read(Path(sys.argv[1])))"
     with Ledger.open(tmp_path, command="serve") as ledger:
-        service_status.write(tmp_path, Board(os.getpid(), ledger.since, busy=False, next_runs={}))
+        service_status.write(tmp_path, ServiceStatus(os.getpid(), ledger.since, busy=False, next_runs={}))
         root = Path(__file__).resolve().parents[2]
         done = subprocess.run(
             [sys.executable, "-c", code, tmp_path], cwd=root, capture_output=True, text=True, check=True
@@ -251,7 +254,7 @@ def test_a_board_is_read_from_another_process(tmp_path: Path) -> None:
 def test_what_runs_next_is_said_in_order() -> None:
     assert schedule(None, NOW).table is None
     assert "serve" in schedule(None, NOW).said
-    table = schedule(_board(), NOW).table
+    table = schedule(_status(), NOW).table
     assert table is not None
     assert table.frame.select("job", "minutes").rows() == [("sync", 0), ("close", 540)]
     assert date(2026, 11, 22) == table.frame["next_at"].dt.date().max()

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from quayledger.warehouse.ledger import Ledger
-from quayledger.warehouse.service_status import Board, write
+from quayledger.warehouse.service_status import ServiceStatus, write
 from tests.reports.completeness_sample import EDGE, SHORT, build_pipeline_ledger
 from tests.reports.sample import events_of
 from tests.web.conftest import needs_chromium
@@ -71,7 +71,10 @@ def test_what_runs_next_is_what_the_service_says(ledger_home: Path) -> None:
     assert "No service runs on this ledger" in _said(_open(ledger_home, {}))
     now = datetime.now(UTC)
     with Ledger.open(ledger_home, command="serve") as ledger:
-        write(ledger_home, Board(os.getpid(), ledger.since, busy=True, next_runs={"sync": now + timedelta(minutes=30)}))
+        write(
+            ledger_home,
+            ServiceStatus(os.getpid(), ledger.since, busy=True, next_runs={"sync": now + timedelta(minutes=30)}),
+        )
         tested = _open(ledger_home, {})
         assert f"process {os.getpid()}). A job runs now." in _said(tested)
         assert tested.dataframe[-1].value["job"].to_list() == ["sync"]

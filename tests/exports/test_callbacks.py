@@ -1,4 +1,4 @@
-"""The receiver and its mailbox, over a real loopback server: always 200, each address once, for a while, and nothing is told."""
+"""The callback server and its addresses, over a real loopback server: always 200, each address once, for a while, and nothing is told."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from quayledger.collector.exports.callbacks import Letter, Mailbox
+from quayledger.collector.exports.callbacks import Callback, CallbackRegistry
 from quayledger.service import callback_server
-from quayledger.service.http_server import Server
+from quayledger.service.http_server import HttpServer
 from quayledger.settings import CallbackSettings, Settings
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -29,11 +29,11 @@ def recorded(request: pytest.FixtureRequest) -> dict[str, Any]:
     return body
 
 
-def served(work: Callable[[Mailbox], T], **rules: Any) -> T:
-    mailbox = Mailbox(now=lambda: NOW)
-    with Server("127.0.0.1", 0, routes=callback_server.routes(mailbox, rules.get("public_url"))) as server:
-        mailbox.public_url = callback_server.public_url(CallbackSettings(**rules), server.port)
-        return work(mailbox)
+def served(work: Callable[[CallbackRegistry], T], **rules: Any) -> T:
+    callbacks = CallbackRegistry(now=lambda: NOW)
+    with HttpServer("127.0.0.1", 0, routes=callback_server.routes(callbacks, rules.get("public_url"))) as server:
+        callbacks.public_url = callback_server.public_url(CallbackSettings(**rules), server.port)
+        return work(callbacks)
 
 
 def post(url: str, body: Any) -> int:
@@ -41,64 +41,66 @@ def post(url: str, body: Any) -> int:
     return httpx.post(url, content=content, headers={"Content-Type": "application/json"}).status_code
 
 
-def letters(mailbox: Mailbox, bodies: list[Any], *, life: timedelta = LIFE, close: bool = False) -> list[Letter]:
+def received(
+    callbacks: CallbackRegistry, bodies: list[Any], *, life: timedelta = LIFE, close: bool = False
+) -> list[Callback]:
     """What arrives of bodies that are posted to one new address; each must be answered with 200."""
 
-    async def work() -> list[Letter]:
-        box = mailbox.open(life)
+    async def work() -> list[Callback]:
+        address = callbacks.open(life)
         if close:
-            mailbox.close(box)
-        answers = [await asyncio.to_thread(post, box.url, body) for body in bodies]
+            callbacks.close(address)
+        answers = [await asyncio.to_thread(post, address.url, body) for body in bodies]
         assert answers == [200] * len(bodies)
         found = []
-        while (letter := await box.next(0.05)) is not None:
-            found.append(letter)
+        while (callback := await address.next(0.05)) is not None:
+            found.append(callback)
         return found
 
     return asyncio.run(work())
 
 
 def test_a_recorded_callback_arrives(recorded: dict[str, Any]) -> None:
-    (letter,) = served(lambda mailbox: letters(mailbox, [recorded]))
-    assert (letter.export_id, letter.status, letter.namespace) == (recorded["export_id"], "success", "acme")
-    assert letter.exported_data_url == recorded["exported_data_url"]
+    (callback,) = served(lambda callbacks: received(callbacks, [recorded]))
+    assert (callback.export_id, callback.status, callback.namespace) == (recorded["export_id"], "success", "acme")
+    assert callback.exported_data_url == recorded["exported_data_url"]
 
 
 def test_the_same_callback_counts_once_and_other_statuses_arrive_in_order(recorded: dict[str, Any]) -> None:
     failed = {**recorded, "status": "failed", "exported_data_url": None}
     sent = [{**failed, "status": "timedout"}, failed, failed, recorded, recorded]
-    found = served(lambda mailbox: letters(mailbox, sent))
-    assert [letter.status for letter in found] == ["timedout", "failed", "success"]
+    found = served(lambda callbacks: received(callbacks, sent))
+    assert [callback.status for callback in found] == ["timedout", "failed", "success"]
 
 
 def test_a_flood_is_answered_and_forgotten(recorded: dict[str, Any]) -> None:
     flood = [{**recorded, "export_id": str(number)} for number in range(40)]
-    assert len(served(lambda mailbox: letters(mailbox, flood))) == 20
+    assert len(served(lambda callbacks: received(callbacks, flood))) == 20
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", {"export_id": 7, "status": "success"}, {"status": "success"}])
 def test_what_is_no_callback_is_answered_and_dropped(body: Any) -> None:
-    assert served(lambda mailbox: letters(mailbox, [body])) == []
+    assert served(lambda callbacks: received(callbacks, [body])) == []
 
 
 def test_an_address_that_expired_or_was_used_tells_nothing(recorded: dict[str, Any]) -> None:
-    assert served(lambda mailbox: letters(mailbox, [recorded], life=timedelta(0))) == []
-    assert served(lambda mailbox: letters(mailbox, [recorded], close=True)) == []
+    assert served(lambda callbacks: received(callbacks, [recorded], life=timedelta(0))) == []
+    assert served(lambda callbacks: received(callbacks, [recorded], close=True)) == []
 
 
 def test_an_unknown_address_looks_like_a_known_one(recorded: dict[str, Any]) -> None:
-    def work(mailbox: Mailbox) -> list[int]:
-        url = f"{mailbox.public_url}/callbacks/exports/"
+    def work(callbacks: CallbackRegistry) -> list[int]:
+        url = f"{callbacks.public_url}/callbacks/exports/"
         too_large = {**recorded, "namespace": "x" * 70_000}
         statuses = [post(url + "unknown", recorded), post(url + "unknown", too_large)]
-        return [*statuses, httpx.get(url + "unknown").status_code, post(f"{mailbox.public_url}/", recorded)]
+        return [*statuses, httpx.get(url + "unknown").status_code, post(f"{callbacks.public_url}/", recorded)]
 
     assert served(work) == [200, 413, 405, 404]
 
 
 def test_addresses_are_never_the_same_and_hard_to_guess() -> None:
     async def work() -> list[str]:
-        return [Mailbox("https://ledger.example/quay/").open(LIFE).url for _ in range(100)]
+        return [CallbackRegistry("https://ledger.example/quay/").open(LIFE).url for _ in range(100)]
 
     urls = asyncio.run(work())
     assert len(set(urls)) == 100
@@ -107,14 +109,14 @@ def test_addresses_are_never_the_same_and_hard_to_guess() -> None:
 
 
 def test_a_proxy_may_leave_the_public_path_on(recorded: dict[str, Any]) -> None:
-    mailbox = Mailbox("https://ledger.example/quay")
+    callbacks = CallbackRegistry("https://ledger.example/quay")
 
-    async def work() -> Letter | None:
-        box = mailbox.open(LIFE)
-        with Server("127.0.0.1", 0, routes=callback_server.routes(mailbox, mailbox.public_url)) as server:
-            path = box.url.removeprefix("https://ledger.example")
+    async def work() -> Callback | None:
+        address = callbacks.open(LIFE)
+        with HttpServer("127.0.0.1", 0, routes=callback_server.routes(callbacks, callbacks.public_url)) as server:
+            path = address.url.removeprefix("https://ledger.example")
             assert await asyncio.to_thread(post, f"http://127.0.0.1:{server.port}{path}", recorded) == 200
-        return await box.next(0.05)
+        return await address.next(0.05)
 
     assert asyncio.run(work()) is not None
 
@@ -133,5 +135,5 @@ def test_where_the_receiver_is_reached(rules: dict[str, str], expected: str) -> 
 
 
 def test_nothing_is_listened_on_where_nothing_exports() -> None:
-    with callback_server.opened(Settings.model_construct()) as mailbox:
-        assert mailbox.public_url == ""
+    with callback_server.open_callbacks(Settings.model_construct()) as callbacks:
+        assert callbacks.public_url == ""
