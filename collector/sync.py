@@ -27,7 +27,7 @@ from quayledger.collector.log.settle_cover import settle_cover
 from quayledger.collector.log.source_run import SourceRun
 from quayledger.collector.log.spending import spent_of
 from quayledger.collector.quay.errors import QuayError
-from quayledger.collector.sources import Budgets, choose_sources, client_of
+from quayledger.collector.sources import RateLimits, choose_sources, client_of
 from quayledger.settings import Settings
 from quayledger.warehouse import publish, runs, sources
 from quayledger.warehouse.ledger import Ledger
@@ -115,17 +115,17 @@ async def sync(
     now: Callable[[], datetime] = utc_now,
     report: Report = quiet,
     callbacks: CallbackRegistry | None = None,
-    budgets: Budgets | None = None,
+    rate_limits: RateLimits | None = None,
 ) -> SyncOutcome:
     """Makes the asked days of the asked sources as complete as the sources allow.
 
-    `callbacks`: where callbacks arrive; None: no exports. `budgets`: shared with whoever else asks these sources. Raises UnknownSource, SettingsError (before anything is asked) and WarehouseError; what a source does wrong is in its
+    `callbacks`: where callbacks arrive; None: no exports. `rate_limits`: shared with whoever else asks these sources. Raises UnknownSource, SettingsError (before anything is asked) and WarehouseError; what a source does wrong is in its
     outcome. A cancelled run is recorded as interrupted."""
     chosen = choose_sources(settings, request.source_ids)
     runs.close_interrupted(ledger, now())
     run_id = runs.start_run(ledger, "sync", command, now())
     works = [
-        _Work(SourceRun(ledger, settings, key, source, client_of(key, source, budgets), run_id, now), report, callbacks)
+        _Work(SourceRun(ledger, settings, key, source, client_of(key, source, rate_limits), run_id, now), report, callbacks)
         for key, source in chosen
     ]
     outcomes: tuple[SourceOutcome, ...] = ()

@@ -15,7 +15,7 @@ from quayledger.collector.inventory.inventory_sync import (
     take_inventory,
 )
 from quayledger.collector.log.days import utc_now
-from quayledger.collector.sources import Budgets
+from quayledger.collector.sources import RateLimits
 from quayledger.collector.sync import Progress, SyncOutcome, SyncRequest, quiet, sync
 from quayledger.service import callback_server
 from quayledger.settings import Settings
@@ -33,7 +33,7 @@ async def sync_and_publish(
     now: Callable[[], datetime] = utc_now,
     report: Callable[[Progress], None] = quiet,
     callbacks: CallbackRegistry | None = None,
-    budgets: Budgets | None = None,
+    rate_limits: RateLimits | None = None,
     often: bool = False,
 ) -> SyncOutcome:
     """Collects what is missing, then gives readers a new copy, whatever ended the collecting. `callbacks`: where callbacks
@@ -43,7 +43,7 @@ async def sync_and_publish(
         with contextlib.ExitStack() as stack:
             registry = callbacks or stack.enter_context(callback_server.open_callbacks(settings))
             return await sync(
-                ledger, settings, request, command=command, now=now, report=report, callbacks=registry, budgets=budgets
+                ledger, settings, request, command=command, now=now, report=report, callbacks=registry, rate_limits=rate_limits
             )
     finally:
         if not (often and publish.is_soon(ledger)):
@@ -58,11 +58,11 @@ async def inventory_and_publish(
     command: str,
     now: Callable[[], datetime] = utc_now,
     report: Callable[[InventoryProgress], None] = inventory.quiet,
-    budgets: Budgets | None = None,
+    rate_limits: RateLimits | None = None,
 ) -> tuple[InventoryOutcome, ...]:
     """Reads what is due of the registry, then gives readers a new copy, whatever ended the reading."""
     try:
-        return await take_inventory(ledger, settings, request, command=command, now=now, report=report, budgets=budgets)
+        return await take_inventory(ledger, settings, request, command=command, now=now, report=report, rate_limits=rate_limits)
     finally:
         publish.publish(ledger, keep=settings.publish.keep, now=now())
 

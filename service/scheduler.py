@@ -30,7 +30,7 @@ from quayledger.collector.errors import CollectorError
 from quayledger.collector.exports.callbacks import CallbackRegistry
 from quayledger.collector.inventory.inventory_sync import InventoryOutcome, InventoryProgress, InventoryRequest
 from quayledger.collector.log.days import utc_now
-from quayledger.collector.quay.budget import Budget
+from quayledger.collector.quay.rate_limit import RateLimit
 from quayledger.collector.quay.errors import QuayError
 from quayledger.collector.sync import Progress, SyncOutcome, SyncRequest
 from quayledger.service import callback_server, inbox
@@ -58,8 +58,8 @@ class Service:
         self._ledger, self._settings, self._callbacks = ledger, settings, callbacks
         self._stopping = threading.Event()
         self._tasks: dict[asyncio.Task[Any], asyncio.AbstractEventLoop] = {}
-        self._budgets = {
-            key: Budget(source.requests_per_second, time.monotonic) for key, source in settings.sources.items()
+        self._rate_limits = {
+            key: RateLimit(source.requests_per_second, time.monotonic) for key, source in settings.sources.items()
         }
         self._lock = threading.Lock()
         self._since = utc_now()
@@ -126,7 +126,7 @@ class Service:
                 command=command,
                 report=report,
                 callbacks=self._callbacks,
-                budgets=self._budgets,
+                rate_limits=self._rate_limits,
                 often=order is None,
             )
         )
@@ -146,7 +146,7 @@ class Service:
         command = "inventory (handed over)" if order else "serve"
         return self._await(
             inventory_and_publish(
-                self._ledger, self._settings, request, command=command, report=report, budgets=self._budgets
+                self._ledger, self._settings, request, command=command, report=report, rate_limits=self._rate_limits
             )
         )
 

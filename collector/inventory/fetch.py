@@ -21,7 +21,7 @@ from quayledger.collector.quay.errors import (
     Unauthenticated,
     safe,
 )
-from quayledger.collector.quay.meter import counting
+from quayledger.collector.quay.meter import count_requests
 from quayledger.warehouse.inventory.store import Brought, Look, LookState
 
 Reader = Callable[[InventoryRun, str], Awaitable[Found]]
@@ -42,7 +42,7 @@ async def look_at(run: InventoryRun, due: Due, readers: Mapping[str, Reader]) ->
     looked_at = run.now()
     found, reason = Found(), ""
     state: LookState = "ok"
-    with counting() as counted:
+    with count_requests() as counted:
         try:
             found = await readers[due.look](run, due.target)
             if found.rejected:

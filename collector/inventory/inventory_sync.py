@@ -32,7 +32,7 @@ from quayledger.collector.log.days import utc_now
 from quayledger.collector.log.spending import spent_of
 from quayledger.collector.quay import superuser
 from quayledger.collector.quay.errors import Forbidden, NotOffered, QuayError
-from quayledger.collector.sources import Budgets, choose_sources, client_of
+from quayledger.collector.sources import RateLimits, choose_sources, client_of
 from quayledger.settings import Settings
 from quayledger.warehouse import runs, sources
 from quayledger.warehouse.inventory.store import Look, record_looks
@@ -101,9 +101,9 @@ async def take_inventory(
     command: str = KIND,
     now: Callable[[], datetime] = utc_now,
     report: Report = quiet,
-    budgets: Budgets | None = None,
+    rate_limits: RateLimits | None = None,
 ) -> tuple[InventoryOutcome, ...]:
-    """Reads what is due of the asked sources, side by side, each within its own budget (`budgets`: one shared with
+    """Reads what is due of the asked sources, side by side, each within its own budget (`rate_limits`: one shared with
     whoever else asks these sources). Raises UnknownSource, SettingsError
     (before anything is asked) and WarehouseError; what a source does wrong is in its outcome."""
     asked = choose_sources(settings, request.source_ids)
@@ -116,7 +116,7 @@ async def take_inventory(
                 settings=settings.inventory,
                 source_id=key,
                 source=source,
-                client=client_of(key, source, budgets),
+                client=client_of(key, source, rate_limits),
                 run_id=run_id,
                 allowance=Allowance(request.requests, request.seconds),
                 began_at=now(),

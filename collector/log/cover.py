@@ -77,7 +77,7 @@ async def find_access(client: QuayClient, today: date) -> Access:
     if not readable:
         raise NothingReadable(
             f"{client.source_id}: the token of {me.username} may read no log: not the superuser's, not its own, and no "
-            "organisation's or repository's. It needs super:user, or org:admin in an organisation it administers, or "
+            "organization's or repository's. It needs super:user, or org:admin in an organization it administers, or "
             "repo:admin, or user:admin"
         )
     return Access(me.username, tuple(readable), tuple(refused))

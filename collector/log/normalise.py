@@ -83,7 +83,7 @@ class Place(NamedTuple):
 
     @classmethod
     def of(cls, scope: Scope, *, user_namespaces: frozenset[str] = frozenset()) -> Place:
-        """The place of all events of a scope. `user_namespaces`: namespaces known to be users, not organisations."""
+        """The place of all events of a scope. `user_namespaces`: namespaces known to be users, not organizations."""
         if scope.namespace is None:
             return cls(None, None)
         is_user = scope.kind == "user" or scope.namespace in user_namespaces

@@ -1,4 +1,4 @@
-"""Auto-prune policies: what Quay deletes by itself (`…/autoprunepolicy/`). Chapter 13 of the API reference."""
+"""Auto-prune policies: rules by which Quay deletes tags (`…/autoprunepolicy/`). Chapter 13 of the API reference."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from quayledger.collector.quay.rows import Rows, reader
 
 
 class AutoPrunePolicy(msgspec.Struct, frozen=True):
-    """A policy. `method`: number_of_tags (then `value` is how many stay) | creation_date (then it is an age such as 30d);
-    `tag_pattern`: only tags that match it, or do not match it, None: all."""
+    """A policy. `method`: number_of_tags (`value`: how many tags to keep) | creation_date (`value`: an age such as 30d);
+    `tag_pattern`: only tags that match it, or that do not; None: all tags."""
 
     uuid: str
     method: str
@@ -59,7 +59,7 @@ async def get_repository_policy(
 
 
 async def list_user_policies(client: QuayClient, *, purpose: str = "inventory") -> Rows[AutoPrunePolicy]:
-    """The own user's. `GET /user/autoprunepolicy/` (listUserAutoPrunePolicies, 13.12); scope `user:admin`. Raises QuayError."""
+    """Of the token's user. `GET /user/autoprunepolicy/` (listUserAutoPrunePolicies, 13.12); scope `user:admin`. Raises QuayError."""
     return await _list(client, "autoprune.list_user_policies", "/user", purpose)
 
 

@@ -1,5 +1,5 @@
-"""Builds: images that Quay builds itself, their state and what they said (`/repository/{repository}/build/`). Chapter 3 of
-the API reference, and 21.22 to 21.24, which reach a build by its id alone.
+"""Builds: images that Quay builds itself, their state and logs (`/repository/{repository}/build/`). Chapter 3 of
+the API reference, and 21.22 to 21.24, which read a build by its id alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class BuildTrigger(msgspec.Struct, frozen=True):
 
 
 class BuildProgress(msgspec.Struct, frozen=True):
-    """How far a build is, while Quay remembers; completions are shares of 1."""
+    """Progress of a build, while Quay keeps it; completions are fractions of 1."""
 
     total_commands: int | None = None
     current_command: int | None = None
@@ -32,7 +32,7 @@ class BuildProgress(msgspec.Struct, frozen=True):
 
 
 class BuiltRepository(msgspec.Struct, frozen=True):
-    """Where a build's image goes."""
+    """The repository that receives a build's image."""
 
     namespace: str
     name: str
@@ -40,7 +40,7 @@ class BuiltRepository(msgspec.Struct, frozen=True):
 
 class Build(msgspec.Struct, frozen=True):
     """A build, without the addresses of its source. `phase`: waiting | building | pushing | complete | error | cancelled |
-    …; `manual_user`: who started it, None where a trigger did."""
+    …; `manual_user`: who started it; None if a trigger did."""
 
     id: str
     phase: str
@@ -54,14 +54,14 @@ class Build(msgspec.Struct, frozen=True):
 
 
 class BuildLogEntry(msgspec.Struct, frozen=True):
-    """A line of a build's log; `type`: phase | command | error, None for what a command said."""
+    """A line of a build's log; `type`: phase | command | error, None for the output of a command."""
 
     message: str
     type: str | None = None
 
 
 class BuildLogs(msgspec.Struct, frozen=True):
-    """A build's log from entry `start` on, of `total` so far. An archived one lies in a file behind a signed address, which
+    """The log of a build from entry `start` on; `total` entries so far. An archived log is a file behind a signed address, which
     is not kept: then there are no entries."""
 
     entries: Rows[BuildLogEntry] = Rows()
@@ -82,13 +82,13 @@ _entry = reader(BuildLogEntry)
 _entries = items(None)
 
 
-def _told(wire: _Logs) -> BuildLogs:
+def _from_wire(wire: _Logs) -> BuildLogs:
     if wire.logs_url is not None:
         return BuildLogs(is_archived=True)
     return BuildLogs(read_rows("logs", _entries(wire.logs), _entry), wire.start, wire.total)
 
 
-_logs = translated(_Logs, _told)
+_logs = translated(_Logs, _from_wire)
 
 
 async def list_builds(
@@ -99,7 +99,7 @@ async def list_builds(
     since: datetime | None = None,
     purpose: str = "inventory",
 ) -> Rows[Build]:
-    """The newest builds, newest first; where `limit` of them come there may be more, for there is no next page. `since`: aware.
+    """The newest builds, newest first. If `limit` builds come there may be more, because there is no next page. `since`: aware.
     `GET /repository/{repository}/build/` (getRepoBuilds, 3.6); scope `repo:read`. Raises QuayError."""
     params: dict[str, str | int] = {"limit": limit}
     if since is not None:
@@ -114,7 +114,7 @@ async def get_build(client: QuayClient, repository: str, uuid: str, *, purpose: 
 
 
 async def get_build_status(client: QuayClient, repository: str, uuid: str, *, purpose: str = "inventory") -> Build:
-    """The build, with how far it is. `GET /repository/{repository}/build/{build_uuid}/status` (getRepoBuildStatus, 3.1); scope
+    """The build with its progress. `GET /repository/{repository}/build/{build_uuid}/status` (getRepoBuildStatus, 3.1); scope
     `repo:read`. Raises QuayError; NotFound."""
     path = f"{_path(repository, uuid)}/status"
     return await read_one(client, "build.get_build_status", path, read_build, purpose=purpose)
@@ -124,7 +124,7 @@ async def get_build_logs(
     client: QuayClient, repository: str, uuid: str, *, start: int = 0, purpose: str = "inventory"
 ) -> BuildLogs:
     """`GET /repository/{repository}/build/{build_uuid}/logs` (getRepoBuildLogs, 3.2); scope `repo:read` and the right to write
-    to the repository, or a superuser. Raises QuayError; Forbidden for who may only read it; NotFound."""
+    to the repository, or a superuser. Raises QuayError; Forbidden if the user may only read it; NotFound."""
     path = f"{_path(repository, uuid)}/logs"
     return await read_one(client, "build.get_build_logs", path, _logs, _from(start), purpose=purpose)
 

@@ -1,4 +1,4 @@
-"""Discovery: what the Quay at an address offers (`/discovery`), without a token's rights. Chapter 4 of the API reference."""
+"""Discovery: the operations that a Quay offers (`/discovery`), whatever the token may do. Chapter 4 of the API reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quayledger.collector.quay.rows import translated
 
 
 class Discovery(msgspec.Struct, frozen=True):
-    """The operations that the registry's own reference lists, by their ids (`listOrgLogs`, …)."""
+    """Ids of the operations that the registry's public API reference lists (`listOrgLogs`, …)."""
 
     version: str
     operations: frozenset[str]
@@ -24,7 +24,7 @@ class _Swagger(msgspec.Struct):
     info: dict[str, Any] = {}
 
 
-def _told(wire: _Swagger) -> Discovery:
+def _from_wire(wire: _Swagger) -> Discovery:
     operations = frozenset(
         method["operationId"]
         for path in wire.paths.values()
@@ -34,11 +34,11 @@ def _told(wire: _Swagger) -> Discovery:
     return Discovery(str(wire.info.get("version", "")), operations)
 
 
-_discovery = translated(_Swagger, _told)
+_discovery = translated(_Swagger, _from_wire)
 
 
 async def get_discovery(client: QuayClient, *, internal: bool = False, purpose: str = "probe") -> Discovery:
-    """`internal`: with those operations too that answer though the public reference leaves them out. `GET /discovery`
+    """`internal`: include operations that the public reference leaves out. `GET /discovery`
     (discovery, 4.1); anonymous, about 220 kB. Raises QuayError."""
     params = {"internal": "true"} if internal else {}
     return await read_one(client, "discovery.get_discovery", "/discovery", _discovery, params, purpose=purpose)

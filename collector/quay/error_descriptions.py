@@ -1,4 +1,4 @@
-"""Error descriptions: what Quay itself says of a type of its errors (`/error/{type}`). Chapter 5 of the API reference."""
+"""Error descriptions: Quay's own description of an error type (`/error/{type}`). Chapter 5 of the API reference."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quayledger.collector.quay.rows import reader
 
 
 class ErrorDescription(msgspec.Struct, frozen=True):
-    """A type of error; `type` is the address of this description."""
+    """An error type; `type` is the URL of this description."""
 
     title: str
     description: str | None = None

@@ -1,4 +1,4 @@
-"""What a call to a Quay can end in; each says what happened, at which source and operation, and what to do next."""
+"""The errors of this client. Each says what happened, at which source and operation, and what to do next."""
 
 from __future__ import annotations
 
@@ -15,104 +15,119 @@ class QuayError(Exception):
 
     next_step = ""
 
-    def __init__(self, source_id: str, operation: str, says: str, *, status: int | None = None) -> None:
+    def __init__(
+        self, source_id: str, operation: str, says: str, *, status: int | None = None, next_step: str | None = None
+    ) -> None:
+        """`says`: what happened, made safe to show; `next_step`: what to do where the class's own advice does not fit."""
         self.source_id, self.operation, self.status = source_id, operation, status
         self.says = safe(says)
+        if next_step is not None:
+            self.next_step = next_step
         code = f" ({status})" if status else ""
         text = f"{source_id}: {operation}{code}: {self.says}"
         super().__init__(f"{text.rstrip('.')}. {self.next_step}" if self.next_step else text)
 
 
 class Unreachable(QuayError):
-    """No reply: refused, no such host, a network that is gone, or a time-out on every try."""
+    """No reply on any attempt: connection refused, unknown host, no network, or a timeout."""
 
-    next_step = "Check the address, the network and the proxy; what was collected stays, the next run goes on"
+    next_step = "Check the address, the network and the proxy. Collected data is kept; the next run continues"
 
 
 class TimedOut(Unreachable):
-    """No whole reply in time, on every try."""
+    """No complete reply within `timeout_seconds`, on any attempt."""
 
-    next_step = "The server is slow or hangs: raise timeout_seconds, or look into its log; the next run goes on"
+    next_step = "The server is slow or hangs. Raise timeout_seconds or check the server's log; the next run continues"
 
 
 class TlsFailure(QuayError):
-    """The certificate is not trusted, or TLS could not be spoken."""
+    """The certificate is not trusted, or the TLS handshake failed."""
 
-    next_step = (
-        "Name the registry's certificate authority with ca_file; verify_tls = false is for test installations only"
-    )
+    next_step = "Set ca_file to the registry's certificate authority. verify_tls = false is for test installations only"
 
 
 class NotAQuay(QuayError):
-    """Something answers, but it is no Quay API."""
+    """Something answers, but it is not the Quay API."""
 
-    next_step = "Check the address: it is the one that people open in the browser, without a path"
+    next_step = "Check the address. It is the one that people open in the browser, without a path"
+
+
+class UnexpectedReply(NotAQuay):
+    """JSON, but not in the form that the API reference describes for this operation."""
+
+    next_step = (
+        "If other operations work, this version of Quay answers in a form that quayledger does not know: please report it. "
+        "If none works, check the address"
+    )
 
 
 class NotOffered(NotAQuay):
-    """404 as a page of HTML: the operation has no route here, as the feature is off or the version does not know it."""
+    """404 as an HTML page: this Quay has no such operation, because a feature is off or its version is older."""
 
     next_step = (
-        "The feature is off there, or its version does not know the operation. Check the address where no other operation "
-        "answers either"
+        "The feature is off in this Quay, or its version does not have the operation. If no operation works, check the "
+        "address"
     )
 
 
 class Unauthenticated(QuayError):
-    """401. Unknown and expired tokens look the same to Quay."""
+    """401. Quay gives the same answer to an unknown, an expired and a revoked token."""
 
-    next_step = "The token is unknown, expired or revoked: make a new one and set it"
+    next_step = "The token is unknown, expired or revoked. Create a new one and set it"
 
 
 class Forbidden(QuayError):
-    """403. The token's scopes or its user's rights do not reach that far."""
+    """403. The scopes of the token or the permissions of its user are not sufficient."""
 
-    next_step = "Give the token the scope, or its user the right; `quayledger doctor` says what it may read"
+    next_step = (
+        "Give the token the scope, or its user the permission. `quayledger doctor` shows what the token may read"
+    )
 
 
 class NotFound(QuayError):
-    """404, or what Quay answers in its place. What was asked for does not exist, or not any more."""
+    """404, or what Quay answers in its place. The object does not exist, or no longer exists."""
 
 
 class BadRequest(QuayError):
-    """400 and other refusals; the text is Quay's own."""
+    """400 and other 4xx replies; the text is Quay's own."""
 
 
 class ServerFailure(QuayError):
-    """5xx on every try."""
+    """5xx on every attempt."""
 
-    next_step = "The server failed on every try: look into its log; the next run tries again"
+    next_step = "Every attempt failed. Check the server's log; the next run tries again"
 
 
 class Throttled(QuayError):
-    """429 on every try."""
+    """429 on every attempt."""
 
-    next_step = "Lower requests_per_second of this source"
+    next_step = "Lower requests_per_second for this source"
 
 
 class WrongWindow(QuayError):
-    """The server answered for other days than it was asked for; nothing of that answer is used."""
+    """The server answered for days other than those requested; the reply is not used."""
 
     next_step = (
-        "The server ignored the dates; nothing of this answer is used. Its version may be unknown to us: report it"
+        "The server ignored the requested dates, so this reply is not used. If it happens again, please report it with the "
+        "version of your Quay"
     )
 
 
 class SearchUnavailable(QuayError):
-    """The server's log lies where it cannot search it."""
+    """The server keeps its log in a store that it cannot search."""
 
-    next_step = "The Quay must be given search access to its log store (Splunk: search_token)"
+    next_step = "Give Quay search access to its log store (for Splunk: search_token)"
 
 
 class BrokenReply(QuayError):
-    """A reply that is cut, or is not what the reference says, on every try."""
+    """An incomplete reply, or one that is not valid JSON, on every attempt."""
 
-    next_step = "A proxy between may cut replies; the next run tries again"
+    next_step = "A proxy on the way may cut replies short. The next run tries again"
 
 
 @contextmanager
 def absent_where_it_says(words: str) -> Iterator[None]:
-    """For operations that answer 400 where others answer 404: NotFound in place of a BadRequest that says these words."""
+    """Some operations answer 400 where others answer 404: turns a BadRequest with these words into NotFound."""
     try:
         yield
     except BadRequest as error:
@@ -122,6 +137,6 @@ def absent_where_it_says(words: str) -> Iterator[None]:
 
 
 def safe(text: str) -> str:
-    """Foreign text on one line, short, without anything that looks like a secret."""
+    """Text from outside on one line, shortened, without anything that looks like a secret."""
     line = _SECRET_LIKE.sub(r"\1…", " ".join(text.split()))
     return line if len(line) <= TEXT_LIMIT else line[: TEXT_LIMIT - 1] + "…"

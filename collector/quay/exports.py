@@ -1,4 +1,4 @@
-"""Exports: asking a Quay to write a log into a file and to tell us when it is done (`…/exportlogs`). Chapter 7 of the API
+"""Exports: asking Quay to write a log to a file and to call back when it is done (`…/exportlogs`). Chapter 7 of the API
 reference.
 """
 
@@ -29,27 +29,31 @@ async def request_export(
     callback_url: str | None = None,
     callback_email: str | None = None,
 ) -> str:
-    """Asks for the log of an organisation, of the token's own user or of a repository, UTC days `first` to `last`, both
-    included; gives the export's id. `POST {scope}/exportlogs` (`exportOrgLogs`, `exportUserLogs`, `exportRepoLogs`); scope
+    """Requests the log of an organization, of the token's user or of a repository for the UTC days `first` to `last`
+    inclusive; returns the export's id. `POST {scope}/exportlogs` (`exportOrgLogs`, `exportUserLogs`, `exportRepoLogs`); scope
     `super:user`, `org:admin`, `user:admin` or `repo:admin`.
 
     Each accepted request writes a row `export_logs_success` with the callback's address into that log. Raises QuayError, and
-    ValueError for the superuser's log, which cannot be exported, and for a request that nobody would hear of."""
+    ValueError for the superuser's log, which cannot be exported, and for a request without callback."""
     if scope.kind == "superuser":
-        raise ValueError("the whole registry's log cannot be exported: ask for its namespaces one by one")
+        raise ValueError("the log of the whole registry cannot be exported; export each namespace instead")
     if last < first:
-        raise ValueError(f"{first} to {last} is no span of days")
+        raise ValueError(f"{first} to {last} is not a valid range of days")
     body = {"callback_url": callback_url, "callback_email": callback_email}
     told = {key: value for key, value in body.items() if value}
     if not told:
-        raise ValueError("an export without a callback cannot be found again: give an address or an e-mail")
+        raise ValueError(
+            "an export needs a callback URL or an e-mail address, because its result cannot be found otherwise"
+        )
     operation = f"{scope.kind}.request_export"
     params = {"starttime": f"{first:%m/%d/%Y}", "endtime": f"{last:%m/%d/%Y}"}
 
     def decode(reply: Reply) -> str:
         export_id = decoded(client, operation, reply.body, _decode).export_id
         if not export_id:
-            raise BrokenReply(client.source_id, operation, "it accepted the export but names no export_id", status=200)
+            raise BrokenReply(
+                client.source_id, operation, "the reply to the export request has no export_id", status=200
+            )
         return export_id
 
     return await client.ask_export(operation, f"{scope.path}/exportlogs", params, told, decode)

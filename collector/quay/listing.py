@@ -1,4 +1,4 @@
-"""Listing: one object, or a list row by row, from one call or from all its pages. I/O: asks the client."""
+"""Listing: reads one object, or a list row by row, from one call or from all its pages. I/O through the client."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from quayledger.collector.quay import paging
+from quayledger.collector.quay import pagination
 from quayledger.collector.quay.client import QuayClient, Reply, decoded
 from quayledger.collector.quay.rows import Reader, Rows, items, read_rows
 
@@ -26,7 +26,7 @@ async def read_one(
     purpose: str,
     most_failures: int | None = None,
 ) -> _T:
-    """One object. Raises QuayError; NotAQuay where it has another shape."""
+    """One object. Raises QuayError; UnexpectedReply if it has another shape."""
 
     def decode(reply: Reply) -> _T:
         return decoded(client, operation, reply.body, read)
@@ -44,7 +44,7 @@ async def read_list(
     *,
     purpose: str,
 ) -> Rows[_T]:
-    """A list that comes whole: below `key`, or bare. Raises QuayError; NotAQuay where there is no list."""
+    """A list without pagination: under `key`, or bare. Raises QuayError; UnexpectedReply if there is no list."""
     found = await read_one(client, operation, path, items(key), params, purpose=purpose)
     return read_rows(key or operation, found, read)
 
@@ -59,9 +59,9 @@ async def read_pages(
     *,
     purpose: str,
 ) -> Rows[_T]:
-    """A list that goes on by `next_page`, to its end. Raises QuayError; BrokenReply where a page comes a second time."""
+    """A list paginated by `next_page`, to its end. Raises QuayError; BrokenReply if a page repeats."""
     ask = _asker(client, operation, path, key, params, purpose)
-    return read_rows(key, await paging.read_all(client.source_id, operation, ask), read)
+    return read_rows(key, await pagination.read_all(client.source_id, operation, ask), read)
 
 
 async def read_numbered(
@@ -75,9 +75,9 @@ async def read_numbered(
     most_pages: int,
     purpose: str,
 ) -> Rows[_T]:
-    """A list that goes on by `page` with a page size of Quay's own. Raises QuayError as `paging.read_numbered`."""
+    """A list paginated by `page` with Quay's own page size. Raises QuayError as `pagination.read_numbered`."""
     ask = _asker(client, operation, path, key, params, purpose)
-    return read_rows(key, await paging.read_numbered(client.source_id, operation, ask, most_pages), read)
+    return read_rows(key, await pagination.read_numbered(client.source_id, operation, ask, most_pages), read)
 
 
 async def read_overlapping(
@@ -91,20 +91,20 @@ async def read_overlapping(
     same: Callable[[msgspec.Raw], Hashable],
     purpose: str,
 ) -> Rows[_T]:
-    """A list that goes on by `page` and obeys `limit`, without loss while rows come and go; `same` tells one row from
-    another. Raises QuayError as `paging.read_overlapping`."""
+    """A list paginated by `page` and `limit`, without loss while rows are added and removed; `same` identifies a
+    row. Raises QuayError as `pagination.read_overlapping`."""
     ask = _asker(client, operation, path, key, params, purpose)
-    return read_rows(key, await paging.read_overlapping(client.source_id, operation, ask, same), read)
+    return read_rows(key, await pagination.read_overlapping(client.source_id, operation, ask, same), read)
 
 
-def _asker(client: QuayClient, operation: str, path: str, key: str, params: Params, purpose: str) -> paging.Ask:
-    """Asks for the page that some parameters choose."""
+def _asker(client: QuayClient, operation: str, path: str, key: str, params: Params, purpose: str) -> pagination.Ask:
+    """Fetches the page that some parameters select."""
     rows = items(key)
 
-    def read(body: bytes) -> paging.Page:
-        return paging.Page(rows(body), paging.decode_marks(body))
+    def read(body: bytes) -> pagination.Page:
+        return pagination.Page(rows(body), pagination.decode_marks(body))
 
-    async def ask(chosen: dict[str, str | int]) -> paging.Page:
+    async def ask(chosen: dict[str, str | int]) -> pagination.Page:
         return await read_one(client, operation, path, read, {**params, **chosen}, purpose=purpose)
 
     return ask

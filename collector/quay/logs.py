@@ -1,4 +1,4 @@
-"""Logs: lists and counts of the four scopes (`…/logs`, `…/aggregatelogs`). Chapter 7 of the API reference."""
+"""Logs: lists and counts for the four scopes (`…/logs`, `…/aggregatelogs`). Chapter 7 of the API reference."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from quayledger.collector.quay.client import QuayClient, Reply, decoded, moment
 from quayledger.collector.quay.errors import BrokenReply, SearchUnavailable, WrongWindow
 from quayledger.collector.quay.scopes import Scope
 
-# A window that holds a day of the month twice is answered with both days added up; February has 28.
+# Quay adds up two days with the same day of the month, so a window must not contain one twice; February has 28 days.
 LONGEST_WINDOW_DAYS = 28
-PAGE_ROWS = 20  # whatever `limit` is asked for
+PAGE_ROWS = 20  # Quay ignores `limit` here
 _ONE_DAY = timedelta(days=1)
 
 
 class LogPage(msgspec.Struct, frozen=True):
-    """One page of a list, newest row first. `body`: the reply as it lands (secrets cut); `rows`: its `logs`, undecoded;
-    `start`, `end`: the echoed window, half-open, UTC."""
+    """One page of a list, newest row first. `body`: the reply as stored (secrets redacted); `rows`: its `logs`, not
+    decoded; `start`, `end`: the window that the reply covers, half-open, UTC."""
 
     body: bytes
     rows: tuple[msgspec.Raw, ...]
@@ -68,10 +68,10 @@ async def list_logs(
     performer: str | None = None,
     purpose: str = "read",
 ) -> LogPage:
-    """One page of the log of `scope`, UTC days `first` to `last`, both included. `GET {scope}/logs`; scope `super:user`,
+    """One page of the log of `scope` for the UTC days `first` to `last` inclusive. `GET {scope}/logs`; scope `super:user`,
     `org:admin`, `user:admin` or `repo:admin`.
 
-    Raises QuayError; WrongWindow where the server answers for other days, which it does without a word when it cannot read
+    Raises QuayError; WrongWindow if the server answers for other days, which it does without an error when it cannot read
     a date."""
     operation = f"{scope.kind}.list_logs"
     params = _params(first, last, performer)
@@ -102,10 +102,10 @@ async def aggregate_logs(
     performer: str | None = None,
     purpose: str = "count",
 ) -> dict[date, dict[str, int]]:
-    """How many rows of each kind each UTC day holds; every day of the window is a key, `{}` is a day without rows.
+    """Number of rows per UTC day and kind; every day of the window is a key, `{}` is a day without rows.
     `GET {scope}/aggregatelogs`. Raises QuayError, and ValueError for a window of more than 28 days."""
     if not 0 <= (last - first).days < LONGEST_WINDOW_DAYS:
-        raise ValueError(f"{first} to {last} is no window of 1 to {LONGEST_WINDOW_DAYS} days")
+        raise ValueError(f"{first} to {last} is not a window of 1 to {LONGEST_WINDOW_DAYS} days")
     operation = f"{scope.kind}.aggregate_logs"
 
     def decode(reply: Reply) -> dict[date, dict[str, int]]:
@@ -131,12 +131,12 @@ async def aggregate_logs(
 
 
 def page_rows(body: bytes) -> tuple[msgspec.Raw, ...]:
-    """The rows of a page that landed. Raises msgspec.DecodeError where it is none."""
+    """The rows of a stored page. Raises msgspec.DecodeError if it is not a page."""
     return _decode_rows(body).logs
 
 
 def _params(first: date, last: date, performer: str | None) -> dict[str, str | int]:
-    """Dates in the one form that Quay reads; any other is ignored without a word."""
+    """Dates in the only form that Quay reads; it ignores any other without an error."""
     params: dict[str, str | int] = {"starttime": f"{first:%m/%d/%Y}", "endtime": f"{last:%m/%d/%Y}"}
     if performer is not None:
         params["performer"] = performer
@@ -147,7 +147,7 @@ def _moment(client: QuayClient, operation: str, text: str) -> datetime:
     try:
         return moment(text)
     except ValueError:
-        raise BrokenReply(client.source_id, operation, f"{text!r} is no time of Quay's", status=200) from None
+        raise BrokenReply(client.source_id, operation, f"{text!r} is not a time in Quay's format", status=200) from None
 
 
 def _check_window(

@@ -1,5 +1,5 @@
-"""Manifests: what an image is made of, and its labels (`/repository/{repository}/manifest/{digest}`). Chapter 8 of the API
-reference. Quay takes digests only here: a tag's name is NotFound.
+"""Manifests: the content of an image, and its labels (`/repository/{repository}/manifest/{digest}`). Chapter 8 of the API
+reference. Quay accepts only digests here; a tag name is NotFound.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ import msgspec
 
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.error_replies import UNREADABLE
 from quayledger.collector.quay.listing import NO_PARAMS, read_list, read_one
-from quayledger.collector.quay.refusals import UNREADABLE
 from quayledger.collector.quay.rows import Rows, reader, translated
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """A manifest. `media_type` and `artifact_type` stand in the manifest itself, None where it names none; `layers`: how
-    many, None for a list of manifests."""
+    """A manifest. `media_type` and `artifact_type` come from the manifest itself, None if it has none; `layers`: number of
+    layers, None for a manifest list."""
 
     digest: str
     is_manifest_list: bool | None = None
@@ -58,7 +58,7 @@ class _Manifest(msgspec.Struct):
 _data = reader(_Data)
 
 
-def _told(wire: _Manifest) -> Manifest:
+def _from_wire(wire: _Manifest) -> Manifest:
     data = _inner(wire.manifest_data)
     named = wire.config_media_type or (data.config.media_type if data.config else None)
     return Manifest(
@@ -73,28 +73,28 @@ def _told(wire: _Manifest) -> Manifest:
 
 
 def _inner(text: str | None) -> _Data:
-    """The manifest itself comes as text; one that cannot be read names no types."""
+    """The manifest itself comes as text. If it cannot be read, its types are unknown."""
     try:
         return _data((text or "{}").encode())
     except UNREADABLE:
         return _Data()
 
 
-_manifest = translated(_Manifest, _told)
+_manifest = translated(_Manifest, _from_wire)
 _label = reader(Label)
 
 
 async def get_manifest(client: QuayClient, repository: str, digest: str, *, purpose: str = "inventory") -> Manifest:
     """`GET /repository/{repository}/manifest/{manifestref}` (getRepoManifest, 8.5); scope `repo:read`. Raises QuayError;
-    NotFound, also for what no tag stands for, such as the artifacts that refer to an image."""
+    NotFound, also for a manifest without a tag, such as the artifacts that refer to an image."""
     return await read_one(client, "manifest.get_manifest", _path(repository, digest), _manifest, purpose=purpose)
 
 
 async def list_labels(
     client: QuayClient, repository: str, digest: str, *, prefix: str | None = None, purpose: str = "inventory"
 ) -> Rows[Label]:
-    """`prefix`: only labels whose key begins so. `GET /repository/{repository}/manifest/{manifestref}/labels`
-    (listManifestLabels, 8.4); scope `repo:read`. Comes whole. Raises QuayError; NotFound."""
+    """`prefix`: only labels whose key starts with it. `GET /repository/{repository}/manifest/{manifestref}/labels`
+    (listManifestLabels, 8.4); scope `repo:read`. Not paginated. Raises QuayError; NotFound."""
     params = NO_PARAMS if prefix is None else {"filter": prefix}
     path = f"{_path(repository, digest)}/labels"
     return await read_list(client, "manifest.list_labels", path, "labels", _label, params, purpose=purpose)

@@ -1,4 +1,4 @@
-"""Messages: what the registry shows to everybody (`/messages`). Chapter 6 of the API reference."""
+"""Messages: announcements that the registry shows to everyone (`/messages`). Chapter 6 of the API reference."""
 
 from __future__ import annotations
 

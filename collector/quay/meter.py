@@ -1,4 +1,4 @@
-"""The meter: what a source was asked and what that took. No I/O."""
+"""The meter: counts the requests sent to a source and what they took. No I/O."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import msgspec
 
 
-class Attempted(msgspec.Struct, frozen=True):
-    """How often an operation was asked for a purpose with an outcome (ok | throttled | error | timeout), and what it took."""
+class RequestTotals(msgspec.Struct, frozen=True):
+    """Requests for an operation and purpose with one outcome (ok | throttled | error | timeout), and what they took."""
 
     operation: str
     purpose: str
@@ -23,37 +23,37 @@ class Attempted(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class Counted:
-    """Attempts of one task, however many others ask at the same time."""
+class RequestCount:
+    """Requests of one task, whatever other tasks send at the same time."""
 
     requests: int = 0
 
 
-_counting: ContextVar[Counted | None] = ContextVar("counting", default=None)
+_current: ContextVar[RequestCount | None] = ContextVar("current_request_count", default=None)
 
 
 @contextmanager
-def counting() -> Iterator[Counted]:
-    """Counts the attempts that this task makes within the block."""
-    counted = Counted()
-    token = _counting.set(counted)
+def count_requests() -> Iterator[RequestCount]:
+    """Counts the requests that this task sends within the block."""
+    counted = RequestCount()
+    token = _current.set(counted)
     try:
         yield counted
     finally:
-        _counting.reset(token)
+        _current.reset(token)
 
 
 class Meter:
-    """Counts every attempt, repeated ones too: all of them cost the server."""
+    """Counts every request, including retries: each of them costs the server."""
 
     def __init__(self) -> None:
         self._cells: dict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0, 0.0, 0])
         self._latencies: list[float] = []
         self.requests = 0
 
-    def note(self, operation: str, purpose: str, outcome: str, seconds: float, received_bytes: int) -> None:
-        """One attempt ended."""
-        if (counted := _counting.get()) is not None:
+    def record(self, operation: str, purpose: str, outcome: str, seconds: float, received_bytes: int) -> None:
+        """Adds one finished request."""
+        if (counted := _current.get()) is not None:
             counted.requests += 1
         cell = self._cells[operation, purpose, outcome]
         cell[0] += 1
@@ -62,11 +62,11 @@ class Meter:
         self.requests += 1
         self._latencies.append(seconds)
 
-    def spent(self) -> list[Attempted]:
-        """All attempts, summed by operation, purpose and outcome."""
-        return [Attempted(*key, int(cell[0]), cell[1], int(cell[2])) for key, cell in sorted(self._cells.items())]
+    def spent(self) -> list[RequestTotals]:
+        """All requests, summed by operation, purpose and outcome."""
+        return [RequestTotals(*key, int(cell[0]), cell[1], int(cell[2])) for key, cell in sorted(self._cells.items())]
 
     def quantile(self, share: float) -> float:
-        """Seconds within which this share of the attempts ended; 0 before the first."""
+        """Seconds within which this share of the recent requests ended; 0 before the first."""
         ordered = sorted(self._latencies)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0

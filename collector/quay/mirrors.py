@@ -1,4 +1,4 @@
-"""Mirrors: what a repository copies from another registry (`/repository/{repository}/mirror`). Chapter 9 of the API
+"""Mirrors: repositories copied from another registry (`/repository/{repository}/mirror`). Chapter 9 of the API
 reference.
 """
 
@@ -15,7 +15,7 @@ from quayledger.collector.quay.times import Moment
 
 class Mirror(msgspec.Struct, frozen=True):
     """A mirror, without passwords and proxies. `mirror_type`: PULL; `sync_status`: NEVER_RUN | SYNC_NOW | SYNCING | SUCCESS |
-    FAIL | CANCEL; `tag_rules`: globs, in their order."""
+    FAIL | CANCEL; `tag_rules`: globs, in order."""
 
     external_reference: str
     is_enabled: bool | None = None
@@ -55,7 +55,7 @@ class _Mirror(msgspec.Struct):
     robot_username: str | None = None
 
 
-def _told(wire: _Mirror) -> Mirror:
+def _from_wire(wire: _Mirror) -> Mirror:
     return Mirror(
         external_reference=wire.external_reference,
         is_enabled=wire.is_enabled,
@@ -78,11 +78,11 @@ def _globs(found: tuple[str, ...] | str | None) -> tuple[str, ...]:
     return found or ()
 
 
-_mirror = translated(_Mirror, _told)
+_mirror = translated(_Mirror, _from_wire)
 
 
 async def get_mirror(client: QuayClient, repository: str, *, purpose: str = "inventory") -> Mirror:
-    """`GET /repository/{repository}/mirror` (getRepoMirrorConfig, 9.3); scope `repo:admin`. Raises QuayError; NotFound where
-    the repository is no mirror, or is not there."""
+    """`GET /repository/{repository}/mirror` (getRepoMirrorConfig, 9.3); scope `repo:admin`. Raises QuayError; NotFound if
+    the repository is not a mirror or does not exist."""
     path = f"{paths.repository(repository)}/mirror"
     return await read_one(client, "mirror.get_mirror", path, _mirror, purpose=purpose)

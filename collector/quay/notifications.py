@@ -1,7 +1,7 @@
-"""Notifications: what a repository tells to whom (`/repository/{repository}/notification/`). Chapter 17 of the API reference.
+"""Notifications: what a repository reports to whom (`/repository/{repository}/notification/`). Chapter 17 of the API reference.
 
-Where a notification goes is often a secret by itself (the address of a chat's webhook is one): only so much of it is kept as
-says which system it is.
+The target of a notification is often a secret itself (a chat webhook URL is one), so only the part that identifies the
+receiving system is kept.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _AUTHORITY_END = re.compile(r"[/?#]")
 
 
 class Notification(msgspec.Struct, frozen=True):
-    """A notification. `target`: of a webhook the scheme, host and port, of an e-mail the address, of a `quay_notification`
-    kind:name, of any other method its name. `event_config`: JSON with its keys in order, None where it is empty."""
+    """A notification. `target`: scheme, host and port of a webhook, the address of an e-mail, kind:name of a
+    `quay_notification`, the method's name for any other. `event_config`: JSON with sorted keys, None if empty."""
 
     uuid: str
     event: str
@@ -54,7 +54,7 @@ class _Notification(msgspec.Struct):
     number_of_failures: int | None = None
 
 
-def _told(wire: _Notification) -> Notification:
+def _from_wire(wire: _Notification) -> Notification:
     condition = msgspec.json.encode(wire.event_config, order="sorted").decode() if wire.event_config else None
     return Notification(
         uuid=wire.uuid,
@@ -79,7 +79,7 @@ def _target(method: str, config: _Config) -> str | None:
 
 
 def _origin(url: object) -> str | None:
-    """Scheme, host and port; None for what is no address."""
+    """Scheme, host and port; None if it is not a URL."""
     scheme, _, rest = (url if isinstance(url, str) else "").partition("://")
     authority = _AUTHORITY_END.split(rest, maxsplit=1)[0].rpartition("@")[2]
     try:
@@ -101,7 +101,7 @@ def _recipient(target: object) -> str | None:
     return f"{found.kind}:{found.name}"
 
 
-_notification = translated(_Notification, _told)
+_notification = translated(_Notification, _from_wire)
 
 
 async def list_notifications(client: QuayClient, repository: str, *, purpose: str = "inventory") -> Rows[Notification]:

@@ -1,5 +1,5 @@
-"""Operations: everything that this client can ask of a Quay, by the API reference. Nothing is done from here; it is what the
-tests hold the client to, and what may be shown to people who want to know what a token is used for.
+"""Operations: everything that this client can request from Quay, by the API reference. Nothing calls this module at run time: the
+tests check the client against it, and it shows what a token is used for.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ import msgspec
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One operation. `chapter`: of the API reference, empty where it is missing there; `operation_id` and `path`: as the
-    reference has them; `module` and `function`: what asks for it, within `collector.quay`."""
+    """One operation. `chapter`: of the API reference, empty if it is missing there; `operation_id` and `path`: as in the
+    reference; `module` and `function`: what calls it, within `collector.quay`."""
 
     chapter: str
     operation_id: str
@@ -19,7 +19,7 @@ class Operation(msgspec.Struct, frozen=True):
     module: str
 
 
-# The only ones that are no reads: three ask for a file with what could be read, one for a sum.
+# The only operations that are not reads: three request an export file, one queues the calculation of the registry's size.
 SENT = frozenset({"exportUserLogs", "exportOrgLogs", "exportRepoLogs", "postRegistrySize"})
 
 _TABLE = """

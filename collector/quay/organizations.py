@@ -1,4 +1,4 @@
-"""Organizations: one organisation, its people and its OAuth applications (`/organization/{orgname}`). Chapter 11 of the API
+"""Organizations: one organization, its people and its OAuth applications (`/organization/{orgname}`). Chapter 11 of the API
 reference.
 """
 
@@ -14,7 +14,7 @@ from quayledger.collector.quay.rows import Named, Rows, names, read_rows, reader
 
 
 class Team(msgspec.Struct, frozen=True):
-    """A team of an organisation; `role`: admin | creator | member."""
+    """A team of an organization; `role`: admin | creator | member."""
 
     name: str
     role: str | None = None
@@ -25,7 +25,7 @@ class Team(msgspec.Struct, frozen=True):
 
 
 class Organization(msgspec.Struct, frozen=True):
-    """An organisation as the token's user sees it; its log can be read by its admins and by superusers. Who is none of its
+    """An organization as the token's user sees it; its log can be read by its admins and by superusers. Who is none of its
     members is told the name alone; `teams` None: not told."""
 
     name: str
@@ -78,7 +78,7 @@ class ApplicationInformation(msgspec.Struct, frozen=True):
 
 
 class ProxyCache(msgspec.Struct, frozen=True):
-    """What an organisation is a pull-through cache of, without credentials."""
+    """What an organization is a pull-through cache of, without credentials."""
 
     upstream_registry: str
     expiration_s: int | None = None
@@ -121,7 +121,7 @@ class _ProxyCache(msgspec.Struct):
 _team = reader(Team)
 
 
-def _told(wire: _Organization) -> Organization:
+def _from_wire(wire: _Organization) -> Organization:
     return Organization(
         name=wire.name,
         is_admin=wire.is_admin,
@@ -136,15 +136,15 @@ def _told(wire: _Organization) -> Organization:
     )
 
 
-def _told_cache(wire: _ProxyCache) -> ProxyCache | None:
-    """No cache is told as three empty texts."""
+def _cache_from_wire(wire: _ProxyCache) -> ProxyCache | None:
+    """Without a cache Quay answers with three empty strings."""
     if not wire.upstream_registry:
         return None
     expiration = wire.expiration_s if isinstance(wire.expiration_s, int) else None
     return ProxyCache(wire.upstream_registry, expiration, wire.insecure if isinstance(wire.insecure, bool) else None)
 
 
-_organization = translated(_Organization, _told)
+_organization = translated(_Organization, _from_wire)
 _member = translated(_Member, lambda wire: Member(wire.name, wire.kind, names(wire.teams), wire.repositories))
 _collaborator = reader(Collaborator)
 _application = reader(Application)
@@ -154,25 +154,25 @@ _information = translated(
         wire.name, wire.description, wire.uri, wire.organization.name if wire.organization else None
     ),
 )
-_proxy_cache = translated(_ProxyCache, _told_cache)
+_proxy_cache = translated(_ProxyCache, _cache_from_wire)
 
 
 async def get_organization(client: QuayClient, name: str, *, purpose: str = "probe") -> Organization:
-    """`GET /organization/{orgname}` (getOrganization, 11.15); answers without any scope, then with both flags false. Raises
+    """`GET /organization/{orgname}` (getOrganization, 11.15); answers without any scope, then both flags are false. Raises
     QuayError; NotFound."""
     path = paths.organization(name)
     return await read_one(client, "organization.get_organization", path, _organization, purpose=purpose)
 
 
 async def list_members(client: QuayClient, organization: str, *, purpose: str = "inventory") -> Rows[Member]:
-    """All who are in a team, robots not. `GET /organization/{orgname}/members` (getOrganizationMembers, 11.14); scope
+    """All members of teams, without robots. `GET /organization/{orgname}/members` (getOrganizationMembers, 11.14); scope
     `org:admin`. Raises QuayError."""
     path = f"{paths.organization(organization)}/members"
     return await read_list(client, "organization.list_members", path, "members", _member, purpose=purpose)
 
 
 async def get_member(client: QuayClient, organization: str, member: str, *, purpose: str = "inventory") -> Member:
-    """One member, or a robot by its whole name. `GET /organization/{orgname}/members/{membername}` (getOrganizationMember,
+    """One member, or a robot by its full name. `GET /organization/{orgname}/members/{membername}` (getOrganizationMember,
     11.12); scope `org:admin`. Raises QuayError; NotFound."""
     path = f"{paths.organization(organization)}/members/{paths.segment(member)}"
     return await read_one(client, "organization.get_member", path, _member, purpose=purpose)
@@ -211,7 +211,7 @@ async def get_application_information(
 
 
 async def get_proxy_cache(client: QuayClient, organization: str, *, purpose: str = "inventory") -> ProxyCache | None:
-    """None where the organisation is no cache, which Quay tells as 200 with empty texts. `GET /organization/{orgname}/proxycache`
+    """None if the organization is not a proxy cache; Quay then answers 200 with empty strings. `GET /organization/{orgname}/proxycache`
     (getProxyCacheConfig, 11.9); scope `org:admin` of any member. Raises QuayError."""
     path = f"{paths.organization(organization)}/proxycache"
     return await read_one(client, "organization.get_proxy_cache", path, _proxy_cache, purpose=purpose)

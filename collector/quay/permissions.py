@@ -1,4 +1,4 @@
-"""Permissions: who holds which role on a repository (`/repository/{repository}/permissions/`). Chapter 12 of the API
+"""Permissions: who has which role on a repository (`/repository/{repository}/permissions/`). Chapter 12 of the API
 reference.
 """
 
@@ -32,7 +32,7 @@ class TeamPermission(msgspec.Struct, frozen=True):
 
 
 class RepositoryRole(msgspec.Struct, frozen=True):
-    """A role that a team or robot holds on a repository, which is named without its namespace."""
+    """The role of a team or robot on a repository, which is named without its namespace."""
 
     repository: str
     role: str
@@ -81,7 +81,7 @@ async def get_user_permission(
     client: QuayClient, repository: str, username: str, *, purpose: str = "inventory"
 ) -> UserPermission:
     """`GET /repository/{repository}/permissions/user/{username}` (getUserPermissions, 12.2); scope `repo:admin`. Raises
-    QuayError; NotFound for who has no direct permission, which Quay answers with 400."""
+    QuayError; NotFound if the user has no direct permission (Quay answers 400)."""
     operation, path = "permission.get_user_permission", _path(repository, "user", username)
     with absent_where_it_says(_NONE):
         return await read_one(client, operation, path, _user, purpose=purpose)
@@ -91,7 +91,7 @@ async def get_team_permission(
     client: QuayClient, repository: str, team: str, *, purpose: str = "inventory"
 ) -> TeamPermission:
     """`GET /repository/{repository}/permissions/team/{teamname}` (getTeamPermissions, 12.5); scope `repo:admin`. Raises
-    QuayError; NotFound for a team without a permission, which Quay answers with 400."""
+    QuayError; NotFound for a team without permission (Quay answers 400)."""
     operation, path = "permission.get_team_permission", _path(repository, "team", team)
     with absent_where_it_says(_NONE):
         return TeamPermission(team, await read_one(client, operation, path, _role, purpose=purpose))
@@ -100,9 +100,9 @@ async def get_team_permission(
 async def list_transitive_roles(
     client: QuayClient, repository: str, username: str, *, purpose: str = "inventory"
 ) -> Rows[str]:
-    """The roles of a user by whatever way: directly, by teams, as an admin. `GET
+    """All roles of a user: direct, through teams, and as an admin. `GET
     /repository/{repository}/permissions/user/{username}/transitive` (getUserTransitivePermission, 12.1); scope `repo:admin`.
-    Raises QuayError; NotFound for who has none."""
+    Raises QuayError; NotFound if there are none."""
     operation, path = "permission.list_transitive_roles", f"{_path(repository, 'user', username)}/transitive"
     return await read_list(client, operation, path, "permissions", _role, purpose=purpose)
 

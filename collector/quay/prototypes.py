@@ -1,4 +1,4 @@
-"""Prototypes: default permissions for the repositories that an organisation will have
+"""Prototypes: default permissions for new repositories of an organization
 (`/organization/{orgname}/prototypes`). Chapter 14 of the API reference.
 """
 
@@ -13,7 +13,7 @@ from quayledger.collector.quay.rows import Named, Rows, translated
 
 
 class Prototype(msgspec.Struct, frozen=True):
-    """A default permission: what `activating_user` creates (None: whoever does), `delegate` gets `role` on.
+    """A default permission: `delegate` gets `role` on the repositories that `activating_user` creates (None: anyone).
     `delegate_kind`: user | robot | team."""
 
     id: str
@@ -35,13 +35,13 @@ class _Prototype(msgspec.Struct):
     activating_user: Named | None = None
 
 
-def _told(wire: _Prototype) -> Prototype:
+def _from_wire(wire: _Prototype) -> Prototype:
     kind = "robot" if wire.delegate.is_robot else wire.delegate.kind or "user"
     user = wire.activating_user.name if wire.activating_user else None
     return Prototype(wire.id, wire.role, wire.delegate.name, kind, user)
 
 
-_prototype = translated(_Prototype, _told)
+_prototype = translated(_Prototype, _from_wire)
 
 
 async def list_prototypes(client: QuayClient, organization: str, *, purpose: str = "inventory") -> Rows[Prototype]:

@@ -1,5 +1,5 @@
-"""Pull statistics: how often and when something was last pulled, where the registry counts that (`…/pull_statistics`). Missing
-in the API reference; NotOffered where the feature is off.
+"""Pull statistics: number and date of pulls, if the registry counts them (`…/pull_statistics`). Not in the API
+reference; NotOffered if the feature is off.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from quayledger.collector.quay.times import Moment
 
 
 class ManifestPulls(msgspec.Struct, frozen=True):
-    """Pulls of a manifest, by whatever name; the date is None where there was none."""
+    """Pulls of a manifest by any tag or digest; the date is None if there were none."""
 
     manifest_digest: str
     manifest_pull_count: int | None = None
@@ -22,7 +22,7 @@ class ManifestPulls(msgspec.Struct, frozen=True):
 
 
 class TagPulls(msgspec.Struct, frozen=True):
-    """Pulls of a tag, and of the manifest that it stands for now; dates are None where there was none."""
+    """Pulls of a tag and of its current manifest; dates are None if there were none."""
 
     tag_name: str
     tag_pull_count: int | None = None

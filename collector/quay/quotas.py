@@ -1,5 +1,5 @@
-"""Quotas: how much a namespace may hold, and the thresholds of that (`…/quota`). Chapter 10 of the API reference, and 21.11
-and 21.15, whose names and paths are swapped there: both paths take users and organisations.
+"""Quotas: storage limits of namespaces and their thresholds (`…/quota`). Chapter 10 of the API reference, and 21.11 and
+21.15, whose names and paths are swapped there: both paths accept users and organizations.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class QuotaLimit(msgspec.Struct, frozen=True):
 
 
 class Quota(msgspec.Struct, frozen=True):
-    """A quota of a namespace; `default_config`: it is the registry's own for everybody."""
+    """A quota of a namespace; `default_config`: it is the registry-wide default."""
 
     id: int
     limit_bytes: int
@@ -31,8 +31,8 @@ class Quota(msgspec.Struct, frozen=True):
 
 
 class QuotaReport(msgspec.Struct, frozen=True):
-    """What a namespace or repository holds. `backfill_status`: waiting | running | complete; only then is the size whole;
-    None for repositories."""
+    """Storage used by a namespace or repository. `backfill_status`: waiting | running | complete (only then is the size
+    final); None for repositories."""
 
     size_bytes: int | None = msgspec.field(default=None, name="quota_bytes")
     limit_bytes: int | None = msgspec.field(default=None, name="configured_quota")
@@ -45,7 +45,7 @@ _limit = reader(QuotaLimit)
 
 async def list_organization_quotas(client: QuayClient, organization: str, *, purpose: str = "inventory") -> Rows[Quota]:
     """`GET /organization/{orgname}/quota` (listOrganizationQuota, 10.13); scope `org:admin` of any member. A bare list, empty
-    where there is none. Raises QuayError; Forbidden for who is no member."""
+    if there is none. Raises QuayError; Forbidden if the user is not a member."""
     path = f"{paths.organization(organization)}/quota"
     return await read_list(client, "quota.list_organization_quotas", path, None, _quota, purpose=purpose)
 
@@ -78,13 +78,13 @@ async def get_organization_quota_limit(
 
 
 async def list_user_quotas(client: QuayClient, *, purpose: str = "inventory") -> Rows[Quota]:
-    """The own user's. `GET /user/quota` (listUserQuota, 10.1); scope `user:admin`. A bare list. Raises QuayError."""
+    """Of the token's user. `GET /user/quota` (listUserQuota, 10.1); scope `user:admin`. A bare list. Raises QuayError."""
     return await read_list(client, "quota.list_user_quotas", "/user/quota", None, _quota, purpose=purpose)
 
 
 async def get_user_quota(client: QuayClient, quota_id: int, *, purpose: str = "inventory") -> Quota:
-    """`GET /user/quota/{quota_id}` (getUserQuota, 10.14); scope `user:admin`. Raises QuayError; NotFound, for a quota of
-    another namespace too."""
+    """`GET /user/quota/{quota_id}` (getUserQuota, 10.14); scope `user:admin`. Raises QuayError; NotFound, also for a quota of
+    another namespace."""
     return await read_one(client, "quota.get_user_quota", f"/user/quota/{quota_id}", _quota, purpose=purpose)
 
 
@@ -98,7 +98,7 @@ async def get_user_quota_limit(
     client: QuayClient, quota_id: int, limit_id: int, *, purpose: str = "inventory"
 ) -> QuotaLimit:
     """`GET /user/quota/{quota_id}/limit/{limit_id}` (getUserQuotaLimit, 10.7); scope `user:admin`. Quay answers with the whole
-    quota, out of which the limit is taken. Raises QuayError; NotFound, also where that quota does not hold it."""
+    quota, from which the limit is taken. Raises QuayError; NotFound, also if the quota does not contain it."""
     operation, path = "quota.get_user_quota_limit", f"/user/quota/{quota_id}/limit/{limit_id}"
     quota = await read_one(client, operation, path, _quota, purpose=purpose)
     for limit in quota.limits:
@@ -110,14 +110,14 @@ async def get_user_quota_limit(
 async def list_superuser_organization_quotas(
     client: QuayClient, namespace: str, *, purpose: str = "inventory"
 ) -> Rows[Quota]:
-    """Of an organisation, or a user just as well. `GET /superuser/organization/{namespace}/quota` (21.11, called
+    """Of an organization or a user. `GET /superuser/organization/{namespace}/quota` (21.11, called
     listUserQuotaSuperUser there); scope `super:user`. A bare list. Raises QuayError; NotFound."""
     path = f"/superuser/organization/{paths.segment(namespace)}/quota"
     return await read_list(client, "quota.list_superuser_organization_quotas", path, None, _quota, purpose=purpose)
 
 
 async def list_superuser_user_quotas(client: QuayClient, namespace: str, *, purpose: str = "inventory") -> Rows[Quota]:
-    """Of a user, or an organisation just as well. `GET /superuser/users/{namespace}/quota` (21.15, called
+    """Of a user or an organization. `GET /superuser/users/{namespace}/quota` (21.15, called
     listOrganizationQuotaSuperUser there); scope `super:user`. A bare list. Raises QuayError; NotFound."""
     path = f"/superuser/users/{paths.segment(namespace)}/quota"
     return await read_list(client, "quota.list_superuser_user_quotas", path, None, _quota, purpose=purpose)

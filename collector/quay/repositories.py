@@ -1,4 +1,4 @@
-"""Repositories: what a namespace holds, and one repository with its tags and its days (`/repository`). Chapter 16 of the API
+"""Repositories: the repositories of a namespace, and one repository with its tags and daily counts (`/repository`). Chapter 16 of the API
 reference.
 """
 
@@ -17,9 +17,9 @@ from quayledger.collector.quay.times import Moment
 
 
 class Repository(msgspec.Struct, frozen=True):
-    """One repository as the list tells of it. `state`: NORMAL | READ_ONLY | MIRROR | MARKED_FOR_DELETION | …; `kind`: image |
-    application; `last_modified`: None where nothing was pushed, or it was not asked for; `popularity`: actions of the last
-    time, None where it was not asked for; `quota_report`: None where Quay counts no sizes."""
+    """One repository as it appears in the list. `state`: NORMAL | READ_ONLY | MIRROR | MARKED_FOR_DELETION | …; `kind`: image |
+    application; `last_modified`: None if nothing was pushed or it was not requested; `popularity`: recent
+    activity, None if not requested; `quota_report`: None if Quay does not track sizes."""
 
     namespace: str
     name: str
@@ -34,7 +34,7 @@ class Repository(msgspec.Struct, frozen=True):
 
 
 class RepositoryTag(msgspec.Struct, frozen=True):
-    """A tag that stands for something now."""
+    """A current tag."""
 
     name: str
     manifest_digest: str | None = None
@@ -43,15 +43,15 @@ class RepositoryTag(msgspec.Struct, frozen=True):
 
 
 class DayCount(msgspec.Struct, frozen=True):
-    """How many actions Quay counted on a UTC day."""
+    """Number of actions on a UTC day, as Quay counts them."""
 
     day: date = msgspec.field(name="date")
     count: int
 
 
 class RepositoryDetails(msgspec.Struct, frozen=True):
-    """One repository, without the token of its badge. `tags`: at most 500; `stats`: about three months; None where they were
-    not asked for."""
+    """One repository, without the token of its badge. `tags`: at most 500; `stats`: about three months; None if not
+    requested."""
 
     namespace: str
     name: str
@@ -83,7 +83,7 @@ _day = reader(DayCount)
 _repository = reader(Repository)
 
 
-def _told(wire: _Details) -> RepositoryDetails:
+def _from_wire(wire: _Details) -> RepositoryDetails:
     tags: Items | None = None if wire.tags is None else values(wire.tags)
     return RepositoryDetails(
         namespace=wire.namespace,
@@ -99,7 +99,7 @@ def _told(wire: _Details) -> RepositoryDetails:
     )
 
 
-_details = translated(_Details, _told)
+_details = translated(_Details, _from_wire)
 
 
 async def list_repositories(
@@ -110,8 +110,8 @@ async def list_repositories(
     repo_kind: str | None = None,
     purpose: str = "probe",
 ) -> Rows[Repository]:
-    """All repositories of a namespace that the token sees; none for an unknown namespace. `activity`: with `last_modified` and
-    `popularity`; `repo_kind`: image, which Quay takes where it is None, or application. `GET /repository?namespace=`
+    """All repositories of a namespace that the token may see; none for an unknown namespace. `activity`: with `last_modified` and
+    `popularity`; `repo_kind`: image (Quay's default if None) or application. `GET /repository?namespace=`
     (listRepos, 16.2); scope `repo:read`. Raises QuayError."""
     params: dict[str, str | int] = {"namespace": namespace, **_activity(activity)}
     if repo_kind is not None:
@@ -122,7 +122,7 @@ async def list_repositories(
 async def list_visible_repositories(
     client: QuayClient, *, activity: bool = False, purpose: str = "inventory"
 ) -> Rows[Repository]:
-    """All repositories that the token sees: all there are for superusers with full access. `activity`: with `last_modified` and
+    """All repositories that the token may see: for superusers with full access, all that exist. `activity`: with `last_modified` and
     `popularity`. `GET /repository?public=true` (listRepos, 16.2); scope `repo:read`. Raises QuayError."""
     params: dict[str, str | int] = {"public": "true", **_activity(activity)}
     return await _list(client, "repository.list_visible_repositories", params, purpose)
@@ -131,7 +131,7 @@ async def list_visible_repositories(
 async def list_starred_repositories(
     client: QuayClient, *, activity: bool = False, purpose: str = "inventory"
 ) -> Rows[Repository]:
-    """All repositories that the own user starred. `activity`: with `last_modified` and `popularity`. `GET
+    """All repositories starred by the token's user. `activity`: with `last_modified` and `popularity`. `GET
     /repository?starred=true` (listRepos, 16.2); scope `repo:read`. Raises QuayError."""
     params: dict[str, str | int] = {"starred": "true", **_activity(activity)}
     return await _list(client, "repository.list_starred_repositories", params, purpose)
@@ -140,7 +140,7 @@ async def list_starred_repositories(
 async def get_repository(
     client: QuayClient, repository: str, *, tags: bool = False, stats: bool = True, purpose: str = "inventory"
 ) -> RepositoryDetails:
-    """One repository. `tags`, `stats`: with them. `GET /repository/{repository}` (getRepo, 16.5); scope `repo:read`. Raises
+    """One repository. `tags`, `stats`: include them. `GET /repository/{repository}` (getRepo, 16.5); scope `repo:read`. Raises
     QuayError; NotFound."""
     params = {"includeTags": _flag(tags), "includeStats": _flag(stats)}
     operation, path = "repository.get_repository", paths.repository(repository)

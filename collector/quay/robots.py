@@ -1,8 +1,8 @@
-"""Robots: accounts for machines, of organisations and of the own user (`…/robots`). Chapter 18 of the API reference; the
-federation of robots is missing there.
+"""Robots: machine accounts of organizations and of the token's user (`…/robots`). Chapter 18 of the API reference, which lacks
+the federation of robots.
 
-Quay gives a robot's usable token with each of these answers, but for lists that are asked not to: those here always are, and
-from the others it is cut out before anything reads them.
+Quay returns the robot's usable token in every one of these replies unless a list is requested with `token=false`. The lists
+here always are; from the other replies the token is redacted before anything reads them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _LISTED = {"permissions": "true", "token": "false"}
 
 
 class Robot(msgspec.Struct, frozen=True):
-    """A robot account without its token. `name`: the whole one, namespace+name; `repositories`: those it has direct
-    permissions on, without namespace; both it and `teams` None: not told to this user."""
+    """A robot account without its token. `name`: the full name, namespace+name; `repositories`: those it has direct
+    permissions on, without namespace; it and `teams` are None if this user may not see them."""
 
     name: str
     description: str | None = None
@@ -34,7 +34,7 @@ class Robot(msgspec.Struct, frozen=True):
 
 
 class Federation(msgspec.Struct, frozen=True):
-    """An outside identity (issuer and subject of OIDC) that may act as the robot."""
+    """An external identity (OIDC issuer and subject) that may act as the robot."""
 
     issuer: str
     subject: str
@@ -49,7 +49,7 @@ class _Robot(msgspec.Struct):
     repositories: tuple[str, ...] | None = None
 
 
-def _told(wire: _Robot) -> Robot:
+def _from_wire(wire: _Robot) -> Robot:
     return Robot(
         name=wire.name,
         description=wire.description,
@@ -60,26 +60,26 @@ def _told(wire: _Robot) -> Robot:
     )
 
 
-_robot = translated(_Robot, _told)
+_robot = translated(_Robot, _from_wire)
 _federation = reader(Federation)
 
 
 async def list_robots(client: QuayClient, organization: str, *, purpose: str = "inventory") -> Rows[Robot]:
-    """All of an organisation. `GET /organization/{orgname}/robots` (getOrgRobots, 18.9); scope `org:admin` of any member.
+    """All robots of an organization. `GET /organization/{orgname}/robots` (getOrgRobots, 18.9); scope `org:admin` of any member.
     Raises QuayError."""
     path = f"{paths.organization(organization)}/robots"
     return await read_list(client, "robot.list_robots", path, "robots", _robot, _LISTED, purpose=purpose)
 
 
 async def list_user_robots(client: QuayClient, *, purpose: str = "inventory") -> Rows[Robot]:
-    """All of the own user. `GET /user/robots` (getUserRobots, 18.1); scope `user:admin`. Raises QuayError."""
+    """All robots of the token's user. `GET /user/robots` (getUserRobots, 18.1); scope `user:admin`. Raises QuayError."""
     operation = "robot.list_user_robots"
     return await read_list(client, operation, "/user/robots", "robots", _robot, _LISTED, purpose=purpose)
 
 
 async def get_robot(client: QuayClient, organization: str, shortname: str, *, purpose: str = "inventory") -> Robot:
-    """`shortname`: what stands after the +. `GET /organization/{orgname}/robots/{robot_shortname}` (getOrgRobot, 18.6); scope
-    `org:admin`. Raises QuayError; NotFound for an unknown robot, which Quay answers with 400."""
+    """`shortname`: the part after the +. `GET /organization/{orgname}/robots/{robot_shortname}` (getOrgRobot, 18.6); scope
+    `org:admin`. Raises QuayError; NotFound for an unknown robot (Quay answers 400)."""
     with absent_where_it_says(_UNKNOWN):
         return await read_one(client, "robot.get_robot", _path(organization, shortname), _robot, purpose=purpose)
 
@@ -95,7 +95,7 @@ async def list_robot_permissions(
     client: QuayClient, organization: str, shortname: str, *, purpose: str = "inventory"
 ) -> Rows[RepositoryRole]:
     """`GET /organization/{orgname}/robots/{robot_shortname}/permissions` (getOrgRobotPermissions, 18.2); scope `user:admin`
-    and the right to administer the organisation. Raises QuayError; NotFound as `get_robot`."""
+    and administration of the organization. Raises QuayError; NotFound as `get_robot`."""
     operation, path = "robot.list_robot_permissions", f"{_path(organization, shortname)}/permissions"
     with absent_where_it_says(_UNKNOWN):
         return await read_list(client, operation, path, "permissions", read_repository_role, purpose=purpose)

@@ -1,4 +1,5 @@
-"""Rows: what a list holds, read one by one, so that an odd row is counted and does not cost the others. No I/O."""
+"""Rows: the items of a list, decoded one by one, so that a row that cannot be read is counted and does not affect the others.
+No I/O."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
+from quayledger.collector.quay.error_replies import UNREADABLE
 from quayledger.collector.quay.errors import safe
-from quayledger.collector.quay.refusals import UNREADABLE
 from quayledger.collector.quay.times import Moment, instant
 
 _T = TypeVar("_T")
@@ -19,13 +20,13 @@ Items = tuple[msgspec.Raw, ...]
 
 
 class Reject(msgspec.Struct, frozen=True):
-    """A row that could not be read, and why; the text holds nothing of the row's values."""
+    """Why a row could not be read; the text contains none of the row's values."""
 
     reason: str
 
 
 class Rows(msgspec.Struct, Generic[_Row], frozen=True):
-    """A list as it was read: the rows, which it can be iterated and sliced by, and those that could not be read."""
+    """A list as it was read: its rows (iterate, index or slice it) and those that could not be read."""
 
     rows: tuple[_Row, ...] = ()
     rejected: tuple[Reject, ...] = ()
@@ -51,24 +52,24 @@ class Named(msgspec.Struct, frozen=True):
 
 
 def names(found: tuple[Named, ...] | None) -> tuple[str, ...] | None:
-    """The names alone; None where Quay shows none at all."""
+    """The names alone; None if Quay does not show them."""
     return None if found is None else tuple(one.name for one in found)
 
 
 def reader(kind: type[_T]) -> Reader[_T]:
-    """Reads JSON as the struct `kind`: unknown fields are ignored, times may have any of Quay's forms. The reader raises
-    msgspec.DecodeError."""
+    """A reader of JSON as the struct `kind`: unknown fields are ignored, times may have any of Quay's formats. The reader
+    raises msgspec.DecodeError."""
     return msgspec.json.Decoder(kind, dec_hook=_hook).decode
 
 
-def translated(kind: type[_Wire], tell: Callable[[_Wire], _T]) -> Reader[_T]:
-    """Reads JSON as the wire struct `kind` and tells it as what callers see; a ValueError of `tell` is the JSON's fault."""
+def translated(kind: type[_Wire], convert: Callable[[_Wire], _T]) -> Reader[_T]:
+    """A reader of JSON as the wire struct `kind`, converted by `convert`; a ValueError of `convert` counts as invalid JSON."""
     decode = reader(kind)
 
     def read(body: bytes) -> _T:
         wire = decode(body)
         try:
-            return tell(wire)
+            return convert(wire)
         except ValueError as error:
             raise msgspec.ValidationError(str(error)) from None
 
@@ -76,7 +77,7 @@ def translated(kind: type[_Wire], tell: Callable[[_Wire], _T]) -> Reader[_T]:
 
 
 def read_rows(label: str, found: Iterable[msgspec.Raw], read: Reader[_T]) -> Rows[_T]:
-    """The rows that can be read, in their order, and the others as rejects; `label` says what they are rows of."""
+    """The rows that can be read, in order, and the others as rejects; `label` names the list."""
     rows: list[_T] = []
     rejected: list[Reject] = []
     for raw in found:
@@ -88,7 +89,7 @@ def read_rows(label: str, found: Iterable[msgspec.Raw], read: Reader[_T]) -> Row
 
 
 def items(key: str | None) -> Reader[Items]:
-    """Reads JSON down to the undecoded rows of the list below `key`, or of a bare list; an object keyed by name is a list of
+    """A reader of the undecoded rows of the list under `key`, or of a bare list; an object keyed by name counts as the list of
     its values. The reader raises msgspec.DecodeError."""
 
     def read(body: bytes) -> Items:
@@ -110,8 +111,8 @@ def values(found: Items | dict[str, msgspec.Raw]) -> Items:
 def _hook(kind: type, value: Any) -> Any:
     if kind is Moment:
         return instant(value)
-    # What msgspec wants of a hook for a type that is not its own.
-    raise NotImplementedError(f"no wire form of {kind} is known")
+    # msgspec expects this error from a hook that does not know a type.
+    raise NotImplementedError(f"no decoder for {kind}")
 
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

@@ -1,4 +1,4 @@
-"""Scopes: whose log a call reads, in one value that the URL, the cover and the ledger share."""
+"""Scopes: which log a call reads, as one value for the URL, the cover and the ledger."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 ScopeKind = Literal["superuser", "organization", "user", "repository"]
 
-# Both /user endpoints leave these out, in lists and in counts alike; the other endpoints of the same namespace show them.
+# Both /user endpoints leave these out, in lists and in counts; the other endpoints of the same namespace show them.
 USER_HIDDEN_KINDS = (
     "service_key_approve",
     "service_key_create",
@@ -21,7 +21,7 @@ USER_HIDDEN_KINDS = (
 
 
 class Scope(msgspec.Struct, frozen=True, order=True):
-    """One log of Quay's: the whole registry's, an organisation's (or any namespace's, for a superuser), the token's
+    """One log of Quay's: the whole registry's, an organization's (or any namespace's, for a superuser), the token's
     own user's, or a repository's. `name` is empty for `superuser`, a namespace for `organization` and `user`, and
     `namespace/repository` for `repository` (the repository may itself hold slashes)."""
 
@@ -30,19 +30,19 @@ class Scope(msgspec.Struct, frozen=True, order=True):
 
     @property
     def text(self) -> str:
-        """The form that is written in settings and in the ledger: `superuser`, `organization:acme`, …"""
+        """The form used in settings and in the ledger: `superuser`, `organization:acme`, …"""
         return f"{self.kind}:{self.name}" if self.name else self.kind
 
     @property
     def namespace(self) -> str | None:
-        """The namespace this scope lies in; None for the whole registry."""
+        """The namespace of this scope; None for the whole registry."""
         if self.kind == "superuser":
             return None
         return self.name.partition("/")[0]
 
     @property
     def path(self) -> str:
-        """The path below `/api/v1` that the log operations of this scope begin with."""
+        """The path below `/api/v1` under which the log operations of this scope are."""
         if self.kind == "superuser":
             return "/superuser"
         if self.kind == "user":

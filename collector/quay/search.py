@@ -1,5 +1,5 @@
-"""Search: repositories, names and everything else by a word (`/find/*`, `/entities/{prefix}`). Chapter 19 of the API
-reference. All three answer without a token too; a superuser finds no more than anybody.
+"""Search: find repositories, names and other objects by a word (`/find/*`, `/entities/{prefix}`). Chapter 19 of the API
+reference. All three also answer without a token; a superuser finds no more than anyone else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MOST_PAGES = 10  # Quay shows no more
 
 
 class FoundRepository(msgspec.Struct, frozen=True):
-    """A repository that matches; `kind`: repository | application. The last three are None unless they were asked for."""
+    """A repository that matches; `kind`: repository | application. The last three are None unless requested."""
 
     namespace: str
     name: str
@@ -28,9 +28,9 @@ class FoundRepository(msgspec.Struct, frozen=True):
     popularity: float | None = None
 
 
-class FoundThing(msgspec.Struct, frozen=True):
-    """Something that matches; `kind`: repository | application | organization | user | team | robot; `namespace`: of a
-    repository, or the organisation of a team."""
+class FoundObject(msgspec.Struct, frozen=True):
+    """An object that matches; `kind`: repository | application | organization | user | team | robot; `namespace`: of a
+    repository, or the organization of a team."""
 
     kind: str
     name: str
@@ -39,7 +39,7 @@ class FoundThing(msgspec.Struct, frozen=True):
 
 
 class Entity(msgspec.Struct, frozen=True):
-    """Somebody by that name; `kind`: user | team | org | external; `is_org_member`: None where no organisation was named."""
+    """An account or team; `kind`: user | team | org | external; `is_org_member`: None if no organization was named."""
 
     name: str
     kind: str
@@ -58,7 +58,7 @@ class _Repository(msgspec.Struct):
     popularity: float | None = None
 
 
-class _Thing(msgspec.Struct):
+class _Object(msgspec.Struct):
     kind: str
     name: str
     namespace: Named | None = None
@@ -66,7 +66,7 @@ class _Thing(msgspec.Struct):
     score: float | None = None
 
 
-def _told_repository(wire: _Repository) -> FoundRepository:
+def _repository_from_wire(wire: _Repository) -> FoundRepository:
     return FoundRepository(
         namespace=wire.namespace.name,
         name=wire.name,
@@ -79,21 +79,21 @@ def _told_repository(wire: _Repository) -> FoundRepository:
     )
 
 
-def _told_thing(wire: _Thing) -> FoundThing:
+def _object_from_wire(wire: _Object) -> FoundObject:
     within = wire.namespace or wire.organization
-    return FoundThing(wire.kind, wire.name, within.name if within else None, wire.score)
+    return FoundObject(wire.kind, wire.name, within.name if within else None, wire.score)
 
 
-_repository = translated(_Repository, _told_repository)
-_thing = translated(_Thing, _told_thing)
+_repository = translated(_Repository, _repository_from_wire)
+_object = translated(_Object, _object_from_wire)
 _entity = reader(Entity)
 
 
 async def find_repositories(
     client: QuayClient, query: str = "", *, include_usage: bool = False, purpose: str = "inventory"
 ) -> Rows[FoundRepository]:
-    """All pages that Quay shows, 100 rows at most; `include_usage`: with stars, popularity and the newest change. `GET
-    /find/repositories` (conductRepoSearch, 19.1); anonymous. Raises QuayError; BrokenReply where a page comes again."""
+    """All pages that Quay returns, at most 100 rows; `include_usage`: with stars, popularity and last change. `GET
+    /find/repositories` (conductRepoSearch, 19.1); anonymous. Raises QuayError; BrokenReply if a page repeats."""
     params = {"query": query} if query else {}
     if include_usage:
         params["includeUsage"] = "true"
@@ -103,11 +103,11 @@ async def find_repositories(
     )
 
 
-async def find_all(client: QuayClient, query: str, *, purpose: str = "inventory") -> Rows[FoundThing]:
-    """The best matches of each kind, at most five. `GET /find/all` (conductSearch, 19.2); scope `repo:read`, or anonymous.
+async def find_all(client: QuayClient, query: str, *, purpose: str = "inventory") -> Rows[FoundObject]:
+    """The best matches of each kind, at most five per kind. `GET /find/all` (conductSearch, 19.2); scope `repo:read`, or anonymous.
     Raises QuayError."""
     params = {"query": query}
-    return await read_list(client, "search.find_all", "/find/all", "results", _thing, params, purpose=purpose)
+    return await read_list(client, "search.find_all", "/find/all", "results", _object, params, purpose=purpose)
 
 
 async def list_entities(
@@ -119,8 +119,8 @@ async def list_entities(
     include_orgs: bool = False,
     purpose: str = "inventory",
 ) -> Rows[Entity]:
-    """Users whose names begin with `prefix`, disabled ones too, at most ten. `namespace`: its robots by their short name as
-    well, and on demand its teams and itself. `GET /entities/{prefix}` (getMatchingEntities, 19.3); anonymous. Raises
+    """Users whose names start with `prefix`, including disabled users, at most ten. `namespace`: also its robots by their
+    short name and, on request, its teams and itself. `GET /entities/{prefix}` (getMatchingEntities, 19.3); anonymous. Raises
     QuayError."""
     params: dict[str, str | int] = {}
     if namespace is not None:

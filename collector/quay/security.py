@@ -1,4 +1,4 @@
-"""Security: what the scanner found in a manifest (`/repository/{repository}/manifest/{digest}/security`). Chapter 20 of the
+"""Security: vulnerabilities that the scanner found in a manifest (`/repository/{repository}/manifest/{digest}/security`). Chapter 20 of the
 API reference.
 """
 
@@ -14,7 +14,7 @@ from quayledger.collector.quay.rows import Rows, read_rows, translated
 
 class Vulnerability(msgspec.Struct, frozen=True, rename="pascal"):
     """A vulnerability of a package. `severity`: Critical | High | Medium | Low | Negligible | Unknown; `fixed_by`: the version,
-    None where there is none; `link`: addresses, with spaces between."""
+    None if there is none; `link`: URLs separated by spaces."""
 
     name: str
     severity: str | None = None
@@ -23,7 +23,7 @@ class Vulnerability(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Feature(msgspec.Struct, frozen=True):
-    """A package in the image, and what is known against it."""
+    """A package in the image and its known vulnerabilities."""
 
     name: str
     version: str | None = None
@@ -31,7 +31,7 @@ class Feature(msgspec.Struct, frozen=True):
 
 
 class ManifestSecurity(msgspec.Struct, frozen=True):
-    """`status`: scanned | queued | failed | unsupported | manifest_layer_too_large; `features` None unless it was scanned."""
+    """`status`: scanned | queued | failed | unsupported | manifest_layer_too_large; `features` is None unless scanned."""
 
     status: str
     features: Rows[Feature] | None = None
@@ -56,29 +56,29 @@ class _Security(msgspec.Struct):
     data: _Data | None = None
 
 
-def _told_feature(wire: _Feature) -> Feature:
+def _feature_from_wire(wire: _Feature) -> Feature:
     found = tuple(
         one if one.fixed_by else msgspec.structs.replace(one, fixed_by=None) for one in wire.vulnerabilities or ()
     )
     return Feature(wire.name, wire.version, found)
 
 
-def _told(wire: _Security) -> ManifestSecurity:
+def _from_wire(wire: _Security) -> ManifestSecurity:
     layer = wire.data.layer if wire.data else None
     if layer is None:
         return ManifestSecurity(wire.status)
     return ManifestSecurity(wire.status, read_rows("Features", layer.features or (), _feature))
 
 
-_feature = translated(_Feature, _told_feature)
-_security = translated(_Security, _told)
+_feature = translated(_Feature, _feature_from_wire)
+_security = translated(_Security, _from_wire)
 
 
 async def get_manifest_security(
     client: QuayClient, repository: str, digest: str, *, purpose: str = "inventory"
 ) -> ManifestSecurity:
     """`GET /repository/{repository}/manifest/{manifestref}/security` (getRepoManifestSecurity, 20.1); scope `repo:read`. Raises
-    QuayError; NotFound; ServerFailure (520) where the scanner does not answer, after a second try at most."""
+    QuayError; NotFound; ServerFailure (520) if the scanner does not answer, after at most one retry."""
     path = f"{paths.repository(repository)}/manifest/{paths.segment(digest)}/security"
     params = {"vulnerabilities": "true"}
     operation = "security.get_manifest_security"

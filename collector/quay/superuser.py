@@ -1,4 +1,4 @@
-"""Superuser: the whole registry's users, organisations, service keys and size (`/superuser/*`). Chapter 21 of the API
+"""Superuser: the whole registry's users, organizations, service keys and size (`/superuser/*`). Chapter 21 of the API
 reference; its quotas are in `quotas`, its builds in `builds`, its app tokens in `app_tokens`, its log in `logs`.
 """
 
@@ -9,14 +9,14 @@ import msgspec
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import REGISTRY_SIZE, QuayClient
 from quayledger.collector.quay.listing import read_list, read_one, read_pages
-from quayledger.collector.quay.paging import PAGE_ROWS
+from quayledger.collector.quay.pagination import PAGE_ROWS
 from quayledger.collector.quay.quotas import Quota, QuotaReport
 from quayledger.collector.quay.rows import Rows, reader, translated
 from quayledger.collector.quay.times import Moment, from_milliseconds
 
 
 class Organization(msgspec.Struct, frozen=True):
-    """An organisation of the registry."""
+    """An organization of the registry."""
 
     name: str
     email: str | None = None
@@ -25,7 +25,7 @@ class Organization(msgspec.Struct, frozen=True):
 
 
 class User(msgspec.Struct, frozen=True):
-    """A user of the registry, disabled ones too; robots are not among them."""
+    """A user of the registry, enabled or disabled; robots are not included."""
 
     username: str
     email: str | None = None
@@ -38,8 +38,8 @@ class User(msgspec.Struct, frozen=True):
 
 
 class ServiceKey(msgspec.Struct, frozen=True):
-    """A key of a service of the registry, without the key. `approval_type`: AUTOMATIC | SUPERUSER | KEY_ROTATION, None where
-    nobody approved it; `created_by`: by which way, `creator`: by whom."""
+    """A service key of the registry, without the key itself. `approval_type`: AUTOMATIC | SUPERUSER | KEY_ROTATION, None if
+    not approved; `created_by`: the method, `creator`: the person."""
 
     kid: str
     service: str | None = None
@@ -55,7 +55,7 @@ class ServiceKey(msgspec.Struct, frozen=True):
 
 
 class RegistrySize(msgspec.Struct, frozen=True):
-    """The size of the whole registry, as it was at `last_ran` (None: never summed up)."""
+    """Size of the whole registry at `last_ran` (None: never calculated)."""
 
     size_bytes: int | None
     last_ran: Moment | None
@@ -96,7 +96,7 @@ class _RegistrySize(msgspec.Struct):
     running: bool | None = None
 
 
-def _told_key(wire: _ServiceKey) -> ServiceKey:
+def _key_from_wire(wire: _ServiceKey) -> ServiceKey:
     approval, metadata = wire.approval or _Approval(), wire.metadata or _Metadata()
     return ServiceKey(
         kid=wire.kid,
@@ -113,18 +113,18 @@ def _told_key(wire: _ServiceKey) -> ServiceKey:
     )
 
 
-def _told_size(wire: _RegistrySize) -> RegistrySize:
+def _size_from_wire(wire: _RegistrySize) -> RegistrySize:
     return RegistrySize(wire.size_bytes, from_milliseconds(wire.last_ran), wire.queued, wire.running)
 
 
 _organization = reader(Organization)
 _user = reader(User)
-_key = translated(_ServiceKey, _told_key)
-_size = translated(_RegistrySize, _told_size)
+_key = translated(_ServiceKey, _key_from_wire)
+_size = translated(_RegistrySize, _size_from_wire)
 
 
 async def list_organizations(client: QuayClient, *, purpose: str = "read") -> Rows[Organization]:
-    """All organisations, deleted ones left out. `GET /superuser/organizations/` (listAllOrganizations, 21.5); scope
+    """All organizations except deleted ones. `GET /superuser/organizations/` (listAllOrganizations, 21.5); scope
     `super:user`. Raises QuayError."""
     operation, path = "superuser.list_organizations", "/superuser/organizations/"
     params = {"limit": PAGE_ROWS}
@@ -132,7 +132,7 @@ async def list_organizations(client: QuayClient, *, purpose: str = "read") -> Ro
 
 
 async def list_users(client: QuayClient, *, disabled: bool = True, purpose: str = "read") -> Rows[User]:
-    """All users; `disabled`: those too that are. `GET /superuser/users/` (listAllUsers, 21.3); scope `super:user`. Raises
+    """All users; `disabled`: include disabled users. `GET /superuser/users/` (listAllUsers, 21.3); scope `super:user`. Raises
     QuayError."""
     params: dict[str, str | int] = {"limit": PAGE_ROWS}
     if not disabled:
@@ -142,8 +142,8 @@ async def list_users(client: QuayClient, *, disabled: bool = True, purpose: str 
 
 
 async def get_user(client: QuayClient, username: str, *, purpose: str = "inventory") -> User:
-    """`GET /superuser/users/{username}` (getInstallUser); scope `super:user`. Raises QuayError; NotFound, for organisations
-    too."""
+    """`GET /superuser/users/{username}` (getInstallUser); scope `super:user`. Raises QuayError; NotFound, also for
+    organizations."""
     path = f"/superuser/users/{paths.segment(username)}"
     return await read_one(client, "superuser.get_user", path, _user, purpose=purpose)
 
@@ -166,8 +166,8 @@ async def get_registry_size(client: QuayClient, *, purpose: str = "inventory") -
 
 
 async def queue_registry_size_calculation(client: QuayClient, *, purpose: str = "inventory") -> bool:
-    """Asks Quay to sum the registry up, which is work for it: True where that was queued (201), False where it already was
-    (202). `POST /superuser/registrysize/` (queueRegistrySizeCalculation, 21.26 as postRegistrySize); scope `super:user`, not
+    """Asks Quay to calculate the size of the registry, which costs it work: True if that was queued (201), False if it
+    already was (202). `POST /superuser/registrysize/` (queueRegistrySizeCalculation, 21.26 as postRegistrySize); scope `super:user`, not
     for read-only superusers. Raises QuayError."""
     operation = "superuser.queue_registry_size_calculation"
     return await client.queue_registry_size_calculation(operation, REGISTRY_SIZE, purpose=purpose)

@@ -1,4 +1,4 @@
-"""Tags: what a repository's tags stand for and stood for (`/repository/{repository}/tag/`). Chapter 22 of the API reference."""
+"""Tags: the tags of a repository and their history (`/repository/{repository}/tag/`). Chapter 22 of the API reference."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import msgspec
 
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.error_replies import UNREADABLE
 from quayledger.collector.quay.listing import read_overlapping
-from quayledger.collector.quay.refusals import UNREADABLE
 from quayledger.collector.quay.rows import Rows, reader
 from quayledger.collector.quay.times import Moment
 
 
 class Tag(msgspec.Struct, frozen=True):
-    """A tag and what it stood for from `start` to `end`: None where it does not end, in the future where it expires.
-    `reversion`: it was set back to that; `size_bytes`: of the layers, None for a list of manifests; `immutable`: None where
-    the registry does not know of that. Two equal ones may be in a list: they were set and replaced within a second."""
+    """A tag and the manifest it pointed to from `start` to `end`: None if it still does, in the future if it expires.
+    `reversion`: the tag was reverted to it; `size_bytes`: of the layers, None for a manifest list; `immutable`: None if the
+    registry does not support it. A list may contain two equal tags: set and replaced within one second."""
 
     name: str
     start: Moment = msgspec.field(name="start_ts")
@@ -41,10 +41,10 @@ async def list_tags(
     filter_tag_name: str | None = None,
     purpose: str = "inventory",
 ) -> Rows[Tag]:
-    """Tags with their past, newest first. `only_active`: those that stand for something now; `specific_tag`: of one name;
+    """Tags with their history, newest first. `only_active`: only current tags; `specific_tag`: of one name;
     `filter_tag_name`: like:PART or eq:NAME. `GET /repository/{repository}/tag/` (listRepoTags, 22.4); scope `repo:read`.
 
-    Raises QuayError; BrokenReply where the pages do not join, however often they are read."""
+    Raises QuayError; BrokenReply if the pages do not join after several reads."""
     params: dict[str, str | int] = {}
     if only_active:
         params["onlyActiveTags"] = "true"
@@ -57,7 +57,7 @@ async def list_tags(
 
 
 def _same(row: msgspec.Raw) -> Hashable:
-    """What stays of a tag when it ends."""
+    """The fields of a tag that do not change when it ends."""
     try:
         tag = _tag(row)
     except UNREADABLE:

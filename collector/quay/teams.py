@@ -1,4 +1,4 @@
-"""Teams: who is in one, and which roles it holds (`/organization/{orgname}/team/{teamname}`). Chapter 23 of the API
+"""Teams: their members and roles (`/organization/{orgname}/team/{teamname}`). Chapter 23 of the API
 reference.
 """
 
@@ -14,8 +14,8 @@ from quayledger.collector.quay.rows import Rows, translated
 
 
 class TeamMember(msgspec.Struct, frozen=True):
-    """A member of a team. `kind`: user | robot | invite; `name`: of an invite the e-mail address; `invited`: not in yet, as a
-    user that Quay knows may be too."""
+    """A member of a team. `kind`: user | robot | invite; `name`: the e-mail address for an invite; `invited`: not
+    a member yet, which may also apply to an existing user."""
 
     name: str
     kind: str
@@ -30,20 +30,20 @@ class _Member(msgspec.Struct):
     invited: bool = False
 
 
-def _told(wire: _Member) -> TeamMember:
+def _from_wire(wire: _Member) -> TeamMember:
     name = wire.name or wire.email
     if not name:
-        raise ValueError("a member without name and e-mail")
+        raise ValueError("a member without name and e-mail address")
     return TeamMember(name, "robot" if wire.is_robot else wire.kind, wire.invited)
 
 
-_member = translated(_Member, _told)
+_member = translated(_Member, _from_wire)
 
 
 async def list_team_members(
     client: QuayClient, organization: str, team: str, *, pending: bool = True, purpose: str = "inventory"
 ) -> Rows[TeamMember]:
-    """Users and robots; `pending`: who is invited too. `GET /organization/{orgname}/team/{teamname}/members`
+    """Users and robots; `pending`: include invitations. `GET /organization/{orgname}/team/{teamname}/members`
     (getOrganizationTeamMembers, 23.4); scope `org:admin` of any member of the team. Raises QuayError; NotFound."""
     params = {"includePending": "true"} if pending else {}
     operation, path = "team.list_team_members", f"{_path(organization, team)}/members"
@@ -54,7 +54,7 @@ async def list_team_permissions(
     client: QuayClient, organization: str, team: str, *, purpose: str = "inventory"
 ) -> Rows[RepositoryRole]:
     """`GET /organization/{orgname}/team/{teamname}/permissions` (getOrganizationTeamPermissions, 23.1); scope `org:admin` of an
-    admin of the organisation. Raises QuayError; Forbidden for members of the team."""
+    admin of the organization. Raises QuayError; Forbidden for members of the team."""
     operation, path = "team.list_team_permissions", f"{_path(organization, team)}/permissions"
     return await read_list(client, operation, path, "permissions", read_repository_role, purpose=purpose)
 

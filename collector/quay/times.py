@@ -1,4 +1,4 @@
-"""Times: the forms that Quay writes them in, and the one that everything behind this client sees: aware UTC."""
+"""Times: reads the forms in which Quay writes times; everything behind this client sees aware UTC."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 else:
 
     class Moment(metaclass=ABCMeta):  # noqa: B024 - only datetimes are of this type
-        """The type of a field that is a datetime; on the wire it may have any form that `instant` reads."""
+        """The type of a datetime field; on the wire it may have any form that `instant` reads."""
 
     Moment.register(datetime)
 
@@ -23,12 +23,12 @@ def moment(text: str) -> datetime:
         parsed = parsedate_to_datetime(text)
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (TypeError, IndexError, OverflowError):
-        raise ValueError(f"{text!r} is no time of RFC 2822") from None
+        raise ValueError(f"{text!r} is not a time in RFC 2822 format") from None
 
 
 def instant(value: object) -> datetime:
     """RFC 2822 (lists, service keys), ISO 8601 (mirrors; without a zone it is UTC) or seconds since 1970 (tags, repositories)
-    as aware UTC. Raises ValueError, which tells nothing of the value."""
+    as aware UTC. Raises ValueError, without the value in its text."""
     try:
         if isinstance(value, str):
             return _iso(value) if value[4:5] == "-" else moment(value)
@@ -36,7 +36,7 @@ def instant(value: object) -> datetime:
             return datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):
         pass
-    raise ValueError("it is no time in a form of Quay's")
+    raise ValueError("not a time in any of Quay's formats")
 
 
 def from_milliseconds(value: float | None) -> datetime | None:

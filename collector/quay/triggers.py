@@ -1,4 +1,4 @@
-"""Triggers: which source code starts builds (`/repository/{repository}/trigger/`). Chapter 24 of the API reference."""
+"""Triggers: source code changes that start builds (`/repository/{repository}/trigger/`). Chapter 24 of the API reference."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from quayledger.collector.quay.rows import Rows, translated
 
 class Trigger(msgspec.Struct, frozen=True):
     """A build trigger without its credentials. `service`: github | gitlab | bitbucket | custom-git; `is_active`: the source is
-    connected, `enabled`: it may start builds; `disabled_reason`: user_toggled | … ; `context` and `dockerfile_path`: None for
-    who may not administer the repository."""
+    connected; `enabled`: it may start builds; `disabled_reason`: user_toggled | … ; `context` and `dockerfile_path`: None
+    unless the user may administer the repository."""
 
     id: str
     service: str | None = None
@@ -43,7 +43,7 @@ class _Trigger(msgspec.Struct):
     config: _Config | None = None
 
 
-def _told(wire: _Trigger) -> Trigger:
+def _from_wire(wire: _Trigger) -> Trigger:
     config = wire.config or _Config()
     return Trigger(
         id=wire.id,
@@ -58,18 +58,18 @@ def _told(wire: _Trigger) -> Trigger:
     )
 
 
-_trigger = translated(_Trigger, _told)
+_trigger = translated(_Trigger, _from_wire)
 
 
 async def list_triggers(client: QuayClient, repository: str, *, purpose: str = "inventory") -> Rows[Trigger]:
-    """`GET /repository/{repository}/trigger/` (listBuildTriggers, 24.7); scope `repo:admin`. Quay answers with a webhook's token
-    too, which is cut out before anything reads the answer. Raises QuayError."""
+    """`GET /repository/{repository}/trigger/` (listBuildTriggers, 24.7); scope `repo:admin`. The reply contains the token
+    of a webhook, which is redacted before anything reads it. Raises QuayError."""
     path = f"{paths.repository(repository)}/trigger/"
     return await read_list(client, "trigger.list_triggers", path, "triggers", _trigger, purpose=purpose)
 
 
 async def get_trigger(client: QuayClient, repository: str, uuid: str, *, purpose: str = "inventory") -> Trigger:
-    """`GET /repository/{repository}/trigger/{trigger_uuid}` (getBuildTrigger, 24.4); scope `repo:admin`. The token is cut out as
+    """`GET /repository/{repository}/trigger/{trigger_uuid}` (getBuildTrigger, 24.4); scope `repo:admin`. The token is redacted as
     in the list. Raises QuayError; NotFound."""
     return await read_one(client, "trigger.get_trigger", _path(repository, uuid), _trigger, purpose=purpose)
 
@@ -77,7 +77,7 @@ async def get_trigger(client: QuayClient, repository: str, uuid: str, *, purpose
 async def list_trigger_builds(
     client: QuayClient, repository: str, uuid: str, *, limit: int = 100, purpose: str = "inventory"
 ) -> Rows[Build]:
-    """The newest builds that a trigger started, newest first; where `limit` of them come there may be more. `GET
+    """The newest builds started by a trigger, newest first; if `limit` builds come there may be more. `GET
     /repository/{repository}/trigger/{trigger_uuid}/builds` (listTriggerRecentBuilds, 24.2); scope `repo:admin`. Raises
     QuayError."""
     operation, path = "trigger.list_trigger_builds", f"{_path(repository, uuid)}/builds"

@@ -1,4 +1,4 @@
-"""Users: who the token's own user is (`/user/`), what it starred, and whether a user exists. Chapter 25 of the API reference."""
+"""Users: the token's user (`/user/`), its starred repositories, and whether a user exists. Chapter 25 of the API reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quayledger.collector.quay.rows import Rows, read_rows, reader, translated
 
 
 class Membership(msgspec.Struct, frozen=True):
-    """An organisation that the user belongs to."""
+    """An organization of the user."""
 
     name: str
     is_org_admin: bool | None = None
@@ -20,7 +20,7 @@ class Membership(msgspec.Struct, frozen=True):
 
 
 class User(msgspec.Struct, frozen=True):
-    """The token's own user, and the organisations that it belongs to. With the scope `user:read` alone, the rest is None."""
+    """The token's user and its organizations. With only the scope `user:read` the other fields are None."""
 
     username: str
     organizations: Rows[Membership] = Rows()
@@ -33,14 +33,14 @@ class User(msgspec.Struct, frozen=True):
 
 
 class UserInformation(msgspec.Struct, frozen=True):
-    """What anybody may know of a user: that there is one; `super_user`: told to superusers only."""
+    """Public information about a user: that it exists; `super_user`: visible to superusers only."""
 
     username: str
     super_user: bool | None = None
 
 
 class StarredRepository(msgspec.Struct, frozen=True):
-    """A repository that the own user starred."""
+    """A repository starred by the token's user."""
 
     namespace: str
     name: str
@@ -62,7 +62,7 @@ class _User(msgspec.Struct):
 _membership = reader(Membership)
 
 
-def _told(wire: _User) -> User:
+def _from_wire(wire: _User) -> User:
     return User(
         username=wire.username,
         organizations=read_rows("organizations", wire.organizations, _membership),
@@ -75,7 +75,7 @@ def _told(wire: _User) -> User:
     )
 
 
-_user = translated(_User, _told)
+_user = translated(_User, _from_wire)
 _information = reader(UserInformation)
 _starred = reader(StarredRepository)
 
@@ -87,8 +87,8 @@ async def get_logged_in_user(client: QuayClient, *, purpose: str = "probe") -> U
 
 
 async def get_user_information(client: QuayClient, username: str, *, purpose: str = "inventory") -> UserInformation:
-    """`GET /users/{username}` (getUserInformation, 25.5); anonymous. Disabled users are told as others. Raises QuayError;
-    NotFound, for organisations and robots too."""
+    """`GET /users/{username}` (getUserInformation, 25.5); anonymous. Disabled users are included. Raises QuayError;
+    NotFound, also for organizations and robots."""
     path = f"/users/{paths.segment(username)}"
     return await read_one(client, "user.get_user_information", path, _information, purpose=purpose)
 

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
 from quayledger.collector.quay import errors, logs
-from quayledger.collector.quay.budget import BURST_S, Budget
 from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.rate_limit import BURST_S, RateLimit
 from quayledger.collector.quay.scopes import Scope, overlapping
 from quayledger.settings import SettingsError, SourceSettings
 from tests.quay.wire import TOKEN, Clock, client, recording, replay
@@ -161,7 +161,7 @@ async def test_a_slash_is_followed_and_nothing_else_gets_the_token() -> None:
 )
 async def test_what_is_no_quay_is_said(answer: httpx.Response) -> None:
     async with client(lambda _: answer, retries=0) as quay:
-        with pytest.raises(errors.NotAQuay, match="Check the address"):
+        with pytest.raises(errors.NotAQuay, match="(?i)check the address"):
             await one_page(quay)
 
 
@@ -190,7 +190,7 @@ def test_scopes_are_read_back_and_overlaps_found() -> None:
 
 def test_a_budget_keeps_its_average_and_saves_up_only_a_little() -> None:
     clock = Clock()
-    budget = Budget(2.0, clock)
+    budget = RateLimit(2.0, clock)
     began = clock.now
     for _ in range(200):
         clock.now += budget.reserve()
@@ -204,15 +204,15 @@ def test_a_budget_keeps_its_average_and_saves_up_only_a_little() -> None:
 
 def test_a_budget_gives_way_and_comes_back() -> None:
     clock = Clock()
-    budget = Budget(8.0, clock)
+    budget = RateLimit(8.0, clock)
     for _ in range(10):
-        budget.bad()
+        budget.back_off()
     assert budget.rate == 0.5
     for _ in range(30):
-        budget.good(0.2)
+        budget.succeeded(0.2)
     assert budget.rate == 8.0
     for _ in range(40):
-        budget.good(2.0)
+        budget.succeeded(2.0)
     assert budget.rate < 8.0
 
 
@@ -289,5 +289,5 @@ def test_a_ca_file_that_is_none_is_said(tmp_path: Path) -> None:
 
 async def test_nobody_listening_is_unreachable() -> None:
     async with QuayClient("main", source("http://127.0.0.1:9")) as quay:
-        with pytest.raises(errors.Unreachable, match="Check the address"):
+        with pytest.raises(errors.Unreachable, match="(?i)check the address"):
             await one_page(quay)

@@ -15,8 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 from quayledger.collector.quay import errors, logs, organizations, superuser
-from quayledger.collector.quay.budget import Budget
 from quayledger.collector.quay.client import QuayClient, moment
+from quayledger.collector.quay.rate_limit import RateLimit
 from quayledger.collector.quay.redaction import MARK, may_hold_secrets, redact
 from quayledger.collector.quay.scopes import Scope
 from quayledger.settings import SettingsError, SourceSettings
@@ -130,7 +130,7 @@ async def test_only_a_500_is_taken_for_the_answer_to_a_performer(status: int, as
     async with client(lambda _: answers.pop(0)) as quay:
         with pytest.raises(errors.QuayError):
             await one_page(quay, Scope("organization", "acme"), performer="alice")
-    assert (quay.meter.requests, quay.budget.rate) == (asked, rate)
+    assert (quay.meter.requests, quay.rate_limit.rate) == (asked, rate)
 
 
 async def test_json_of_another_shape_that_is_also_cut_is_asked_for_again() -> None:
@@ -157,7 +157,7 @@ async def test_a_redirect_keeps_the_dates_and_the_default_port_is_the_same_host(
 async def test_a_page_that_comes_again_ends_the_list() -> None:
     page = recording("057_superuser_organizations_limit2")
     async with client(lambda _: replay(page)) as quay:
-        with pytest.raises(errors.BrokenReply, match="came before"):
+        with pytest.raises(errors.BrokenReply, match="repeats an earlier page"):
             await superuser.list_organizations(quay)
 
 
@@ -196,7 +196,7 @@ async def test_one_failure_slows_the_source_even_where_nothing_is_asked_again() 
     async with client(lambda _: httpx.Response(503), retries=0) as quay:
         with pytest.raises(errors.ServerFailure):
             await one_page(quay)
-        assert quay.budget.rate == 50
+        assert quay.rate_limit.rate == 50
 
 
 async def test_retry_after_of_a_server_at_work_is_kept_too() -> None:
@@ -209,7 +209,7 @@ async def test_retry_after_of_a_server_at_work_is_kept_too() -> None:
 
 def test_a_pause_saves_nothing_up() -> None:
     clock = Clock()
-    budget = Budget(2.0, clock)
+    budget = RateLimit(2.0, clock)
     while budget.reserve() == 0:
         pass
     budget.pause(60)
@@ -220,15 +220,15 @@ def test_a_pause_saves_nothing_up() -> None:
 
 def test_a_server_that_stays_slow_is_not_pushed_again_at_once() -> None:
     clock = Clock()
-    budget = Budget(8.0, clock)
+    budget = RateLimit(8.0, clock)
     for _ in range(40):
-        budget.good(0.2)
+        budget.succeeded(0.2)
     for _ in range(45):
-        budget.good(2.0)
+        budget.succeeded(2.0)
     held = budget.rate
     assert held <= 4.0
     for _ in range(10):
-        budget.good(2.0)
+        budget.succeeded(2.0)
     assert budget.rate <= held
 
 

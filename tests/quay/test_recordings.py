@@ -76,7 +76,7 @@ async def test_every_recorded_count_is_read_whole(name: str) -> None:
         ("130_err_insufficient_scope", errors.Forbidden, "Unauthorized"),
         ("132_err_unknown_org", errors.BadRequest, "Invalid namespace requested: nosuch"),
         ("135_err_unknown_repo", errors.NotFound, "Not Found"),
-        ("136_err_unknown_performer", errors.ServerFailure, "a page of text/html"),
+        ("136_err_unknown_performer", errors.ServerFailure, "a page of type text/html"),
         ("138_err_start_gt_end", errors.BadRequest, "could not understand"),
         ("140_iso_dates_silently_ignored", errors.WrongWindow, "asked for 2026-11-18"),
         ("142_err_range_too_long_agg_superuser_500", errors.ServerFailure, "text/html"),

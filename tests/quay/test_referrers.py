@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from quayledger.collector.quay import errors, referrers
 from quayledger.collector.quay.client import QuayClient
-from quayledger.collector.quay.registry import KEPT_S, MOST_KEPT, RegistryTokens
+from quayledger.collector.quay.registry_tokens import KEPT_S, MOST_KEPT, RegistryTokens
 from quayledger.settings import SourceSettings
 from tests.quay.wire import TOKEN, Clock, client, recording, replay
 
@@ -96,7 +96,7 @@ AUTH_REFUSALS: list[tuple[int, dict[str, Any], type[errors.QuayError]]] = [
     (400, {"errors": [{"code": "NAME_INVALID", "message": "Invalid repository name"}]}, errors.NotFound),
     (200, {"token": ""}, errors.BrokenReply),
     (200, {"token": "two words"}, errors.BrokenReply),
-    (200, {"access": REGISTRY_TOKEN}, errors.NotAQuay),
+    (200, {"access": REGISTRY_TOKEN}, errors.UnexpectedReply),
 ]
 
 
@@ -159,8 +159,8 @@ def test_no_more_tokens_are_kept_than_may_be() -> None:
     for number in range(MOST_KEPT + 10):
         kept.keep(f"acme/{number}", SecretStr(f"t{number}"))
     assert len(kept.tokens()) == MOST_KEPT
-    assert (kept.held("acme/9"), kept.held("acme/10")) == (None, SecretStr("t10"))
+    assert (kept.get("acme/9"), kept.get("acme/10")) == (None, SecretStr("t10"))
     kept.drop("acme/10")
-    assert kept.held("acme/10") is None
+    assert kept.get("acme/10") is None
     clock.now += KEPT_S
-    assert kept.held("acme/11") is None
+    assert kept.get("acme/11") is None

@@ -1,7 +1,7 @@
-"""The budget: how many requests a source is asked for, and how that gives way when the server is in trouble. No I/O.
+"""The rate limit of a source: a token bucket with backoff. No I/O.
 
-A token bucket per source. The rate is halved when the server throttles, fails or becomes much slower than it was at its
-best, and grows back step by step with every good reply.
+The rate is halved when the server throttles, fails or becomes much slower than it was at its best, and grows back step by
+step with every successful reply.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-BURST_S = 5.0  # an idle budget saves up this many seconds of requests, so that a quiet run need not wait
+BURST_S = 5.0  # unused seconds that may be saved up, so that a short run need not wait
 _FLOOR = 1 / 16
 _RECOVER = 1 / 20
 _SLOW = 3.0
@@ -19,9 +19,8 @@ _WINDOW = 20
 _DRIFT = 1.01
 
 
-class Budget:
-    """Requests per second on average, for all chains of one source together, in whichever thread they run. Times come from
-    `clock`, in seconds."""
+class RateLimit:
+    """Average requests per second for everything that reads one source, in any thread. `clock` gives seconds."""
 
     def __init__(self, requests_per_second: float, clock: Callable[[], float]) -> None:
         self._lock = threading.RLock()
@@ -37,30 +36,30 @@ class Budget:
 
     @property
     def rate(self) -> float:
-        """Requests a second that are allowed now."""
+        """Requests per second allowed now."""
         return self._rate
 
     def reserve(self) -> float:
-        """Takes one request from the budget; how many seconds to wait before it may be sent."""
+        """Reserves one request; returns the seconds to wait before sending it."""
         with self._lock:
             now = self._clock()
             self._saved = min(self._capacity, self._saved + max(0.0, now - self._seen) * self._rate) - 1
             self._seen = max(self._seen, now)
-            # Saving goes on from `_seen`, which lies ahead while a pause lasts.
+            # `_seen` lies in the future during a pause; saving resumes from there.
             return max(0.0, self._seen - now) + max(0.0, -self._saved / self._rate)
 
     def paused(self) -> float:
-        """Seconds until the pause that a server asked for is over; 0 where there is none."""
+        """Seconds left of a pause that the server asked for; 0 if there is none."""
         return max(0.0, self._pause_until - self._clock())
 
     def pause(self, seconds: float) -> None:
-        """Nobody asks this source anything for so long."""
+        """Sends nothing to this source for so long (Retry-After)."""
         with self._lock:
             self._pause_until = max(self._pause_until, self._clock() + seconds)
-            self._seen = max(self._seen, self._pause_until)  # a pause saves nothing up: no burst after it
+            self._seen = max(self._seen, self._pause_until)  # nothing is saved up during a pause: no burst after it
 
-    def good(self, seconds: float) -> None:
-        """A reply came after `seconds`."""
+    def succeeded(self, seconds: float) -> None:
+        """A request succeeded after `seconds`."""
         with self._lock:
             self._recent.append(seconds)
             self._since_cut += 1
@@ -68,16 +67,16 @@ class Budget:
             if len(self._recent) < _WINDOW:
                 slow = False
             else:
-                # What counts as the best drifts upward, so that a server that is slower for good gets its rate back.
+                # The best latency drifts upward, so that a server that stays slower gets its rate back.
                 self._best = usual if self._best is None else min(self._best * _DRIFT, usual)
                 slow = usual > max(_SLOW * self._best, _SLOW_FROM_S)
             if not slow:
                 self._rate = min(self._full, self._rate + self._full * _RECOVER)
             elif self._since_cut >= _WINDOW:
-                self.bad()
+                self.back_off()
 
-    def bad(self) -> None:
-        """The server throttled, failed or became slow: half the rate from now on, down to a sixteenth."""
+    def back_off(self) -> None:
+        """The server throttled, failed or became slow: halves the rate, down to a sixteenth."""
         with self._lock:
             self._rate = max(self._full * _FLOOR, self._rate / 2)
             self._saved = min(self._saved, 1.0)

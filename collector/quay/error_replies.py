@@ -1,4 +1,4 @@
-"""Refusals: what a reply that is no 200 says, and which member of the error family it becomes. No I/O."""
+"""Error replies: which error class a reply stands for, and its explanation. No I/O."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class _Error(msgspec.Struct):
     errors: Any = None
 
 
-def kind_of(response: httpx.Response) -> type[QuayError]:
-    """The class of error that a reply other than the good ones stands for."""
+def error_class(response: httpx.Response) -> type[QuayError]:
+    """The error class for an unsuccessful reply."""
     status = response.status_code
     if status != 429 and status >= 500:
         return ServerFailure
@@ -51,18 +51,18 @@ def kind_of(response: httpx.Response) -> type[QuayError]:
     return _KINDS.get(status, BadRequest)
 
 
-def said(response: httpx.Response) -> str:
-    """What the API itself says of the error: its detail, with its type; an HTML page is only named."""
+def explanation(response: httpx.Response) -> str:
+    """The API's own explanation of the error: its detail and type. An HTML page is only named."""
     kind = response.headers.get("content-type", "no content type").partition(";")[0]
     if "json" not in kind:
         page = _page(kind, response)
-        return f"it answers with {page}" if kind_of(response) in (NotAQuay, NotOffered) else page
+        return f"it answers with {page}" if error_class(response) in (NotAQuay, NotOffered) else page
     try:
         error = msgspec.json.decode(response.content, type=_Error)
     except UNREADABLE:
-        return "JSON that is no error of Quay's"
+        return "JSON that is not one of Quay's error messages"
     if isinstance(error.errors, list) and error.errors:
-        return _registry_said(error.errors[0])
+        return _registry_explanation(error.errors[0])
     told = error.detail or error.error_message or error.message or error.error
     if isinstance(told, dict):
         told = "; ".join(f"{key}: {text}" for key, text in told.items())
@@ -70,7 +70,7 @@ def said(response: httpx.Response) -> str:
 
 
 def retry_after(response: httpx.Response) -> float:
-    """Seconds that the server asks to be left alone for; 1 where it does not say."""
+    """Seconds to wait before the next request, from Retry-After; 1 if the header is missing."""
     text = response.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), _LONGEST_PAUSE_S)
@@ -83,17 +83,17 @@ def retry_after(response: httpx.Response) -> float:
 
 
 def served_at(response: httpx.Response) -> datetime | None:
-    """The server's clock, aware UTC; None where it gave none."""
+    """The server's clock from its Date header, aware UTC; None if missing."""
     try:
         return moment(response.headers["date"])
     except (KeyError, ValueError):
         return None
 
 
-def _registry_said(error: Any) -> str:
-    """The registry's form: a list of `{code, message, detail}`."""
+def _registry_explanation(error: Any) -> str:
+    """The registry's error format: a list of `{code, message, detail}`."""
     if not isinstance(error, dict):
-        return "JSON that is no error of Quay's"
+        return "JSON that is not one of Quay's error messages"
     return _typed(str(error.get("message") or "")[:200], error.get("code"))
 
 
@@ -105,4 +105,4 @@ def _typed(told: Any, kind: Any) -> str:
 def _page(kind: str, response: httpx.Response) -> str:
     title = _TITLE.search(response.content[:4096])
     named = " ".join(title[1].decode("utf-8", "replace").split()) if title else ""
-    return f"a page of {kind}" + (f", titled {named[:80]!r}" if named else "")
+    return f"a page of type {kind}" + (f", titled {named[:80]!r}" if named else "")

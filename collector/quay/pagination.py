@@ -1,6 +1,6 @@
-"""Paging: reads a list to its end, page by page, and notices a server that gives the same page again and again.
+"""Paging: reads a list to its end, page by page, and notices a server that repeats a page.
 
-Pure but for `ask`, which gives the page for the parameters that choose one.
+Pure except for `ask`, which fetches a page.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 
 from quayledger.collector.quay.errors import BrokenReply
 
-PAGE_ROWS = 100  # the most that one call gives where `limit` is obeyed
+PAGE_ROWS = 100  # the largest `limit` that Quay accepts
 _MOST_PAGES = 20_000
 _MOST_ROWS = 2_000_000
 _MOST_EMPTY = 50
@@ -20,8 +20,8 @@ _READINGS = 3
 
 
 class Marks(msgspec.Struct, frozen=True):
-    """What a page says of itself and of more to come, in either style; `next_page` is opaque, and an unknown or expired one
-    is answered with the first page, without a word."""
+    """How a page refers to the next, in either style. `next_page` is opaque; Quay answers an unknown or expired one with the
+    first page, without an error."""
 
     next_page: str | None = None
     page: int | None = None
@@ -29,7 +29,7 @@ class Marks(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page: its rows, undecoded, and its marks."""
+    """One page: its rows, not decoded, and its marks."""
 
     rows: tuple[msgspec.Raw, ...]
     marks: Marks
@@ -41,8 +41,8 @@ decode_marks = msgspec.json.Decoder(Marks).decode
 
 
 async def read_all(source_id: str, operation: str, ask: Ask) -> list[msgspec.Raw]:
-    """All rows of a list that goes on by `next_page`. Raises QuayError; BrokenReply where a page comes a second time, or
-    where they do not end."""
+    """All rows of a list paginated by `next_page`. Raises QuayError; BrokenReply if a page repeats or the pages do not
+    end."""
     rows: list[msgspec.Raw] = []
     seen: set[tuple[bytes, ...]] = set()
     empty, params = 0, dict[str, str | int]()
@@ -50,7 +50,7 @@ async def read_all(source_id: str, operation: str, ask: Ask) -> list[msgspec.Raw
         page = await ask(params)
         content = tuple(bytes(row) for row in page.rows)
         if content in seen:
-            raise BrokenReply(source_id, operation, f"page {len(seen) + 1} is one that came before", status=200)
+            raise BrokenReply(source_id, operation, f"page {len(seen) + 1} repeats an earlier page", status=200)
         if content:
             seen.add(content)
         empty = 0 if content else empty + 1
@@ -58,13 +58,12 @@ async def read_all(source_id: str, operation: str, ask: Ask) -> list[msgspec.Raw
         if not page.marks.next_page:
             return rows
         params = {"next_page": page.marks.next_page}
-    raise BrokenReply(source_id, operation, f"the pages do not end, {len(rows):,} rows came", status=200)
+    raise BrokenReply(source_id, operation, f"the pages do not end ({len(rows):,} rows so far)", status=200)
 
 
 async def read_numbered(source_id: str, operation: str, ask: Ask, most_pages: int) -> list[msgspec.Raw]:
-    """All rows of a list that goes on by `page`, at most `most_pages` of them; rows that come again are taken once. Quay
-    answers for its last page where it is asked for one beyond. Raises QuayError; BrokenReply where a page brings nothing
-    new and calls itself another."""
+    """All rows of a list paginated by `page`, at most `most_pages` pages; repeated rows are taken once. Beyond its last
+    page Quay returns the last page again. Raises QuayError; BrokenReply if a page repeats under another number."""
     rows: dict[bytes, msgspec.Raw] = {}
     for number in range(1, most_pages + 1):
         page = await ask({"page": number})
@@ -75,25 +74,25 @@ async def read_numbered(source_id: str, operation: str, ask: Ask, most_pages: in
         if not page.marks.has_additional:
             break
         if len(rows) == before:
-            raise BrokenReply(source_id, operation, f"page {number} is one that came before", status=200)
+            raise BrokenReply(source_id, operation, f"page {number} repeats an earlier page", status=200)
     return list(rows.values())
 
 
 async def read_overlapping(source_id: str, operation: str, ask: Ask, same: Same) -> list[msgspec.Raw]:
-    """All rows of a list that goes on by `page` and obeys `limit`, newest first, while rows come and go; `same` gives what
-    tells a row from others.
+    """All rows of a list paginated by `page` and `limit`, newest first, while rows are added and removed; `same` identifies
+    a row.
 
-    Every page after the first has a size with which it begins at the last row that is known, or before: where a known row
-    is met, nothing was passed over, and what follows it is new. Where none is, rows went, and an earlier page is asked for.
-    Raises QuayError; BrokenReply where the pages bring nothing new, though there is to be more."""
+    Each page after the first is chosen (by its size) to start at or before the last known row. If it contains a known row,
+    none was skipped and the rows after it are new. If not, rows were removed, and an earlier page is read.
+    Raises QuayError; BrokenReply if the pages bring nothing new although there should be more."""
     for _ in range(_READINGS):
         if (rows := await _read_once(ask, same)) is not None:
             return rows
-    raise BrokenReply(source_id, operation, "its pages do not join, or come again: rows may be missing", status=200)
+    raise BrokenReply(source_id, operation, "its pages do not join or repeat: rows may be missing", status=200)
 
 
 async def _read_once(ask: Ask, same: Same) -> list[msgspec.Raw] | None:
-    """None where the pages do not join. `reach`: where the server's list, as it is now, goes on after what is known."""
+    """None if the pages do not join. `reach`: the position in the server's current list after the known rows."""
     rows: list[msgspec.Raw] = []
     reach, stuck, most = 0, 0, PAGE_ROWS
     while stuck < _MOST_STUCK and len(rows) < _MOST_ROWS:
@@ -115,8 +114,8 @@ async def _read_once(ask: Ask, same: Same) -> list[msgspec.Raw] | None:
 
 
 def _window(reach: int, most: int) -> tuple[int, int]:
-    """The number and the size of the page that begins at the row before `reach`, or earlier, and brings the most rows after
-    it: at least six of ten where pages of a hundred rows are given."""
+    """Number and size of the page that starts at or before the row preceding `reach` and brings the most rows after it: at
+    least six of ten with pages of a hundred rows."""
     if reach < 2:
         return 1, most
     last = reach - 1
@@ -125,8 +124,8 @@ def _window(reach: int, most: int) -> tuple[int, int]:
 
 
 def _met(known: Sequence[msgspec.Raw], page: Sequence[msgspec.Raw], same: Same, expected: int) -> tuple[int, int]:
-    """How many rows of a page are over with the last known row that is met there, 0 where none is; and how many known ones come
-    after that one. Of equal rows it is the one nearest to where it was expected."""
+    """How many rows of a page end with the last known row found there (0 if none), and how many known rows follow that one.
+    Among equal rows the one nearest to the expected position counts."""
     names = [same(row) for row in page]
     for behind, row in enumerate(reversed(known[-2 * PAGE_ROWS :])):
         name = same(row)

@@ -1,4 +1,4 @@
-"""Connecting: what a source's connection is made of: certificates, proxy, and the headers that carry a token."""
+"""The connection to a source: certificates, proxy, and the headers that carry a token."""
 
 from __future__ import annotations
 
@@ -11,54 +11,54 @@ from pydantic import SecretStr
 
 from quayledger.settings import SettingsError, SourceSettings
 
-REGISTRY_USER = "$oauthtoken"  # who an API token is, where the registry asks for a user and a password
+REGISTRY_USER = "$oauthtoken"  # the user name under which Quay accepts an API token as a password
 
 
 class Bearer(httpx.Auth):
-    """Puts a token on a request at the last moment, so that no other value holds it in clear."""
+    """Adds a token to a request at the last moment, so that no other value holds it in clear."""
 
     def __init__(self, token: SecretStr) -> None:
         self._token = token
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """The request with the token."""
+        """Yields the request with the token."""
         request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         yield request
 
 
 class Basic(httpx.Auth):
-    """The same for an API token as the password of `$oauthtoken`."""
+    """Basic authentication with an API token as the password of `$oauthtoken`."""
 
     def __init__(self, token: SecretStr) -> None:
         self._credentials = credentials(token)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """The request with user and password."""
+        """Yields the request with user and password."""
         request.headers["Authorization"] = f"Basic {self._credentials.get_secret_value()}"
         yield request
 
 
 def credentials(token: SecretStr) -> SecretStr:
-    """User and password in the form that a header of basic authentication holds."""
+    """User and password, encoded for the header of basic authentication."""
     return SecretStr(base64.b64encode(f"{REGISTRY_USER}:{token.get_secret_value()}".encode()).decode())
 
 
 def can_be_sent(token: str) -> bool:
-    """Whether a header can carry it: what cannot would be told in clear by the error of the library below."""
+    """Whether an HTTP header can hold the token: otherwise the HTTP library's error would show it in clear."""
     return bool(token) and token.isascii() and token.isprintable() and " " not in token
 
 
 def usable(token: SecretStr, source: SourceSettings) -> SecretStr:
-    """The token of the settings. Raises SettingsError where no header can carry it."""
+    """The token of the settings. Raises SettingsError if an HTTP header cannot hold it."""
     if can_be_sent(token.get_secret_value()):
         return token
     raise SettingsError(
-        f"the token of {source.url} holds a space, a line break or a character that no token has: set it anew"
+        f"the token for {source.url} contains a space, a line break or another character that no token has. Set it again"
     )
 
 
 def connection(source: SourceSettings, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
-    """What speaks to a source. Raises SettingsError where the CA file or the proxy cannot be used."""
+    """The HTTP client for a source. Raises SettingsError if the CA file or the proxy cannot be used."""
     trusted = trust(source)
     try:
         return httpx.AsyncClient(
@@ -78,7 +78,7 @@ def connection(source: SourceSettings, transport: httpx.AsyncBaseTransport | Non
 
 
 def trust(source: SourceSettings) -> ssl.SSLContext | bool:
-    """What certificates a connection on a source's behalf accepts. Raises SettingsError."""
+    """The certificates that connections for a source accept. Raises SettingsError."""
     if not source.verify_tls:
         return False
     if source.ca_file is None:
@@ -87,12 +87,12 @@ def trust(source: SourceSettings) -> ssl.SSLContext | bool:
         return ssl.create_default_context(cafile=str(source.ca_file))
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(
-            f"ca_file {source.ca_file} of {source.url} cannot be used ({error}): name a PEM file with certificates"
+            f"ca_file {source.ca_file} for {source.url} cannot be used ({error}). It must be a PEM file with certificates"
         ) from None
 
 
 def is_tls(error: BaseException | None) -> bool:
-    """Whether TLS was spoken and refused; a connection that just ends is none of its faults."""
+    """Whether the TLS handshake failed; a connection that merely ends is not a TLS failure."""
     while error is not None:
         if "EOF" in str(error):
             return False

@@ -1,6 +1,6 @@
-"""The registry beside the API (`/v2`): it wants a token of its own, which is kept in memory for some minutes and told to nobody.
+"""Tokens for the registry (`/v2`), which does not accept API tokens: cached in memory for some minutes.
 
-No I/O: the client exchanges the token, this module keeps it and says what the registry's refusals mean.
+No I/O: the client exchanges the token, this module caches it and translates the registry's errors.
 """
 
 from __future__ import annotations
@@ -17,43 +17,43 @@ MOST_KEPT = 256
 _ABSENT = ("MANIFEST_INVALID", "MANIFEST_UNKNOWN", "NAME_INVALID", "NAME_UNKNOWN")
 
 
-class Exchanged(msgspec.Struct):
-    """What `/v2/auth` answers."""
+class TokenReply(msgspec.Struct):
+    """The reply of `/v2/auth`."""
 
     token: str
 
 
 class RegistryTokens:
-    """One token for each repository, so that many questions about one cost one exchange. Times come from `clock`."""
+    """A cache of one token per repository, so that many reads of one need one exchange. `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._kept: dict[str, tuple[SecretStr, float]] = {}
 
-    def held(self, repository: str) -> SecretStr | None:
-        """A token that is young enough; None where there is none."""
+    def get(self, repository: str) -> SecretStr | None:
+        """The cached token if it is fresh enough, else None."""
         token, until = self._kept.get(repository, (None, 0.0))
         return token if self._clock() < until else None
 
     def keep(self, repository: str, token: SecretStr) -> None:
-        """Keeps a token that was just given; the oldest goes where there are too many."""
+        """Caches a new token; the oldest is dropped if there are too many."""
         self._kept.pop(repository, None)
         while len(self._kept) >= MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         self._kept[repository] = (token, self._clock() + KEPT_S)
 
     def drop(self, repository: str) -> None:
-        """Forgets the token of a repository."""
+        """Drops the token of a repository."""
         self._kept.pop(repository, None)
 
     def tokens(self) -> list[SecretStr]:
-        """All that are kept, to look for them in text that must not hold them."""
+        """All cached tokens, to keep them out of error texts."""
         return [token for token, _ in self._kept.values()]
 
 
-def meaning(error: QuayError) -> QuayError:
-    """A refusal of the registry's in the terms of the API: a manifest or name that it does not know is NotFound (it says
-    400), a repository that the user may not pull is Forbidden (it says 401). What concerns the token stays as it is."""
+def translate_error(error: QuayError) -> QuayError:
+    """The registry's error in the API's terms: NotFound for an unknown manifest or name (the registry answers 400),
+    Forbidden for a repository that the user may not pull (401). Errors about the token itself stay as they are."""
     kind: type[QuayError] | None = None
     if error.says.endswith(tuple(f"[{code}]" for code in _ABSENT)):
         kind = NotFound
