@@ -125,7 +125,11 @@ async def sync(
     runs.close_interrupted(ledger, now())
     run_id = runs.start_run(ledger, "sync", command, now())
     works = [
-        _Work(SourceRun(ledger, settings, key, source, client_of(key, source, rate_limits), run_id, now), report, callbacks)
+        _Work(
+            SourceRun(ledger, settings, key, source, client_of(key, source, rate_limits), run_id, now),
+            report,
+            callbacks,
+        )
         for key, source in chosen
     ]
     outcomes: tuple[SourceOutcome, ...] = ()

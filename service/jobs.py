@@ -43,7 +43,14 @@ async def sync_and_publish(
         with contextlib.ExitStack() as stack:
             registry = callbacks or stack.enter_context(callback_server.open_callbacks(settings))
             return await sync(
-                ledger, settings, request, command=command, now=now, report=report, callbacks=registry, rate_limits=rate_limits
+                ledger,
+                settings,
+                request,
+                command=command,
+                now=now,
+                report=report,
+                callbacks=registry,
+                rate_limits=rate_limits,
             )
     finally:
         if not (often and publish.is_soon(ledger)):
@@ -62,7 +69,9 @@ async def inventory_and_publish(
 ) -> tuple[InventoryOutcome, ...]:
     """Reads what is due of the registry, then gives readers a new copy, whatever ended the reading."""
     try:
-        return await take_inventory(ledger, settings, request, command=command, now=now, report=report, rate_limits=rate_limits)
+        return await take_inventory(
+            ledger, settings, request, command=command, now=now, report=report, rate_limits=rate_limits
+        )
     finally:
         publish.publish(ledger, keep=settings.publish.keep, now=now())
 

@@ -30,8 +30,8 @@ from quayledger.collector.errors import CollectorError
 from quayledger.collector.exports.callbacks import CallbackRegistry
 from quayledger.collector.inventory.inventory_sync import InventoryOutcome, InventoryProgress, InventoryRequest
 from quayledger.collector.log.days import utc_now
-from quayledger.collector.quay.rate_limit import RateLimit
 from quayledger.collector.quay.errors import QuayError
+from quayledger.collector.quay.rate_limit import RateLimit
 from quayledger.collector.sync import Progress, SyncOutcome, SyncRequest
 from quayledger.service import callback_server, inbox
 from quayledger.service.answers import inventory_answers, inventory_progress_answer, progress_answer, sync_answers

@@ -161,7 +161,7 @@ async def test_a_slash_is_followed_and_nothing_else_gets_the_token() -> None:
 )
 async def test_what_is_no_quay_is_said(answer: httpx.Response) -> None:
     async with client(lambda _: answer, retries=0) as quay:
-        with pytest.raises(errors.NotAQuay, match="(?i)check the address"):
+        with pytest.raises(errors.NotAQuay, match=r"(?i)check the address"):
             await one_page(quay)
 
 
@@ -289,5 +289,5 @@ def test_a_ca_file_that_is_none_is_said(tmp_path: Path) -> None:
 
 async def test_nobody_listening_is_unreachable() -> None:
     async with QuayClient("main", source("http://127.0.0.1:9")) as quay:
-        with pytest.raises(errors.Unreachable, match="(?i)check the address"):
+        with pytest.raises(errors.Unreachable, match=r"(?i)check the address"):
             await one_page(quay)
