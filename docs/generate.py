@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+from typer import Context
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
-from quayledger.cli import main as cli
+from quayledger.cli import _main
 from quayledger.collector.inventory.event_effects import EFFECTS, NO_EFFECT, PATIENCE
 from quayledger.collector.inventory.on_demand import QUESTIONS
 from quayledger.collector.inventory.queries import LOOKS, ON_DEMAND, LookKind
@@ -21,27 +25,6 @@ from quayledger.warehouse.catalog import FAMILIES, SERIES, Family, Series
 
 ROOT = Path(__file__).resolve().parent.parent
 _MADE = "<!-- Made by docs/generate.py; change the code, not this page. -->\n"
-_COMMANDS: tuple[tuple[str, ...], ...] = (
-    (),
-    ("init",),
-    ("doctor",),
-    ("plan",),
-    ("sync",),
-    ("status",),
-    ("inventory", "sync"),
-    ("inventory", "show"),
-    ("inventory", "list"),
-    ("inventory", "diff"),
-    ("inventory", "ask"),
-    ("events",),
-    ("export", "request"),
-    ("import",),
-    ("report", "usage"),
-    ("report", "completeness"),
-    ("app",),
-    ("serve",),
-    ("demo",),
-)
 
 
 def settings_page() -> str:
@@ -77,11 +60,21 @@ def cli_page() -> str:
         "",
     ]
     lines += ["| code | meaning |", "|---|---|", *(f"| {code.value} | {MEANING[code]} |" for code in Exit), ""]
-    for words in _COMMANDS:
-        result = CliRunner().invoke(cli.app, [*words, "--help"], prog_name="quayledger", terminal_width=100)
+    for words in _commands(get_command(_main.app)):
+        result = CliRunner().invoke(_main.app, [*words, "--help"], prog_name="quayledger", terminal_width=100)
         text = "\n".join(line.rstrip() for line in result.output.strip().splitlines())
         lines += [f"## `{' '.join(('quayledger', *words))}`", "", "```text", text, "```", ""]
     return "\n".join(lines)
+
+
+def _commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command, in the order of the help."""
+    yield words
+    if isinstance(command, TyperGroup):
+        context = Context(command)
+        for name in command.list_commands(context):
+            _, found, _ = command.resolve_command(context, [name])
+            yield from _commands(found, (*words, name))
 
 
 def secrets_page() -> str:

@@ -1,5 +1,5 @@
 """`python -m quayledger`: the same as the command `quayledger`."""
 
-from quayledger.cli.main import main
+from quayledger.cli._main import main
 
 main()

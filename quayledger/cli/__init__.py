@@ -1,1 +1,1 @@
-"""The terminal front: the commands, by what they are for. Only this room and `cli.py` print or exit."""
+"""The command line: one module a command, one package a group of commands. Only this package prints or exits."""

@@ -1,7 +1,9 @@
-"""What the terminal's tests share: the command as its user starts it, in a process of its own."""
+"""What the command line's tests share: a command as its user starts it, and its environment."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -9,8 +11,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+
+from quayledger.cli import _output
+from quayledger.cli._main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -31,20 +37,34 @@ def environment(home: Path, url: str = "", token: str = "", **more: str) -> dict
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """`run("status", "--json", url=…, token=…)` in an empty folder; the ledger is `tmp_path / "ledger"`."""
+    """`run("status", "--json", url=…, token=…)`: the command in this process, in an empty folder, with its exit code and what it
+    wrote; the ledger is `tmp_path / "ledger"`."""
 
     def start(*words: str, url: str = "", token: str = "", home: Path | None = None, **more: Any) -> Any:
-        return subprocess.run(
-            [sys.executable, "-m", "quayledger", *words],
-            env=environment(home or tmp_path / "ledger", url, token, **more.pop("env", {})),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            **more,
-        )
+        settings = environment(home or tmp_path / "ledger", url, token, **more.pop("env", {}))
+        _output.out.width = _output.err.width = int(
+            settings["COLUMNS"]
+        )  # the consoles read it once, when they are made
+        told, said = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO())
+        with (
+            mock.patch.dict(os.environ, settings, clear=True),
+            mock.patch.object(sys, "argv", ["quayledger", *words]),
+            mock.patch.object(sys, "stdin", io.StringIO(more.pop("input", ""))),
+            contextlib.chdir(tmp_path),
+            contextlib.redirect_stdout(told),
+            contextlib.redirect_stderr(said),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main()
+        return subprocess.CompletedProcess(words, int(ended.value.code or 0), _text(told), _text(said))
 
     return start
+
+
+def _text(written: io.TextIOWrapper) -> str:
+    written.flush()
+    written.seek(0)
+    return written.read()
 
 
 def sources(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:

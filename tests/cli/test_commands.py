@@ -143,7 +143,7 @@ def test_serve_collects_takes_work_over_and_stops_cleanly(run: Run, quay: Any, t
             time.sleep(0.3)
         synced = run("sync", *RANGE, "--json", url=quay.url, token=quay.tokens["superuser"])
         assert synced.returncode == 0, synced.stderr
-        assert "handed over" in synced.stderr
+        assert "it does the work" in synced.stderr
         assert sources(run("status", "--json"))["events"] == 1200
         assert json.loads(run("status", "--json").stdout)["held_by"]["command"] == "serve"
     finally:
@@ -207,6 +207,6 @@ def test_a_stopped_sync_says_so_and_the_next_one_goes_on(run: Run, quay: Any, tm
     process.send_signal(number)
     told = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert "the next run goes on from here" in told
+    assert "the next run continues from here" in told
     assert run("sync", *RANGE, url=quay.url, token=quay.tokens["superuser"]).returncode == 0
     assert sources(run("status", "--json"))["events"] == 1200

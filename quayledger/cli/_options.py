@@ -1,0 +1,72 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class ReportFormat(StrEnum):
+    """How a report is written."""
+
+    TERMINAL = "terminal"
+    HTML = "html"
+    CSV = "csv"
+    JSON = "json"
+
+
+class EventFormat(StrEnum):
+    """How events are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSONL = "jsonl"
+    QUAY = "quay"
+
+
+def as_day(text: str) -> date:
+    """A day of the command line. Raises BadParameter."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a date. Use YYYY-MM-DD.") from None
+
+
+Home = Annotated[Path, typer.Option("--home", envvar="QUAYLEDGER_HOME", help="Folder of the ledger.")]
+FromDay = Annotated[
+    date | None, typer.Option("--from", parser=as_day, metavar="DAY", help="First UTC day, such as 2026-11-01.")
+]
+ToDay = Annotated[date | None, typer.Option("--to", parser=as_day, metavar="DAY", help="Last UTC day, included.")]
+Sources = Annotated[list[str] | None, typer.Option("--source", metavar="ID", help="Only this source; repeatable.")]
+OneSource = Annotated[str, typer.Option("--source", metavar="ID", help="The source to use.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+OutputFile = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of standard output.")
+]
+Format = Annotated[ReportFormat, typer.Option("--format", help="Output format.")]
+EventsFormat = Annotated[
+    EventFormat, typer.Option("--format", help="Output format; quay: each event as Quay's own API shows it.")
+]
+TableName = Annotated[
+    str, typer.Option("--table", metavar="NAME", help="Which table to write as CSV (default: the first).")
+]
+Top = Annotated[int, typer.Option(min=0, max=10_000, metavar="N", help="Maximum rows per table (0 = all).")]
+Namespace = Annotated[str | None, typer.Option(metavar="NAME", help="Only this organization or user.")]
+Period = Annotated[
+    str,
+    typer.Option(
+        metavar="PERIOD", help="last-30-days, this-month, previous-month, … or days such as 2026-11-01..2026-11-21."
+    ),
+]
+TimeZone = Annotated[str, typer.Option(metavar="ZONE", help="Time zone of the days, such as Europe/Berlin.")]
+ObjectKind = Annotated[str, typer.Argument(help="user, robot, team, repository, organization or tag.", metavar="KIND")]
+AsOfDay = Annotated[
+    date | None, typer.Option("--as-of", parser=as_day, metavar="DAY", help="Show the end of this UTC day.")
+]
+Family = Annotated[
+    list[str] | None, typer.Option(metavar="FAMILY", help="Only this family or area of the inventory; repeatable.")
+]

@@ -1,0 +1,96 @@
+"""Work that takes long: shown as it goes, stoppable, handed over to a running service, and how its end is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from quayledger.cli._output import err
+from quayledger.reports.formatting import visible
+from quayledger.service import inbox
+from quayledger.warehouse.errors import LedgerBusy
+from quayledger.warehouse.ledger import holder
+
+Show = Callable[[str, int, int, str], None]
+_LINE_EVERY_S = 10.0
+
+
+async def stoppable(work: Callable[[], Any]) -> Any:
+    """Ctrl-C and SIGTERM end a run at its next step: what has come is kept, the run is recorded as interrupted."""
+    task = asyncio.ensure_future(work())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await task
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Show]:
+    """Shows (source, done, total, what is said beside it): a bar for each source, or now and then a line where standard error
+    is no terminal."""
+    with _bars() if err.is_terminal else _lines() as show:
+        yield show
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Show]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[said]}"))
+    tasks: dict[str, TaskID] = {}
+    with Bars(*columns, TimeElapsedColumn(), console=err, transient=True) as shown:
+
+        def show(source_id: str, done: int, total: int, said: str) -> None:
+            if source_id not in tasks:
+                tasks[source_id] = shown.add_task(escape(source_id), said="")
+            shown.update(tasks[source_id], total=total or None, completed=done, said=said)
+
+        yield show
+
+
+@contextlib.contextmanager
+def _lines() -> Iterator[Show]:
+    last_s: dict[str, float] = {}
+
+    def show(source_id: str, done: int, total: int, said: str) -> None:
+        now_s = time.monotonic()
+        if now_s - last_s.setdefault(source_id, now_s) >= _LINE_EVERY_S:
+            last_s[source_id] = now_s
+            err.print(f"{escape(source_id)}: {done:,} of {total:,}; {said}", soft_wrap=True)
+
+    yield show
+
+
+def follow(home: Path, order: inbox.Order, busy: LedgerBusy) -> Iterator[inbox.Answer]:
+    """What the service says of an order while it works, until it is done. Raises `busy` where no service takes it, and Exit
+    where it failed."""
+    err.print("`quayledger serve` is running: it does the work")
+    last: inbox.Answer | None = None
+    for last in inbox.follow(home, order, lambda: holder(home) is not None):
+        yield last
+    if last is None:
+        raise busy
+    if last.state == "failed":
+        err.print(f"[red]{escape(visible(last.message))}[/]")
+        raise typer.Exit(last.exit_code)
+
+
+def print_notes(notes: Iterable[str], error: str) -> None:
+    """What is to be known of a source after a run, and what stopped it ('': nothing)."""
+    for note in notes:
+        err.print(f"  [yellow]{escape(visible(note))}[/]", soft_wrap=True)
+    if error:
+        err.print(f"  [red]stopped:[/] {escape(visible(error))}", soft_wrap=True)
+
+
+def exit_with(codes: Iterable[int]) -> None:
+    """Ends the command with the first code, if there is one."""
+    for code in codes:
+        raise typer.Exit(code)

@@ -1,0 +1,66 @@
+"""Collect from a simulated Quay, report, serve the pages.
+
+Needs no Quay and no network."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quayledger.cli._options import Home
+from quayledger.cli._output import err, out
+from quayledger.cli.app import run_app
+from quayledger.cli.inventory.sync import end_of_inventory, inventory_here
+from quayledger.cli.sync import end_of_sync, sync_here
+from quayledger.collector.inventory.inventory_sync import InventoryRequest
+from quayledger.collector.log.days import utc_now
+from quayledger.collector.sync import SyncRequest
+from quayledger.reports import registry
+from quayledger.reports.period import DEFAULT_PRESET, parse
+from quayledger.reports.render import terminal as terminal_form
+from quayledger.service import demo
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.snapshot import Snapshot
+
+_AN_HOUR = timedelta(hours=1)
+
+
+def command(
+    home: Home = Path("demo-ledger"),
+    headless: Annotated[bool, typer.Option("--headless", help="Print the report and end; serve no pages.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the pages (0 = any free port).")] = 8501,
+    number: Annotated[int, typer.Option("--events", min=1, metavar="N", help="Events in the stand-in Quay.")] = 24_000,
+    days: Annotated[int, typer.Option(min=1, max=365, metavar="N", help="Days that the events cover.")] = 62,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed makes another registry.")] = 7,
+) -> None:
+    """Raises DemoError where the folder is not a demo's or the stand-in does not start."""
+    demo.fresh_home(home)
+    with err.status("starting a stand-in Quay"):
+        quay = contextlib.ExitStack()
+        standing = quay.enter_context(demo.stand_in(number, days, seed))
+    with quay:
+        err.print(f"A stand-in Quay listens at {standing.url}")
+        with Ledger.open(home, command="demo") as ledger:
+            _play(ledger, standing, days)
+        with Snapshot.open(home) as snapshot:
+            built = registry.find("usage").build(snapshot, parse(DEFAULT_PRESET, "UTC", utc_now()), top=5)
+        out.print(terminal_form.render(built, width=out.width, colour=out.is_terminal), markup=False)
+        if headless:
+            return
+    raise typer.Exit(run_app(home, "127.0.0.1", port))
+
+
+def _play(ledger: Ledger, standing: demo.StandIn, days: int) -> None:
+    """Reads the log and the registry; then the registry changes for an hour, and what changed is read."""
+    chosen, begun = demo.demo_settings(standing, days), utc_now()
+    end_of_sync(sync_here(ledger, chosen, SyncRequest()), as_json=False)
+    earlier = inventory_here(ledger, chosen, InventoryRequest(), now=lambda: utc_now() - 2 * _AN_HOUR)
+    end_of_inventory(earlier, as_json=False)
+    demo.plant_changes(standing, begun - _AN_HOUR, begun)
+    err.print("The registry changes for an hour: permissions, tags, accounts")
+    end_of_sync(sync_here(ledger, chosen, SyncRequest()), as_json=False)
+    end_of_inventory(inventory_here(ledger, chosen, InventoryRequest()), as_json=False)

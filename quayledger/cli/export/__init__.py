@@ -1,0 +1,1 @@
+"""Ask Quay to export its own log."""

@@ -1,0 +1,1 @@
+"""What exists, who may do what, how big it is, over time."""

@@ -1,0 +1,141 @@
+"""Show what a sync would request, and what it costs.
+
+Asks the source for counts only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from quayledger import settings as settings_room
+from quayledger.cli._options import AsJson, FromDay, Home, Sources, ToDay
+from quayledger.cli._output import err, out, print_json
+from quayledger.cli.sync import request_of
+from quayledger.collector.inventory.estimate import Inventoried, InventoryPlan, plan_inventory, read_inventoried
+from quayledger.collector.log.days import utc_now
+from quayledger.collector.plan import Held, SourcePlan, plan
+from quayledger.warehouse.errors import NotPublished
+from quayledger.warehouse.log import events
+from quayledger.warehouse.schema import SEALED_STATES
+from quayledger.warehouse.snapshot import Snapshot
+
+
+def command(
+    home: Home = settings_room.DEFAULT_HOME,
+    first: FromDay = None,
+    last: ToDay = None,
+    source: Sources = None,
+    inventory: Annotated[
+        bool, typer.Option("--inventory", help="Plan `inventory sync` instead, and what its rounds cost.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Raises what the settings and the source raise."""
+    if inventory:
+        _plan_inventory(home, tuple(source or ()), as_json=as_json)
+        return
+    request = request_of(first, last, source)
+    with err.status("counting"):
+        plans = asyncio.run(plan(settings_room.load(home), request, _held_by(home)))
+    if as_json:
+        print_json({"sources": [_plan_json(item) for item in plans]})
+        return
+    for item in plans:
+        _show_plan(item)
+
+
+def _plan_inventory(home: Path, source_ids: tuple[str, ...], *, as_json: bool) -> None:
+    settings = settings_room.load(home)
+    with err.status("estimating"):
+        plans = asyncio.run(plan_inventory(settings, source_ids, _inventoried(home)))
+    if as_json:
+        print_json({"sources": [_inventory_json(item) for item in plans]})
+        return
+    for item in plans:
+        _show_inventory_plan(item)
+
+
+def _held_by(home: Path) -> Callable[[str, date, date], Held]:
+    """What the published copy holds; nothing where there is none yet."""
+
+    def held(source_id: str, first: date, last: date) -> Held:
+        try:
+            with Snapshot.open(home) as snapshot:
+                kinds = events.kind_coverage(snapshot, first, last, (source_id,))
+                days = events.coverage(snapshot, first, last, (source_id,))
+        except NotPublished:
+            return Held({}, frozenset())
+        stored: dict[tuple[date, str], dict[str, int]] = {}
+        for row in kinds.iter_rows(named=True):
+            if row["stored_count"]:
+                stored.setdefault((row["day"], row["scope"]), {})[row["kind"]] = row["stored_count"]
+        sealed = days.filter(days["state"].is_in([state.value for state in SEALED_STATES]))["day"].to_list()
+        return Held(stored, frozenset(sealed))
+
+    return held
+
+
+def _plan_json(item: SourcePlan) -> dict[str, Any]:
+    return {**msgspec.to_builtins(item), "requests": item.requests, "seconds": round(item.seconds, 1)}
+
+
+def _show_plan(item: SourcePlan) -> None:
+    table = Table("day", "scope", "counted", "held", "missing", "pages", title=escape(item.source_id))
+    for part in item.parts:
+        numbers = (part.counted_events, part.held_events, part.missing_events, part.pages)
+        table.add_row(str(part.day), escape(part.scope), *(f"{number:,}" for number in numbers))
+    out.print(table)
+    out.print(
+        f"{item.requests:,} requests ({item.count_requests} counts, {item.requests - item.count_requests:,} pages), at "
+        f"{item.requests_per_second:g} a second at least {timedelta(seconds=round(item.seconds))}; "
+        f"{item.sealed_days} sealed day(s) need none. This plan spent {item.planning_requests}."
+    )
+    out.print(f"days that are over: by {item.choice.method}, because {escape(item.choice.why)}")
+
+
+def _inventoried(home: Path) -> Callable[[str], Inventoried | None]:
+    """What the published copy holds of the registry; None where there is none yet."""
+
+    def held(source_id: str) -> Inventoried | None:
+        try:
+            with Snapshot.open(home) as snapshot:
+                return read_inventoried(snapshot, source_id, utc_now())
+        except NotPublished:
+            return None
+
+    return held
+
+
+def _inventory_json(item: InventoryPlan) -> dict[str, Any]:
+    return {**msgspec.to_builtins(item), "due": item.due, "usable": item.usable, "a_day": round(item.a_day, 1)}
+
+
+def _show_inventory_plan(item: InventoryPlan) -> None:
+    """What taking the inventory costs."""
+    table = Table("look", "what it reads", "targets", "due now", "a round", title=escape(item.source_id))
+    for look in item.looks:
+        targets = f"about {look.targets:,}" if look.assumed else f"{look.targets:,}"
+        table.add_row(look.look, look.says, targets, f"{look.due:,}", f"{look.a_period:,.0f}")
+    out.print(table)
+    pace = f"at {item.requests_per_second:g} a second"
+    out.print(
+        f"{item.due:,} requests due now, {pace} at least {_span(item.due, item)}; access, robots, quota and sizes are known "
+        f"after {item.usable:,} ({_span(item.usable, item)})."
+    )
+    events = "not known yet" if item.events_a_day is None else f"about {item.events_a_day:,.0f} a day as of late"
+    out.print(
+        f"Then rounds of {item.period_days:g} days: about {item.a_day:,.0f} requests a day; what events ask for: {events}. "
+        f"This plan spent {item.planning_requests}."
+    )
+
+
+def _span(requests: int, item: InventoryPlan) -> timedelta:
+    return timedelta(seconds=round(requests / item.requests_per_second))
