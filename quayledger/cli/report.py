@@ -39,7 +39,7 @@ def usage(
     table: TableName = "",
     output: OutputFile = None,
 ) -> None:
-    """Pulls and pushes: by whom, of what, against the period before."""
+    """Pulls and pushes by namespace, repository and account."""
     asked = parse(period, time_zone, utc_now())
     with Snapshot.open(home) as snapshot, err.status("reading"):
         built = registry.find("usage").build(
