@@ -29,3 +29,7 @@ class UnknownObject(ReportError):
 
 class UnknownFamily(ReportError):
     """The inventory keeps nothing under that name."""
+
+
+class BadParameter(ReportError):
+    """A parameter that the report does not have, or a value that it cannot take."""

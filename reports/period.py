@@ -23,6 +23,8 @@ PRESETS: tuple[tuple[str, str], ...] = (
     ("previous-month", "Previous month"),
 )
 DEFAULT_PRESET = "last-30-days"
+# How a period may be written, for help texts.
+EXAMPLES = ("last-30-days", "this-month", "previous-month")
 MAX_DAYS = 3660
 Bucket = Literal["hour", "day", "week", "month"]
 _LAST = re.compile(r"last-(\d{1,4})-days")

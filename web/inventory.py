@@ -22,7 +22,7 @@ from quayledger.web.url_state import Bar, Query
 
 _TABS = {"object": "Objects", "changes": "Changes", "coverage": "Coverage"}
 _VIEW_OF = {label: view for view, label in _TABS.items()}
-_KINDS = {kind.name: kind for kind in KINDS}
+_KINDS = {str(kind.name): kind for kind in KINDS}
 _ALL = ""
 # Tables of few columns are not drawn across the whole page.
 _WIDE = 5

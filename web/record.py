@@ -19,7 +19,8 @@ from quayledger.reports.log import events_page
 from quayledger.reports.log.coverage import Coverage, measure
 from quayledger.reports.log.events_page import EventsPage, ExportForm
 from quayledger.reports.model import Report
-from quayledger.reports.period import Period
+from quayledger.reports.period import Period, whole_days
+from quayledger.reports.spec import inputs
 from quayledger.settings import DEFAULT_HOME
 from quayledger.warehouse import service_status
 from quayledger.warehouse.log import events as reader
@@ -143,9 +144,13 @@ def _report(
     sources: tuple[str, ...],
     compare: bool,
 ) -> Report:
-    build = registry.find(report_id).build
+    spec = registry.find(report_id)
+    given = {"namespace": namespace, "sources": sources, "compare": compare}
+    known = {item.name for item in inputs(spec)}
+    params = spec.params(period=Period(*asked), **{name: value for name, value in given.items() if name in known})
     with _snapshot(at) as snapshot:
-        return build(snapshot, Period(*asked), namespace=namespace, source_ids=sources, compare=compare)
+        report: Report = spec.build(snapshot, params)
+        return report
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
@@ -171,13 +176,18 @@ def _inventory_object(
     at: tuple[str, int, str], kind: str, name: str, day: date | None, sources: tuple[str, ...]
 ) -> Report:
     with _snapshot(at) as snapshot:
-        return object_report.build(snapshot, kind, name, as_of=day, source_ids=sources)
+        return object_report.build(
+            snapshot, object_report.ObjectParams(kind=kinds.kind_of(kind).name, name=name, as_of=day, sources=sources)
+        )
 
 
 @st.cache_data(max_entries=32, show_spinner="Reading the inventory …")
 def _inventory_list(at: tuple[str, int, str], kind: str, day: date | None, sources: tuple[str, ...]) -> Report:
     with _snapshot(at) as snapshot:
-        return list_report.build(snapshot, kind, as_of=day, source_ids=sources, top=_MOST_LISTED)
+        return list_report.build(
+            snapshot,
+            list_report.ListParams(kind=kinds.kind_of(kind).name, as_of=day, sources=sources, top=_MOST_LISTED),
+        )
 
 
 @st.cache_data(max_entries=32, show_spinner="Comparing …")
@@ -185,10 +195,13 @@ def _inventory_changes(
     at: tuple[str, int, str], span: tuple[date, date], what: tuple[str, ...], sources: tuple[str, ...], steps: bool
 ) -> Report:
     with _snapshot(at) as snapshot:
-        return changes.build(snapshot, *span, families=what, source_ids=sources, every_step=steps)
+        return changes.build(
+            snapshot,
+            changes.ChangesParams(period=whole_days(*span, "UTC"), families=what, sources=sources, every_step=steps),
+        )
 
 
 @st.cache_data(max_entries=16, show_spinner="Reading the inventory …")
 def _inventory_coverage(at: tuple[str, int, str], sources: tuple[str, ...]) -> Report:
     with _snapshot(at) as snapshot:
-        return inventory_coverage.build(snapshot, source_ids=sources)
+        return inventory_coverage.build(snapshot, inventory_coverage.InventoryCoverageParams(sources=sources))

@@ -20,8 +20,8 @@ from quayledger.collector.inventory.inventory_sync import InventoryRequest
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.sync import SyncRequest
 from quayledger.reports import registry
-from quayledger.reports.period import DEFAULT_PRESET, parse
 from quayledger.reports.render import terminal as terminal_form
+from quayledger.reports.spec import parse_params
 from quayledger.service import demo
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.snapshot import Snapshot
@@ -47,7 +47,8 @@ def command(
         with Ledger.open(home, command="demo") as ledger:
             _play(ledger, standing, days)
         with Snapshot.open(home) as snapshot:
-            built = registry.find("usage").build(snapshot, parse(DEFAULT_PRESET, "UTC", utc_now()), top=5)
+            spec = registry.find("usage")
+            built = spec.build(snapshot, parse_params(spec, {"top": 5}, utc_now()))
         out.print(terminal_form.render(built, width=out.width, colour=out.is_terminal), markup=False)
         if headless:
             return

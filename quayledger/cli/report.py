@@ -21,7 +21,8 @@ from quayledger.cli._output import err
 from quayledger.cli._reports import write_report
 from quayledger.collector.log.days import utc_now
 from quayledger.reports import registry
-from quayledger.reports.period import DEFAULT_PRESET, parse
+from quayledger.reports.period import DEFAULT_PRESET
+from quayledger.reports.spec import parse_params
 from quayledger.warehouse.snapshot import Snapshot
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
@@ -40,11 +41,11 @@ def usage(
     output: OutputFile = None,
 ) -> None:
     """Pulls and pushes by namespace, repository and account."""
-    asked = parse(period, time_zone, utc_now())
+    spec = registry.find("usage")
+    given = {"period": period, "time_zone": time_zone, "namespace": namespace, "sources": source, "top": top}
+    params = parse_params(spec, given, utc_now())
     with Snapshot.open(home) as snapshot, err.status("reading"):
-        built = registry.find("usage").build(
-            snapshot, asked, namespace=namespace, source_ids=tuple(source or ()), top=top
-        )
+        built = spec.build(snapshot, params)
     write_report(built, form, table, output)
 
 
@@ -59,9 +60,10 @@ def completeness(
     output: OutputFile = None,
 ) -> None:
     """State of each day, missing events, repairs, requests."""
-    asked = parse(period, "UTC", utc_now())
+    spec = registry.find("completeness")
+    params = parse_params(spec, {"period": period, "sources": source, "top": top}, utc_now())
     with Snapshot.open(home) as snapshot, err.status("reading"):
-        built = registry.find("completeness").build(snapshot, asked, source_ids=tuple(source or ()), top=top)
+        built = spec.build(snapshot, params)
     write_report(built, form, table, output)
 
 

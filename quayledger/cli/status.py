@@ -23,7 +23,7 @@ def command(home: Home = settings_room.DEFAULT_HOME, as_json: AsJson = False) ->
     with Snapshot.open(home) as snapshot:
         rows = events.status(snapshot).to_dicts()
         states = events.days_by_state(snapshot).to_dicts()
-        registry_known = coverage.build(snapshot)
+        registry_known = coverage.build(snapshot, coverage.InventoryCoverageParams())
         parts = inventory_reader.coverage(snapshot).to_dicts()
         published_at = snapshot.published.published_at
     for row in rows:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from typing import Annotated
 
+import msgspec
 import polars as pl
+from msgspec import Meta
 
 from quayledger.reports import formatting
 from quayledger.reports.errors import UnknownFamily
@@ -17,7 +20,8 @@ from quayledger.reports.inventory.inventory_query import TICK
 from quayledger.reports.inventory.kinds import NOTHING_READ, nothing_read
 from quayledger.reports.inventory.knowledge import Part, summed_up
 from quayledger.reports.model import Metric, Note, Parameter, Report, Table
-from quayledger.reports.period import Period, whole_days
+from quayledger.reports.period import Period
+from quayledger.reports.spec import ReportSpec, SourcesParam, TopParam, UtcPeriodParam
 from quayledger.warehouse.catalog import FAMILY
 from quayledger.warehouse.inventory import reader
 from quayledger.warehouse.log import events as log
@@ -88,24 +92,27 @@ CHANGES = {
 }
 
 
-def build(
-    snapshot: Snapshot,
-    first: date,
-    last: date,
-    *,
-    families: tuple[str, ...] = (),
-    source_ids: tuple[str, ...] = (),
-    every_step: bool = False,
-    top: int = 0,
-    now: datetime | None = None,
-) -> Report:
+class ChangesParams(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be asked of the changes."""
+
+    period: UtcPeriodParam
+    families: Annotated[
+        tuple[str, ...],
+        Meta(description="Only this family or area; may be repeated.", extra={"option": "family"}),
+    ] = ()
+    sources: SourcesParam = ()
+    every_step: Annotated[bool, Meta(description="Also what was added and removed within the period.")] = False
+    top: TopParam = 0
+
+
+def build(snapshot: Snapshot, params: ChangesParams, *, now: datetime | None = None) -> Report:
     """The difference between the beginning of `first` and the end of `last`, UTC days. `families`: names of families, or of
     AREAS (none: all); `every_step`: what came and went in between too; `top`: rows a table (0: all).
 
     A table per area: time, what, object, change, field, before, after, and how surely the time is known; newest first, and
     what vanished along with what held it (then `after` says with what) below all else. Raises BadPeriod, UnknownFamily for
     another family, WarehouseError."""
-    period = whole_days(first, last, "UTC")
+    period, families, source_ids, every_step = params.period, params.families, params.sources, params.every_step
     chosen = chosen_families(families)
     since, until = period.since - TICK, period.until - TICK
     asked = tuple(dict.fromkeys((*chosen, *ASKED)))
@@ -129,7 +136,7 @@ def build(
         coverage=summed_up(parts),
         metrics=_metrics(found),
         tables=(
-            *(_table(found, area, several, top) for area in AREAS if set(area[2]) & set(chosen)),
+            *(_table(found, area, several, params.top) for area in AREAS if set(area[2]) & set(chosen)),
             unknown_table.table("unknown", parts, several=several),
         ),
         charts=(),
@@ -233,3 +240,14 @@ def family_titles() -> dict[str, str]:
     """Names of areas and families with what people call them, for a choice."""
     areas = {name: title for name, title, _ in AREAS}
     return areas | {name: family.title for name, family in FAMILY.items() if name not in areas}
+
+
+SPEC = ReportSpec(
+    id=REPORT_ID,
+    title=TITLE,
+    summary="What changed in a period: access, accounts, robots, content, policies, sizes, scans.",
+    audience=("security", "compliance"),
+    params=ChangesParams,
+    build=build,
+    page="inventory",
+)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import polars as pl
 
 from quayledger.reports.inventory import columns, unknown_table
@@ -15,6 +16,7 @@ from quayledger.reports.inventory.knowledge import Part, summed_up
 from quayledger.reports.inventory.looks import says
 from quayledger.reports.model import Metric, Note, Parameter, Report, Table
 from quayledger.reports.period import AsOf
+from quayledger.reports.spec import ReportSpec, SourcesParam, TopParam
 from quayledger.warehouse.catalog import Type
 from quayledger.warehouse.log import events as log
 from quayledger.warehouse.snapshot import Snapshot
@@ -42,15 +44,17 @@ _LABELS = {
 }
 
 
-def build(
-    snapshot: Snapshot,
-    *,
-    source_ids: tuple[str, ...] = (),
-    top: int = 0,
-    now: datetime | None = None,
-) -> Report:
+class InventoryCoverageParams(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be asked of the inventory's coverage."""
+
+    sources: SourcesParam = ()
+    top: TopParam = 0
+
+
+def build(snapshot: Snapshot, params: InventoryCoverageParams, *, now: datetime | None = None) -> Report:
     """How the inventory stands in the published copy. Tables `coverage` (per look: how many targets were read, and how
     old that is), `states` (how many were refused, …) and `reasons` (what is not known, grouped, and what to do). Errors: WarehouseError."""
+    source_ids, top = params.sources, params.top
     published = snapshot.published.published_at
     period, parts = AsOf.at(published), standing(snapshot, None, source_ids)
     several = len(source_ids) != 1 and log.list_sources(snapshot).height > 1
@@ -127,3 +131,14 @@ def _notes(parts: Sequence[Part]) -> tuple[Note, ...]:
         Note("info", "A registry can hold more than is listed: what a token may not see leaves no trace here."),
     ]
     return (Note("warning", f"{NOTHING_READ}."), *notes) if not parts else tuple(notes)
+
+
+SPEC = ReportSpec(
+    id=REPORT_ID,
+    title=TITLE,
+    summary="How complete the inventory is: what was read, how old it is, what is unknown, and what to do about it.",
+    audience=("compliance", "operations"),
+    params=InventoryCoverageParams,
+    build=build,
+    page="inventory",
+)

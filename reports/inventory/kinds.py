@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated, Literal
 
 import msgspec
 import polars as pl
+from msgspec import Meta
 
 from quayledger.reports.errors import UnknownObject
 from quayledger.reports.formatting import visible
@@ -22,10 +24,13 @@ _LIKENESS = 0.6
 _MOST_COMPARED = 50_000
 
 
+KindName = Literal["user", "robot", "team", "repository", "organisation", "organization", "tag"]
+
+
 class Kind(msgspec.Struct, frozen=True):
     """A kind of object. `family` holds its objects, `key` the columns that name one, in the order of `form`."""
 
-    name: str
+    name: KindName
     title: str
     family: str
     key: tuple[str, ...]
@@ -40,7 +45,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("organisation", "Organisation", "organizations", ("organization",), "acme"),
     Kind("tag", "Tag", "tags", ("namespace", "repository", "tag"), "acme/web:latest"),
 )
-_BY_NAME = {kind.name: kind for kind in KINDS} | {"organization": KINDS[4]}
+KindParam = Annotated[KindName, Meta(description=f"{', '.join(kind.name for kind in KINDS[:-1])} or {KINDS[-1].name}.")]
+_BY_NAME: dict[str, Kind] = {str(kind.name): kind for kind in KINDS} | {"organization": KINDS[4]}
 # Where people and robots are named that no list of accounts holds: family, column, and what tells the kind.
 _NAMED_IN = (
     ("team_members", "member", "member_kind"),

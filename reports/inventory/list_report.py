@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
 import polars as pl
+from msgspec import Meta
 
 from quayledger.reports import formatting
 from quayledger.reports.errors import UnknownColumn
 from quayledger.reports.inventory.common import counted
 from quayledger.reports.inventory.inventory_query import Asked, Drawn, looked_by, moment_of
-from quayledger.reports.inventory.kinds import Kind, kind_of, with_name
+from quayledger.reports.inventory.kinds import Kind, KindParam, kind_of, with_name
 from quayledger.reports.inventory.knowledge import said, summed_up
 from quayledger.reports.inventory.list_columns import LISTS, Listed
 from quayledger.reports.model import Metric, Note, Parameter, Report
+from quayledger.reports.spec import AsOfParam, ReportSpec, SourcesParam, TopParam
 from quayledger.warehouse.catalog import FAMILY
 from quayledger.warehouse.log import events as log
 from quayledger.warehouse.snapshot import Snapshot
@@ -23,27 +26,35 @@ REPORT_ID = "inventory-list"
 TITLE = "Inventory of a kind"
 
 
-def build(
-    snapshot: Snapshot,
-    kind: str,
-    *,
-    within: str | None = None,
-    by: str = "",
-    as_of: date | None = None,
-    source_ids: tuple[str, ...] = (),
-    top: int = 0,
-    now: datetime | None = None,
-) -> Report:
+class ListParams(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be asked of the list of a kind."""
+
+    kind: KindParam
+    within: Annotated[
+        str | None,
+        Meta(
+            description="Only what belongs to this namespace or, for repositories and tags, this repository.",
+            extra={"option": "in"},
+        ),
+    ] = None
+    by: Annotated[str, Meta(description="Sort by this column, such as idle_days (default: by name).")] = ""
+    as_of: AsOfParam = None
+    sources: SourcesParam = ()
+    top: TopParam = 0
+
+
+def build(snapshot: Snapshot, params: ListParams, *, now: datetime | None = None) -> Report:
     """All objects of a kind as they were at the end of a UTC day (None or today: now): `name` as `inventory show` takes it, and
     the kind's figures. `within`: only what belongs to this namespace, or, of repositories and tags, to this repository; of
     users the members of an organisation. `by`: the column to sort by, the largest or newest first; '' by name. `top`: rows
     (0: all). Raises UnknownObject for another kind, UnknownColumn, BadPeriod, WarehouseError."""
     now = now or datetime.now(UTC)
-    chosen = kind_of(kind)
-    period, at = moment_of(snapshot, as_of, now)
+    within, by, source_ids = params.within, params.by, params.sources
+    chosen = kind_of(params.kind)
+    period, at = moment_of(snapshot, params.as_of, now)
     known = tuple(log.list_sources(snapshot)["source_id"])
     sources = tuple(source_ids) or known
-    asked = Asked(snapshot, period, at, sources, len(sources) > 1, looked_by(snapshot, at, sources), top)
+    asked = Asked(snapshot, period, at, sources, len(sources) > 1, looked_by(snapshot, at, sources), params.top)
     listed = LISTS[chosen.name](asked)
     listed = msgspec.structs.replace(listed, frame=with_name(listed.frame, chosen))
     listed = _within(listed, asked, chosen, within)
@@ -140,3 +151,14 @@ def _notes(asked: Asked, drawn: Drawn, listed: Listed) -> list[Note]:
     if drawn.table.frame.height < drawn.table.total_rows:
         notes.append(Note("info", f"{drawn.table.frame.height:,} of {drawn.table.total_rows:,} rows are shown."))
     return notes
+
+
+SPEC = ReportSpec(
+    id=REPORT_ID,
+    title=TITLE,
+    summary="All objects of a kind, one per line: size, use, members, roles, and what is unknown.",
+    audience=("security", "capacity", "compliance"),
+    params=ListParams,
+    build=build,
+    page="inventory",
+)

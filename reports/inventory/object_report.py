@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from quayledger.reports import formatting
 from quayledger.reports.inventory import accounts, organizations, repositories, tags
 from quayledger.reports.inventory.accounts import Found
 from quayledger.reports.inventory.inventory_query import TICK, Asked, Drawn, looked_by, moment_of
-from quayledger.reports.inventory.kinds import Fate, Subject, find, kind_of, parse
+from quayledger.reports.inventory.kinds import Fate, KindParam, Subject, find, kind_of, parse
 from quayledger.reports.inventory.kinds import names as names_of
 from quayledger.reports.inventory.knowledge import said, summed_up
 from quayledger.reports.model import Note, Parameter, Report, Table
 from quayledger.reports.period import AsOf
+from quayledger.reports.spec import AsOfParam, ReportSpec, SourcesParam, TopParam
 from quayledger.warehouse.inventory.renames import renames
 from quayledger.warehouse.log import events as sources
 from quayledger.warehouse.snapshot import Snapshot
@@ -32,27 +35,30 @@ _BUILDERS: dict[str, Callable[[Asked, Subject, Sequence[Fate]], Found]] = {
 }
 
 
-def build(
-    snapshot: Snapshot,
-    kind: str,
-    name: str,
-    *,
-    as_of: date | None = None,
-    source_ids: tuple[str, ...] = (),
-    top: int = 0,
-    now: datetime | None = None,
-) -> Report:
-    """One object as it was at the end of a UTC day (None or today: now). `kind`: user | robot | team | repository |
-    organisation | tag; `name`: `alice`, `acme+ci`, `acme/developers`, `acme/team/nested/app`, `acme`, `acme/web:latest`;
-    `top`: rows a table (0: all). What went before that is told as it was last.
+class ObjectParams(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be asked about one object."""
+
+    kind: KindParam
+    name: Annotated[
+        str, Meta(description="alice, acme+ci, acme/developers, acme/web, acme or acme/web:latest, by the kind.")
+    ]
+    as_of: AsOfParam = None
+    sources: SourcesParam = ()
+    top: TopParam = 0
+
+
+def build(snapshot: Snapshot, params: ObjectParams, *, now: datetime | None = None) -> Report:
+    """One object as it was at the end of a UTC day (None or today: now). An object that was deleted before then is shown
+    in its last state.
 
     Tables by kind; each says in its `note` what of it is unknown, since when and why. Raises UnknownObject with the nearest
     names, BadPeriod, WarehouseError."""
     now = now or datetime.now(UTC)
-    subject = parse(kind, name)
-    period, at = moment_of(snapshot, as_of, now)
+    name, source_ids = params.name, params.sources
+    subject = parse(params.kind, name)
+    period, at = moment_of(snapshot, params.as_of, now)
     fates = find(snapshot, subject, source_ids, at)
-    asked = _asked(snapshot, period, at, fates, several=_are_several(snapshot, source_ids), top=top)
+    asked = _asked(snapshot, period, at, fates, several=_are_several(snapshot, source_ids), top=params.top)
     metrics, drawn = _BUILDERS[subject.kind.name](asked, subject, fates)
     fate = _fate_notes(asked, subject, fates)
     return Report(
@@ -158,3 +164,14 @@ def _notes(asked: Asked, drawn: Sequence[Drawn]) -> list[Note]:
         Note("info", "The registry is looked at part by part: what changed between two looks has the time in between.")
     )
     return notes
+
+
+SPEC = ReportSpec(
+    id=REPORT_ID,
+    title=TITLE,
+    summary="One object: what it is, who may do what with it, when it was last used, its history, and what is unknown.",
+    audience=("security", "compliance"),
+    params=ObjectParams,
+    build=build,
+    page="inventory",
+)

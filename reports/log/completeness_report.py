@@ -4,9 +4,11 @@ and what it cost."""
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import msgspec
 import polars as pl
+from msgspec import Meta
 
 from quayledger.reports import formatting
 from quayledger.reports.log import costs, period_view
@@ -14,6 +16,7 @@ from quayledger.reports.log.coverage import STATE_MEANINGS
 from quayledger.reports.log.period_view import View
 from quayledger.reports.model import Chart, Column, Encodings, Metric, Note, Parameter, Report, Table
 from quayledger.reports.period import Period
+from quayledger.reports.spec import PERIOD, ReportSpec, SourcesParam, TopParam
 from quayledger.warehouse.log import completeness
 from quayledger.warehouse.snapshot import Snapshot
 
@@ -38,22 +41,21 @@ class _Found(msgspec.Struct, frozen=True):
     fresh: pl.DataFrame
 
 
-def build(
-    snapshot: Snapshot,
-    period: Period,
-    *,
-    namespace: str | None = None,
-    source_ids: tuple[str, ...] = (),
-    top: int = 0,
-    compare: bool = False,
-    now: datetime | None = None,
-) -> Report:
-    """The completeness of a period, in UTC days. `top`: rows of the first table (0: all); `now`: when it is made (aware).
-    A day is complete or not as a whole, so `namespace` narrows nothing; nothing is compared, whatever `compare` says.
+class CompletenessParams(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be asked of the completeness report. A day is complete or not as a whole: no namespace narrows it."""
+
+    period: Annotated[Period, Meta(description=PERIOD, extra={"default": "last-90-days", "utc": True})]
+    sources: SourcesParam = ()
+    top: TopParam = 0
+
+
+def build(snapshot: Snapshot, params: CompletenessParams, *, now: datetime | None = None) -> Report:
+    """The completeness of a period, in UTC days. `now`: when it is made (aware).
 
     Tables `completeness` (each day, scope and kind: counted, held, state, requests, when closed), `deficits`, `states`,
     `repairs`, `runs`, `spent` (by UTC day), `purposes`, `freshness`; charts `calendar` (state of each UTC day) and
     `requests` (against the floor). Errors: WarehouseError."""
+    period, source_ids = params.period, params.sources
     view = period_view.look(snapshot, period, namespace=None, source_ids=source_ids, compare=False)
     found = _find(view)
     return Report(
@@ -69,9 +71,9 @@ def build(
         ),
         coverage=view.coverage,
         metrics=_metrics(view, found),
-        tables=_tables(view, found, top),
+        tables=_tables(view, found, params.top),
         charts=(calendar(view), _requests(view, found)),
-        notes=(*view.notes, *_notes(namespace)),
+        notes=(*view.notes, *_notes()),
     )
 
 
@@ -312,8 +314,8 @@ def _states(view: View) -> pl.DataFrame:
     )
 
 
-def _notes(namespace: str | None) -> list[Note]:
-    notes = [
+def _notes() -> list[Note]:
+    return [
         Note(
             "info",
             "A deficit is what a source counts of a day that is over, and the record does not hold. Days that are not "
@@ -326,6 +328,14 @@ def _notes(namespace: str | None) -> list[Note]:
         Note("info", f"{costs.FLOOR_SAID} A backfill can stay below it, as one count may tell of many days."),
         Note("info", "Runs and requests are those of runs begun in the period, whatever days they were about."),
     ]
-    if namespace:
-        notes.append(Note("info", "The namespace narrows nothing here: a day is complete or not as a whole."))
-    return notes
+
+
+SPEC = ReportSpec(
+    id=REPORT_ID,
+    title=TITLE,
+    summary="Each UTC day's state, every event that is missing by kind, repairs, and what collecting cost.",
+    audience=("compliance", "security", "operations"),
+    params=CompletenessParams,
+    build=build,
+    page="completeness",
+)

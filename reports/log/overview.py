@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
+
 from quayledger.reports.log import period_view
 from quayledger.reports.log.rankings import activity_table
 from quayledger.reports.model import Report
-from quayledger.reports.period import Period
+from quayledger.reports.spec import CompareParam, NamespaceParam, PeriodParam, ReportSpec, SourcesParam, TopParam
 from quayledger.warehouse.snapshot import Snapshot
 
 REPORT_ID = "overview"
@@ -16,21 +18,23 @@ TITLE = "Overview"
 _FIGURES = ("events", "pulls", "pushes", "deletes", "actors", "namespaces", "repositories")
 
 
-def build(
-    snapshot: Snapshot,
-    period: Period,
-    *,
-    namespace: str | None = None,
-    source_ids: tuple[str, ...] = (),
-    top: int = 10,
-    compare: bool = True,
-    now: datetime | None = None,
-) -> Report:
-    """The overview of a period. `top`: rows a table (0: all); `now`: when it is made (aware).
+class OverviewParams(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be asked of the overview."""
+
+    period: PeriodParam
+    namespace: NamespaceParam = None
+    sources: SourcesParam = ()
+    top: TopParam = 10
+    compare: CompareParam = True
+
+
+def build(snapshot: Snapshot, params: OverviewParams, *, now: datetime | None = None) -> Report:
+    """The overview of a period. `now`: when it is made (aware).
 
     Tables `busiest_namespace`, `busiest_actor`, `busiest_kind`; charts `series`, `heat` (week day × hour of the
     period's time zone) and `coverage` (state of each UTC day). Errors: WarehouseError."""
-    view = period_view.look(snapshot, period, namespace=namespace, source_ids=source_ids, compare=compare)
+    period, namespace, top = params.period, params.namespace, params.top
+    view = period_view.look(snapshot, period, namespace=namespace, source_ids=params.sources, compare=params.compare)
     current, before = period_view.totals(view)
     found = period_view.metrics(view, _FIGURES, current, before)
     tables = [
@@ -57,3 +61,14 @@ def build(
         charts=(period_view.series(view), period_view.heat(view), period_view.strip(view)),
         notes=(*view.notes, *period_view.unknown_kinds(current)),
     )
+
+
+SPEC = ReportSpec(
+    id=REPORT_ID,
+    title=TITLE,
+    summary="What happened in a period at a glance: figures, when, where, by whom, and how complete that is.",
+    audience=("security", "capacity", "compliance"),
+    params=OverviewParams,
+    build=build,
+    page="overview",
+)

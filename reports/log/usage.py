@@ -4,43 +4,50 @@ before."""
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated, Literal
 
+import msgspec
 import polars as pl
+from msgspec import Meta
 
 from quayledger.reports.log import period_view
 from quayledger.reports.log.period_view import View
-from quayledger.reports.log.rankings import Dimension, usage_table
+from quayledger.reports.log.rankings import usage_table
 from quayledger.reports.model import Chart, Column, Encodings, Metric, Note, Report, Table
-from quayledger.reports.period import Period
+from quayledger.reports.spec import CompareParam, NamespaceParam, PeriodParam, ReportSpec, SourcesParam, TopParam
 from quayledger.warehouse.log import events
 from quayledger.warehouse.snapshot import Snapshot
 
 REPORT_ID = "usage"
 TITLE = "Usage"
-DIMENSIONS: tuple[Dimension, ...] = ("namespace", "repository", "actor", "robot", "client")
+UsageDimension = Literal["namespace", "repository", "actor", "robot", "client"]
+DIMENSIONS: tuple[UsageDimension, ...] = ("namespace", "repository", "actor", "robot", "client")
 _FIGURES = ("pulls", "pushes", "actors", "repositories", "clients", "builds")
 
 
-def build(
-    snapshot: Snapshot,
-    period: Period,
-    *,
-    namespace: str | None = None,
-    source_ids: tuple[str, ...] = (),
-    by: tuple[Dimension, ...] = DIMENSIONS,
-    top: int = 50,
-    compare: bool = True,
-    now: datetime | None = None,
-) -> Report:
-    """The usage report of a period. `by`: the tables wanted; `top`: rows a table (0: all); `now`: when it is made
-    (aware).
+class UsageParams(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be asked of the usage report."""
+
+    period: PeriodParam
+    namespace: NamespaceParam = None
+    sources: SourcesParam = ()
+    by: Annotated[tuple[UsageDimension, ...], Meta(description="Only this table; may be repeated.")] = DIMENSIONS
+    top: TopParam = 50
+    compare: CompareParam = True
+
+
+def build(snapshot: Snapshot, params: UsageParams, *, now: datetime | None = None) -> Report:
+    """The usage report of a period. `now`: when it is made (aware).
 
     Tables `by_namespace`, `by_repository`, `by_actor` (users), `by_robot`, `by_client`: pulls, pushes, pulls per push,
     distinct accounts and clients, anonymous share, change; `builds`: by what started them. Charts `series`, `top`.
     Errors: WarehouseError."""
-    view = period_view.look(snapshot, period, namespace=namespace, source_ids=source_ids, compare=compare)
+    period, namespace, top = params.period, params.namespace, params.top
+    view = period_view.look(snapshot, period, namespace=namespace, source_ids=params.sources, compare=params.compare)
     current, before = period_view.totals(view)
-    tables = [usage_table(view, dimension, top) for dimension in by if not (dimension == "namespace" and namespace)]
+    tables = [
+        usage_table(view, dimension, top) for dimension in params.by if not (dimension == "namespace" and namespace)
+    ]
     builds = _builds(view)
     return Report(
         id=REPORT_ID,
@@ -119,3 +126,14 @@ def _notes(now: dict[str, int], tables: list[Table], builds: Table, compared: bo
     if cut:
         notes.append(Note("info", f"Rows shown: {', '.join(cut)}."))
     return notes
+
+
+SPEC = ReportSpec(
+    id=REPORT_ID,
+    title=TITLE,
+    summary="Pulls and pushes: by whom, of what, with which clients, against the period before.",
+    audience=("capacity", "security"),
+    params=UsageParams,
+    build=build,
+    page="usage",
+)

@@ -28,6 +28,7 @@ from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.schema import SliceState
 from quayledger.warehouse.service_status import STATUS_NAME, ServiceStatus
 from quayledger.warehouse.snapshot import Snapshot
+from tests.reports.building import build
 from tests.reports.completeness_sample import (
     EDGE,
     EMPTY,
@@ -75,7 +76,7 @@ def _period() -> Period:
 
 @pytest.fixture
 def report(opened: Snapshot) -> Report:
-    return completeness_report.build(opened, _period(), now=NOW)
+    return build("completeness", opened, period=_period())
 
 
 @pytest.mark.parametrize("form", RENDERERS)
@@ -192,16 +193,15 @@ def test_days_and_runs_add_up_to_the_same(rows: list[tuple[int, int | None, int,
 
 
 def test_one_source_narrows_every_table(opened: Snapshot) -> None:
-    found = completeness_report.build(opened, _period(), source_ids=(EDGE,), namespace="acme", now=NOW)
+    found = build("completeness", opened, period=_period(), sources=(EDGE,))
     for table in found.tables:
         if "source_id" in table.frame.columns:
             assert set(table.frame["source_id"]) <= {EDGE}, table.name
     assert found.table("runs").frame["run_id"].to_list() == [4, 2, 1]
-    assert any("namespace narrows nothing" in note.text for note in found.notes)
 
 
 def test_rows_are_cut_only_when_asked(opened: Snapshot, report: Report) -> None:
-    short = completeness_report.build(opened, _period(), top=7, now=NOW).table("completeness")
+    short = build("completeness", opened, period=_period(), top=7).table("completeness")
     assert (short.frame.height, short.total_rows) == (7, report.table("completeness").frame.height)
     lines = list(csv_module.reader(io.StringIO(csv.render(report))))
     assert lines[0][:8] == ["day", "source_id", "scope", "kind", "source_count", "stored_count", "difference", "state"]
@@ -210,7 +210,7 @@ def test_rows_are_cut_only_when_asked(opened: Snapshot, report: Report) -> None:
 
 def test_a_period_without_anything_is_still_a_report(opened: Snapshot) -> None:
     for asked in ("2020-01-01..2020-01-02", "2027-01-01..2027-01-02"):
-        found = completeness_report.build(opened, parse(asked, "Asia/Kolkata", NOW), now=NOW)
+        found = build("completeness", opened, period=parse(asked, "Asia/Kolkata", NOW))
         assert found.table("runs").frame.is_empty()
         for render in RENDERERS.values():
             assert "Traceback" not in render(found)

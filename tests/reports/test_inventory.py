@@ -15,18 +15,20 @@ import pytest
 
 from quayledger.collector.inventory.queries import LOOKS as DONE
 from quayledger.reports.errors import UnknownColumn, UnknownFamily, UnknownObject
-from quayledger.reports.inventory import changes, coverage, list_report, object_report
+from quayledger.reports.inventory import changes, object_report
 from quayledger.reports.inventory.cascades import with_along
 from quayledger.reports.inventory.kinds import KINDS
 from quayledger.reports.inventory.knowledge import Knowledge
 from quayledger.reports.inventory.looks import LOOKS
 from quayledger.reports.model import Report, Table
+from quayledger.reports.period import whole_days
 from quayledger.reports.render import csv, html
 from quayledger.warehouse.catalog import FAMILIES
 from quayledger.warehouse.inventory.diff_steps import DIFF_SCHEMA
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.publish import publish
 from quayledger.warehouse.snapshot import Snapshot
+from tests.reports.building import build
 from tests.reports.inventory_sample import (
     GRANTED,
     HOSTILE,
@@ -43,22 +45,24 @@ from tests.warehouse.sample import begin
 
 FIRST_DAY, LAST_DAY = date(2026, 11, 11), date(2026, 11, 21)
 BUILDS: dict[str, Callable[[Snapshot], Report]] = {
-    "inventory-user": lambda snapshot: object_report.build(snapshot, "user", "bob", now=NOW),
-    "inventory-robot": lambda snapshot: object_report.build(snapshot, "robot", "acme+ci", now=NOW),
-    "inventory-team": lambda snapshot: object_report.build(snapshot, "team", "acme/developers", now=NOW),
-    "inventory-repository": lambda snapshot: object_report.build(snapshot, "repository", "acme/web", now=NOW),
-    "inventory-organisation": lambda snapshot: object_report.build(snapshot, "organisation", "acme", now=NOW),
-    "inventory-tag": lambda snapshot: object_report.build(snapshot, "tag", "acme/web:latest", now=NOW),
-    "inventory-changes": lambda snapshot: changes.build(snapshot, FIRST_DAY, LAST_DAY, now=NOW),
-    "inventory-coverage": lambda snapshot: coverage.build(snapshot, now=NOW),
+    "inventory-user": lambda snapshot: build("inventory", snapshot, kind="user", name="bob"),
+    "inventory-robot": lambda snapshot: build("inventory", snapshot, kind="robot", name="acme+ci"),
+    "inventory-team": lambda snapshot: build("inventory", snapshot, kind="team", name="acme/developers"),
+    "inventory-repository": lambda snapshot: build("inventory", snapshot, kind="repository", name="acme/web"),
+    "inventory-organisation": lambda snapshot: build("inventory", snapshot, kind="organisation", name="acme"),
+    "inventory-tag": lambda snapshot: build("inventory", snapshot, kind="tag", name="acme/web:latest"),
+    "inventory-changes": lambda snapshot: build(
+        "inventory-changes", snapshot, period=whole_days(FIRST_DAY, LAST_DAY, "UTC")
+    ),
+    "inventory-coverage": lambda snapshot: build("inventory-coverage", snapshot),
 }
 LISTS: dict[str, Callable[[Snapshot], Report]] = {
-    "inventory-users": lambda snapshot: list_report.build(snapshot, "user", by="idle_days", now=NOW),
-    "inventory-robots": lambda snapshot: list_report.build(snapshot, "robot", now=NOW),
-    "inventory-teams": lambda snapshot: list_report.build(snapshot, "team", now=NOW),
-    "inventory-repositories": lambda snapshot: list_report.build(snapshot, "repository", by="size_bytes", now=NOW),
-    "inventory-organisations": lambda snapshot: list_report.build(snapshot, "organisation", now=NOW),
-    "inventory-tags": lambda snapshot: list_report.build(snapshot, "tag", within="acme/web", now=NOW),
+    "inventory-users": lambda snapshot: build("inventory-list", snapshot, kind="user", by="idle_days"),
+    "inventory-robots": lambda snapshot: build("inventory-list", snapshot, kind="robot"),
+    "inventory-teams": lambda snapshot: build("inventory-list", snapshot, kind="team"),
+    "inventory-repositories": lambda snapshot: build("inventory-list", snapshot, kind="repository", by="size_bytes"),
+    "inventory-organisations": lambda snapshot: build("inventory-list", snapshot, kind="organisation"),
+    "inventory-tags": lambda snapshot: build("inventory-list", snapshot, kind="tag", within="acme/web"),
 }
 
 
@@ -118,39 +122,39 @@ def _listed(report: Report) -> list[str]:
 
 
 def test_a_list_holds_what_there_was_on_its_day_under_the_names_that_show_takes(snapshot: Snapshot) -> None:
-    assert "acme+old" in _listed(list_report.build(snapshot, "robot", as_of=LAST_DAY - timedelta(days=6), now=NOW))
-    assert "acme+old" not in _listed(list_report.build(snapshot, "robot", now=NOW))
+    assert "acme+old" in _listed(build("inventory-list", snapshot, kind="robot", as_of=LAST_DAY - timedelta(days=6)))
+    assert "acme+old" not in _listed(build("inventory-list", snapshot, kind="robot"))
     for kind in KINDS:
-        for name in _listed(list_report.build(snapshot, kind.name, now=NOW)):
-            assert object_report.build(snapshot, kind.name, name, now=NOW).title == f"{kind.title} {name}"
+        for name in _listed(build("inventory-list", snapshot, kind=kind.name)):
+            assert build("inventory", snapshot, kind=kind.name, name=name).title == f"{kind.title} {name}"
 
 
 def test_a_list_is_narrowed_and_sorted(snapshot: Snapshot) -> None:
-    everyone = _listed(list_report.build(snapshot, "user", now=NOW))
-    assert set(_listed(list_report.build(snapshot, "user", within="acme", now=NOW))) < set(everyone)
-    assert _listed(list_report.build(snapshot, "team", within="globex", now=NOW)) == []
-    assert _listed(list_report.build(snapshot, "repository", within="acme/web", now=NOW)) == ["acme/web"]
-    tags = list_report.build(snapshot, "tag", within="acme/web", now=NOW)
+    everyone = _listed(build("inventory-list", snapshot, kind="user"))
+    assert set(_listed(build("inventory-list", snapshot, kind="user", within="acme"))) < set(everyone)
+    assert _listed(build("inventory-list", snapshot, kind="team", within="globex")) == []
+    assert _listed(build("inventory-list", snapshot, kind="repository", within="acme/web")) == ["acme/web"]
+    tags = build("inventory-list", snapshot, kind="tag", within="acme/web")
     assert _note(tags.tables[0]) == "", "what is unknown of other repositories does not concern this one"
-    assert "never looked at" in _note(list_report.build(snapshot, "tag", within="acme/api", now=NOW).tables[0])
-    sizes = list_report.build(snapshot, "repository", by="size_bytes", top=2, now=NOW)
+    assert "never looked at" in _note(build("inventory-list", snapshot, kind="tag", within="acme/api").tables[0])
+    sizes = build("inventory-list", snapshot, kind="repository", by="size_bytes", top=2)
     shown = sizes.tables[0].frame["size_bytes"].to_list()
     assert len(shown) == 2 < sizes.tables[0].total_rows
     assert shown == sorted(shown, reverse=True)
     with pytest.raises(UnknownColumn, match="idle_days"):
-        list_report.build(snapshot, "robot", by="size", now=NOW)
+        build("inventory-list", snapshot, kind="robot", by="size")
     with pytest.raises(UnknownObject, match="organisation"):
-        list_report.build(snapshot, "planet", now=NOW)
+        build("inventory-list", snapshot, kind="planet")
 
 
 def test_a_list_that_was_not_read_has_no_figures(snapshot: Snapshot, untouched: Snapshot) -> None:
     for kind in KINDS:
-        report = list_report.build(untouched, kind.name, now=NOW)
+        report = build("inventory-list", untouched, kind=kind.name)
         assert {metric.value for metric in report.metrics} == {None}
         assert report.tables[0].empty == ""
         assert "never looked at" in _note(report.tables[0])
     # Roles on other repositories may not be read: so how many there are is not known of a robot that has none.
-    robots = list_report.build(snapshot, "robot", now=NOW)
+    robots = build("inventory-list", snapshot, kind="robot")
     assert "Roles of users and robots: unknown for 3 of 4" in _note(robots.tables[0])
     assert robots.tables[0].frame["federated"].to_list() == [None]
     assert "Outside identities that may act as the robot: unknown" in _note(robots.tables[0])
@@ -158,7 +162,7 @@ def test_a_list_that_was_not_read_has_no_figures(snapshot: Snapshot, untouched: 
 
 def test_a_role_is_that_of_the_day_that_is_asked_for(snapshot: Snapshot) -> None:
     def role(day: date | None) -> list[tuple[str, datetime]]:
-        report = object_report.build(snapshot, "user", "bob", as_of=day, now=NOW)
+        report = build("inventory", snapshot, kind="user", name="bob", as_of=day)
         found = report.table("permissions").frame
         assert report.table("access").frame.filter(via="direct")["role"].to_list() == found["role"].to_list()
         return list(found.select("role", "from_at").iter_rows())
@@ -169,7 +173,7 @@ def test_a_role_is_that_of_the_day_that_is_asked_for(snapshot: Snapshot) -> None
 
 
 def test_a_day_before_the_first_look_is_not_known_rather_than_empty(snapshot: Snapshot) -> None:
-    report = object_report.build(snapshot, "repository", "acme/web", as_of=date(2026, 11, 9), now=NOW)
+    report = build("inventory", snapshot, kind="repository", name="acme/web", as_of=date(2026, 11, 9))
     builds = report.table("builds")
     assert builds.frame.is_empty()
     assert builds.empty == ""
@@ -192,7 +196,7 @@ def test_a_day_before_the_first_look_is_not_known_rather_than_empty(snapshot: Sn
     ],
 )
 def test_what_is_not_known_is_never_shown_as_nothing(name: str, table: str, says: str, snapshot: Snapshot) -> None:
-    report = object_report.build(snapshot, "repository", name, now=NOW)
+    report = build("inventory", snapshot, kind="repository", name=name)
     found = report.table(table)
     assert says in _note(found)
     assert found.empty == ""
@@ -203,50 +207,50 @@ def test_what_is_not_known_is_never_shown_as_nothing(name: str, table: str, says
 
 
 def test_what_was_looked_at_and_is_not_there_is_none(snapshot: Snapshot) -> None:
-    table = object_report.build(snapshot, "repository", "acme/web", now=NOW).table("autoprune")
+    table = build("inventory", snapshot, kind="repository", name="acme/web").table("autoprune")
     assert (table.frame.height, table.note, table.empty) == (0, "", "none")
 
 
 def test_what_is_gone_is_shown_as_it_was_last(snapshot: Snapshot) -> None:
-    nested = object_report.build(snapshot, "repository", "acme/team/nested/app", now=NOW)
+    nested = build("inventory", snapshot, kind="repository", name="acme/team/nested/app")
     assert nested.table("settings").frame["state"].to_list() == ["NORMAL"]
     assert "gone 2026-11-20 06:00:03 UTC, after 2026-11-14 06:00:03 UTC" in _note(nested.table("settings"))
-    robot = object_report.build(snapshot, "robot", "acme+old", now=NOW)
+    robot = build("inventory", snapshot, kind="robot", name="acme+old")
     assert robot.table("account").frame["description"].to_list() == ["builds"]
     assert robot.table("history").frame["change"].to_list() == ["appeared"]
     assert robot.table("last_use").frame["evidence"].to_list() == ["quay"]
-    there = object_report.build(snapshot, "robot", "acme+old", as_of=date(2026, 11, 15), now=NOW)
+    there = build("inventory", snapshot, kind="robot", name="acme+old", as_of=date(2026, 11, 15))
     assert "gone" not in _note(there.table("account"))
 
 
 def test_a_renamed_account_names_the_other(snapshot: Snapshot) -> None:
     when = f"{RENAMED:%Y-%m-%d %H:%M:%S} UTC"
     assert f"dave is called david since {when}: see david" in _notes(
-        object_report.build(snapshot, "user", "dave", now=NOW)
+        build("inventory", snapshot, kind="user", name="dave")
     )
-    assert f"david was called dave until {when}" in _notes(object_report.build(snapshot, "user", "david", now=NOW))
+    assert f"david was called dave until {when}" in _notes(build("inventory", snapshot, kind="user", name="david"))
 
 
 def test_who_pushed_is_said_with_how_sure_that_is(snapshot: Snapshot) -> None:
-    tags = object_report.build(snapshot, "repository", "acme/web", now=NOW).table("tags").frame
+    tags = build("inventory", snapshot, kind="repository", name="acme/web").table("tags").frame
     told = {row["tag"]: (row["actor"], row["confidence"]) for row in tags.iter_rows(named=True)}
     assert told == {"latest": ("acme+ci", "by window"), "v1.0": (None, "ambiguous")}
-    latest = object_report.build(snapshot, "tag", "acme/web:latest", now=NOW)
+    latest = build("inventory", snapshot, kind="tag", name="acme/web:latest")
     assert latest.table("digests").frame.select("digest", "actor").rows() == [(NEW, "acme+ci"), (OLD, "bob")]
     assert _metric(latest, "signatures") == 1
-    before = object_report.build(snapshot, "tag", "acme/web:latest", as_of=date(2026, 11, 12), now=NOW)
+    before = build("inventory", snapshot, kind="tag", name="acme/web:latest", as_of=date(2026, 11, 12))
     assert before.table("digests").frame["digest"].to_list() == [OLD]
     assert _metric(before, "signatures") is None
 
 
 def test_an_account_that_no_list_holds_is_told_by_what_names_it(snapshot: Snapshot) -> None:
-    report = object_report.build(snapshot, "user", "eve", now=NOW)
+    report = build("inventory", snapshot, kind="user", name="eve")
     assert report.table("organisations").frame["relation"].to_list() == ["collaborator"]
     assert "No list that could be read holds this account" in _note(report.table("account"))
 
 
 def test_no_evidence_is_not_never(snapshot: Snapshot) -> None:
-    table = object_report.build(snapshot, "user", "alice", now=NOW).table("last_use")
+    table = build("inventory", snapshot, kind="user", name="alice").table("last_use")
     assert table.frame["evidence"].to_list() == ["none"]
     assert "Nothing is collected of the time before 2026-11-09: no evidence is not never" in _note(table)
 
@@ -265,7 +269,7 @@ def test_no_evidence_is_not_never(snapshot: Snapshot) -> None:
 )
 def test_an_unknown_name_gives_the_nearest(kind: str, name: str, says: str, snapshot: Snapshot) -> None:
     with pytest.raises(UnknownObject) as caught:
-        object_report.build(snapshot, kind, name, now=NOW)
+        build("inventory", snapshot, kind=kind, name=name)
     assert says in str(caught.value)
     assert "\x1b" not in str(caught.value)
 
@@ -277,7 +281,7 @@ def test_names_are_those_of_the_day(snapshot: Snapshot) -> None:
 
 
 def test_names_that_mean_harm_do_none(snapshot: Snapshot) -> None:
-    report = object_report.build(snapshot, "organisation", "acme", now=NOW)
+    report = build("inventory", snapshot, kind="organisation", name="acme")
     assert "<img" not in html.render(report)
     assert "&lt;img src=x" in html.render(report)
     rows = [row for table in report.tables for row in csv_module.reader(io.StringIO(csv.render(report, table.name)))]
@@ -285,7 +289,7 @@ def test_names_that_mean_harm_do_none(snapshot: Snapshot) -> None:
     assert "'=1+1" in cells
     assert f"'{HOSTILE_TEAM}" in cells
     assert not [cell for cell in cells if cell.startswith(("=", "@", "\t", "\r"))]
-    person = object_report.build(snapshot, "user", HOSTILE, now=NOW)
+    person = build("inventory", snapshot, kind="user", name=HOSTILE)
     assert "<img" not in html.render(person)
     assert "\x1b" not in RENDERERS["txt"](report)
     # In JSON every name is as it is.
@@ -294,15 +298,15 @@ def test_names_that_mean_harm_do_none(snapshot: Snapshot) -> None:
 
 
 def test_a_difference_has_each_change_once_and_each_step_if_asked(snapshot: Snapshot) -> None:
-    net = changes.build(snapshot, FIRST_DAY, LAST_DAY, now=NOW)
+    net = build("inventory-changes", snapshot, period=whole_days(FIRST_DAY, LAST_DAY, "UTC"))
     access = net.table("access").frame
     row = access.filter(pl.col("object") == "acme/web user bob").row(0, named=True)
     assert (row["before"], row["after"], row["certainty"]) == ("write", "admin", "an event says so")
     assert "vanished" in net.table("accounts").frame.filter(object="carol")["change"].to_list()
     assert net.table("accounts").frame.filter(change="renamed").select("before", "after").rows() == [("dave", "david")]
-    quiet = changes.build(snapshot, date(2026, 11, 15), date(2026, 11, 19), now=NOW)
+    quiet = build("inventory-changes", snapshot, period=whole_days(date(2026, 11, 15), date(2026, 11, 19), "UTC"))
     assert [metric.value for metric in quiet.metrics] == [0, 0, 0, 0, 1, 0]
-    every = changes.build(snapshot, FIRST_DAY, LAST_DAY, every_step=True, now=NOW)
+    every = build("inventory-changes", snapshot, period=whole_days(FIRST_DAY, LAST_DAY, "UTC"), every_step=True)
     assert sum(table.total_rows for table in every.tables) >= sum(table.total_rows for table in net.tables)
 
 
@@ -359,7 +363,7 @@ def test_what_went_with_what_held_it_is_told_apart() -> None:
 
 
 def test_what_changed_by_itself_is_told_above_what_went_along(snapshot: Snapshot) -> None:
-    net = changes.build(snapshot, FIRST_DAY, LAST_DAY, now=NOW)
+    net = build("inventory-changes", snapshot, period=whole_days(FIRST_DAY, LAST_DAY, "UTC"))
     along = {
         table.name: table.frame["after"].str.starts_with("gone with ").fill_null(value=False)
         for table in net.tables
@@ -369,16 +373,18 @@ def test_what_changed_by_itself_is_told_above_what_went_along(snapshot: Snapshot
     assert any(one.any() for one in along.values())
     assert all(one.is_sorted() for one in along.values())
     # The families that were asked for say so though those that held them were not asked for.
-    some = changes.build(snapshot, FIRST_DAY, LAST_DAY, families=("content",), now=NOW)
+    some = build("inventory-changes", snapshot, period=whole_days(FIRST_DAY, LAST_DAY, "UTC"), families=("content",))
     assert some.table("content").frame.equals(net.table("content").frame)
 
 
 def test_a_difference_can_be_of_some_families(snapshot: Snapshot) -> None:
-    some = changes.build(snapshot, FIRST_DAY, LAST_DAY, families=("teams", "sizes"), now=NOW)
+    some = build(
+        "inventory-changes", snapshot, period=whole_days(FIRST_DAY, LAST_DAY, "UTC"), families=("teams", "sizes")
+    )
     assert [table.name for table in some.tables] == ["accounts", "sizes", "unknown"]
     assert set(some.table("accounts").frame["what"]) == {"Teams"}
     with pytest.raises(UnknownFamily, match="nosuch"):
-        changes.build(snapshot, FIRST_DAY, LAST_DAY, families=("nosuch",), now=NOW)
+        build("inventory-changes", snapshot, period=whole_days(FIRST_DAY, LAST_DAY, "UTC"), families=("nosuch",))
 
 
 def test_every_family_has_a_place_among_the_changes() -> None:
@@ -387,15 +393,15 @@ def test_every_family_has_a_place_among_the_changes() -> None:
 
 
 def test_a_difference_says_what_was_not_known(snapshot: Snapshot) -> None:
-    early = changes.build(snapshot, date(2026, 11, 1), date(2026, 11, 9), now=NOW)
+    early = build("inventory-changes", snapshot, period=whole_days(date(2026, 11, 1), date(2026, 11, 9), "UTC"))
     assert "Nothing had been looked at by the end of 2026-11-09" in _notes(early)
-    across = changes.build(snapshot, date(2026, 11, 1), date(2026, 11, 12), now=NOW)
+    across = build("inventory-changes", snapshot, period=whole_days(date(2026, 11, 1), date(2026, 11, 12), "UTC"))
     assert "Nothing had been looked at when the period began" in _notes(across)
     assert "refused" in across.table("unknown").frame["state"].to_list()
 
 
 def test_coverage_counts_every_target_once(snapshot: Snapshot) -> None:
-    report = coverage.build(snapshot, now=NOW)
+    report = build("inventory-coverage", snapshot)
     states = report.table("states").frame
     assert (states.select(pl.sum_horizontal(pl.exclude("look", "targets"))).to_series() == states["targets"]).all()
     told = {row["look"]: row for row in states.iter_rows(named=True)}
@@ -408,8 +414,11 @@ def test_coverage_counts_every_target_once(snapshot: Snapshot) -> None:
 
 def test_nothing_read_yet_says_what_to_do(untouched: Snapshot) -> None:
     with pytest.raises(UnknownObject, match="quayledger inventory sync"):
-        object_report.build(untouched, "user", "alice", now=NOW)
-    for report in (coverage.build(untouched, now=NOW), changes.build(untouched, FIRST_DAY, LAST_DAY, now=NOW)):
+        build("inventory", untouched, kind="user", name="alice")
+    for report in (
+        build("inventory-coverage", untouched),
+        build("inventory-changes", untouched, period=whole_days(FIRST_DAY, LAST_DAY, "UTC")),
+    ):
         assert "quayledger inventory sync" in _notes(report)
         for render in RENDERERS.values():
             assert "quayledger inventory sync" in render(report) or render is RENDERERS["csv"]

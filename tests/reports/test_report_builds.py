@@ -3,24 +3,22 @@ apart."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from datetime import date, timedelta
 from pathlib import Path
-from types import ModuleType
 
 import polars as pl
 import pytest
 
-from quayledger import reports
 from quayledger.reports import registry
-from quayledger.reports.errors import UnknownReport
-from quayledger.reports.log import events_page, overview, usage
+from quayledger.reports.errors import BadParameter, UnknownReport
+from quayledger.reports.log import events_page
 from quayledger.reports.log.coverage import Coverage, measure, summarise
 from quayledger.reports.model import Report
 from quayledger.reports.period import Period, hours_of_week, parse
+from quayledger.reports.spec import inputs, parse_params
 from quayledger.warehouse.log.events import EventFilter
 from quayledger.warehouse.snapshot import Snapshot
+from tests.reports.building import build
 from tests.reports.sample import FIRST, LAST, MISSING_PUSHES, NOW, SOURCE, build_ledger, events_of
 
 
@@ -40,7 +38,7 @@ def _metric(report: Report, name: str) -> tuple[float | None, float | None]:
 
 
 def test_figures_are_those_of_the_events(snapshot: Snapshot, period: Period, truth: pl.DataFrame) -> None:
-    report = usage.build(snapshot, period, now=NOW)
+    report = build("usage", snapshot, period=period)
     assert report.compared_with is not None
     now, before = _within(truth, period), _within(truth, report.compared_with)
     for name, kind in (("pulls", "pull_repo"), ("pushes", "push_repo"), ("builds", "build_dockerfile")):
@@ -54,7 +52,7 @@ def test_figures_are_those_of_the_events(snapshot: Snapshot, period: Period, tru
 
 
 def test_a_series_and_a_heat_map_hold_every_event(snapshot: Snapshot, period: Period, truth: pl.DataFrame) -> None:
-    report = overview.build(snapshot, period, now=NOW)
+    report = build("overview", snapshot, period=period)
     now = _within(truth, period).with_columns(
         pl.col("occurred_at").dt.convert_time_zone("Europe/Berlin").alias("local")
     )
@@ -67,14 +65,14 @@ def test_a_series_and_a_heat_map_hold_every_event(snapshot: Snapshot, period: Pe
 
 
 def test_one_namespace_narrows_every_figure(snapshot: Snapshot, period: Period, truth: pl.DataFrame) -> None:
-    report = usage.build(snapshot, period, namespace="globex", now=NOW)
+    report = build("usage", snapshot, period=period, namespace="globex")
     own = _within(truth, period).filter(pl.col("namespace") == "globex")
     assert _metric(report, "pulls")[0] == (own["kind"] == "pull_repo").sum()
     assert "by_namespace" not in [table.name for table in report.tables]
 
 
 def test_no_change_is_shown_against_days_that_were_not_collected(snapshot: Snapshot) -> None:
-    report = usage.build(snapshot, parse("last-15-days", "UTC", NOW), now=NOW)
+    report = build("usage", snapshot, period=parse("last-15-days", "UTC", NOW))
     assert report.compared_with is None
     assert {metric.change_text for metric in report.metrics} == {"n/a"}
     assert all(metric.change is None for metric in report.metrics)
@@ -83,11 +81,11 @@ def test_no_change_is_shown_against_days_that_were_not_collected(snapshot: Snaps
 
 
 def test_nothing_collected_is_not_nothing_happened(snapshot: Snapshot) -> None:
-    report = overview.build(snapshot, parse("2026-10-28..2026-11-03", "UTC", NOW), now=NOW)
+    report = build("overview", snapshot, period=parse("2026-10-28..2026-11-03", "UTC", NOW))
     found = dict(report.charts[0].frame.select(pl.col("bucket").dt.date(), "events").iter_rows())
     assert found[date(2026, 10, 30)] is None
     assert found[date(2026, 11, 2)] > 0
-    quiet = overview.build(snapshot, parse("last-9-days", "UTC", NOW), namespace="nobody", now=NOW)
+    quiet = build("overview", snapshot, period=parse("last-9-days", "UTC", NOW), namespace="nobody")
     assert set(quiet.charts[0].frame["events"]) == {0}
     assert quiet.metrics[0].value == 0
 
@@ -122,14 +120,14 @@ def test_a_hole_in_the_period_forbids_comparison(tmp_path: Path) -> None:
     hole = LAST - timedelta(days=3)
     build_ledger(tmp_path, first=LAST - timedelta(days=9), skip=(hole,))
     with Snapshot.open(tmp_path) as snapshot:
-        report = usage.build(snapshot, parse("last-5-days", "UTC", NOW), now=NOW)
+        report = build("usage", snapshot, period=parse("last-5-days", "UTC", NOW))
     assert report.comparison == "No comparison: this period has gaps."
     assert isinstance(report.coverage, Coverage)
     assert report.coverage.days_missing == 1
 
 
 def test_the_top_is_cut_and_says_so(snapshot: Snapshot, period: Period) -> None:
-    report = usage.build(snapshot, period, top=1, now=NOW)
+    report = build("usage", snapshot, period=period, top=1)
     assert report.table("by_repository").frame.height == 1
     assert report.table("by_repository").total_rows > 1
     assert any("by repository 1 of" in note.text for note in report.notes)
@@ -172,25 +170,53 @@ def test_no_event_is_still_a_page_and_a_file(snapshot: Snapshot, period: Period)
     assert b"".join(events_page.export(snapshot, nobody, "jsonl")) == b""
 
 
-@pytest.mark.parametrize(
-    ("package", "entries"),
-    [(reports.log, registry.REPORTS), (reports.inventory, registry.INVENTORY_REPORTS)],
-    ids=["period", "inventory"],
-)
-def test_every_report_is_registered(package: ModuleType, entries: tuple[registry.Entry, ...]) -> None:
-    found = {
-        module.REPORT_ID: module.build
-        for info in pkgutil.iter_modules(package.__path__)
-        if hasattr(module := importlib.import_module(f"{package.__name__}.{info.name}"), "REPORT_ID")
-    }
-    assert found == {entry.id: entry.build for entry in entries}
+def test_every_report_declares_itself() -> None:
+    ids = [spec.id for spec in registry.reports()]
+    assert {"overview", "usage", "completeness", "inventory", "inventory-list"} < set(ids)
+    assert len(ids) == len(set(ids))
+    for spec in registry.reports():
+        assert registry.find(spec.id) is spec
+        for item in inputs(spec):
+            assert item.help.endswith((".", ")")), (spec.id, item.name)
+        needed = {item.name: item.choices[0] if item.choices else "x" for item in inputs(spec) if item.required}
+        parse_params(spec, needed, NOW)
     with pytest.raises(UnknownReport, match="usage"):
         registry.find("nosuch")
 
 
+def test_parameters_are_read_from_text() -> None:
+    usage = registry.find("usage")
+    given = {"period": "last-7-days", "time_zone": "Europe/Berlin", "by": ["robot"], "top": "3", "namespace": None}
+    asked = parse_params(usage, given, NOW)
+    assert asked == usage.params(period=parse("last-7-days", "Europe/Berlin", NOW), by=("robot",), top=3)
+    assert parse_params(usage, {}, NOW) == usage.params(period=parse("last-30-days", "UTC", NOW))
+    named = {item.name: item for item in inputs(usage)}
+    assert named["by"].choices[0] == "namespace"
+    assert named["by"].many
+    assert (named["sources"].option, named["time_zone"].default, named["period"].default) == (
+        "source",
+        "UTC",
+        "last-30-days",
+    )
+    assert "time_zone" not in {item.name for item in inputs(registry.find("inventory-changes"))}
+    listed = registry.find("inventory-list")
+    assert [item.name for item in inputs(listed) if item.required] == ["kind"]
+    assert parse_params(listed, {"kind": "tag", "as_of": "2026-11-03"}, NOW).as_of == date(2026, 11, 3)
+    for spec, bad in (
+        (usage, {"top": "many"}),
+        (usage, {"top": "-1"}),
+        (usage, {"by": ["planet"]}),
+        (usage, {"nosuch": "1"}),
+        (listed, {"kind": "tag", "as_of": "yesterday"}),
+        (listed, {}),
+    ):
+        with pytest.raises(BadParameter):
+            parse_params(spec, bad, NOW)
+
+
 def test_the_source_filter_reaches_every_part(snapshot: Snapshot, period: Period) -> None:
-    own = usage.build(snapshot, period, source_ids=(SOURCE,), now=NOW)
-    other = usage.build(snapshot, period, source_ids=("nosuch",), now=NOW)
-    assert own.metrics == usage.build(snapshot, period, now=NOW).metrics
+    own = build("usage", snapshot, period=period, sources=(SOURCE,))
+    other = build("usage", snapshot, period=period, sources=("nosuch",))
+    assert own.metrics == build("usage", snapshot, period=period).metrics
     assert all(metric.value is None for metric in other.metrics)
     assert other.coverage.level == "bad"

@@ -26,6 +26,8 @@ from quayledger.cli._output import err
 from quayledger.cli._reports import write_report
 from quayledger.collector.log.days import utc_now
 from quayledger.reports.inventory import changes
+from quayledger.reports.period import whole_days
+from quayledger.reports.spec import parse_params
 from quayledger.warehouse.snapshot import Snapshot
 
 
@@ -53,13 +55,9 @@ def command(
     if first > until:
         raise typer.BadParameter(f"--from {first} is after --to {until}")
     with Snapshot.open(home) as snapshot, err.status("comparing"):
-        built = changes.build(
-            snapshot,
-            first,
-            until,
-            families=tuple(family or ()),
-            source_ids=tuple(source or ()),
-            every_step=every_step,
-            top=0 if as_json else top,
+        given = {"period": whole_days(first, until, "UTC"), "families": family, "sources": source}
+        params = parse_params(
+            changes.SPEC, given | {"every_step": every_step, "top": 0 if as_json else top}, utc_now()
         )
+        built = changes.build(snapshot, params)
     write_report(built, ReportFormat.JSON if as_json else form, table, output)

@@ -23,7 +23,9 @@ from quayledger.cli._options import (
 )
 from quayledger.cli._output import err
 from quayledger.cli._reports import write_report
+from quayledger.collector.log.days import utc_now
 from quayledger.reports.inventory import list_report
+from quayledger.reports.spec import parse_params
 from quayledger.warehouse.snapshot import Snapshot
 
 
@@ -46,13 +48,7 @@ def command(
 ) -> None:
     """Raises what the report raises, such as a column that is unknown."""
     with Snapshot.open(home) as snapshot, err.status("reading"):
-        built = list_report.build(
-            snapshot,
-            kind,
-            within=within,
-            by=by,
-            as_of=as_of,
-            source_ids=tuple(source or ()),
-            top=0 if as_json else top,
-        )
+        given = {"kind": kind, "within": within, "by": by, "as_of": as_of, "sources": source}
+        params = parse_params(list_report.SPEC, given | {"top": 0 if as_json else top}, utc_now())
+        built = list_report.build(snapshot, params)
     write_report(built, ReportFormat.JSON if as_json else form, table, output)

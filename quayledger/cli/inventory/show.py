@@ -23,7 +23,9 @@ from quayledger.cli._options import (
 )
 from quayledger.cli._output import err
 from quayledger.cli._reports import write_report
+from quayledger.collector.log.days import utc_now
 from quayledger.reports.inventory import object_report
+from quayledger.reports.spec import parse_params
 from quayledger.warehouse.snapshot import Snapshot
 
 
@@ -43,7 +45,6 @@ def command(
 ) -> None:
     """Raises what the report raises, such as a name that is unknown."""
     with Snapshot.open(home) as snapshot, err.status("reading"):
-        built = object_report.build(
-            snapshot, kind, name, as_of=as_of, source_ids=tuple(source or ()), top=0 if as_json else top
-        )
+        given = {"kind": kind, "name": name, "as_of": as_of, "sources": source, "top": 0 if as_json else top}
+        built = object_report.build(snapshot, parse_params(object_report.SPEC, given, utc_now()))
     write_report(built, ReportFormat.JSON if as_json else form, table, output)
