@@ -56,8 +56,6 @@ def command(
         raise typer.BadParameter(f"--from {first} is after --to {until}")
     with Snapshot.open(home) as snapshot, err.status("comparing"):
         given = {"period": whole_days(first, until, "UTC"), "families": family, "sources": source}
-        params = parse_params(
-            changes.SPEC, given | {"every_step": every_step, "top": 0 if as_json else top}, utc_now()
-        )
+        params = parse_params(changes.SPEC, given | {"every_step": every_step, "top": 0 if as_json else top}, utc_now())
         built = changes.build(snapshot, params)
     write_report(built, ReportFormat.JSON if as_json else form, table, output)
