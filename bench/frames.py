@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from quayledger.collector.log.normalise import Event, Place, event_frame, normalise
+from quayledger.collector.log.normalise import DefaultNamespace, Event, event_frame, normalise
 from quayledger.warehouse import sources
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log import slices
@@ -16,7 +16,7 @@ from quayledger.warehouse.schema import REJECT_SCHEMA, SliceState
 
 SOURCE = "main"
 SCOPE = "superuser"
-NOWHERE = Place(None, None)
+NOWHERE = DefaultNamespace(None, None)
 
 
 def normalised(lines: list[bytes]) -> list[Event]:

@@ -11,13 +11,13 @@ import msgspec
 from quayledger.collector.exports.choice import Choice, choose
 from quayledger.collector.log.cover import find_access, parse_scopes
 from quayledger.collector.log.days import days_between, utc_now, windows
-from quayledger.collector.log.verdict import missing
+from quayledger.collector.log.scope_day import missing
 from quayledger.collector.quay import logs
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.logs import PAGE_ROWS
 from quayledger.collector.quay.scopes import Scope
 from quayledger.collector.sources import choose_sources
-from quayledger.collector.sync import SyncRequest, days_asked
+from quayledger.collector.sync import SyncRequest, requested_days
 from quayledger.settings import Settings, SourceSettings
 
 
@@ -86,7 +86,7 @@ async def _plan_source(
     held: Callable[[str, date, date], Held],
     now: datetime,
 ) -> SourcePlan:
-    asked = days_asked(settings, request, now.date())
+    asked = requested_days(settings, request, now.date())
     days = tuple(days_between(asked.first, asked.last))
     have = held(source_id, asked.first, asked.last)
     due = [day for day in days if day not in have.sealed]

@@ -1,6 +1,6 @@
-"""Syncing: count first, fetch only what is missing, merge, compare, seal. Puts the client and the warehouse together.
+"""Sync: count first, fetch only what is missing, merge, compare, seal. Puts the client and the warehouse together.
 
-One run asks each source side by side, each within its own budget. What was collected stays, whatever ends the run.
+One run reads all sources side by side, each within its own budget. What was collected stays, whatever ends the run.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from quayledger.collector.exports.ask import export_days
 from quayledger.collector.exports.callbacks import CallbackRegistry
 from quayledger.collector.log.counts import count, due_days, recount
 from quayledger.collector.log.days import days_between, utc_now
-from quayledger.collector.log.follow_rate import follow
+from quayledger.collector.log.follow_rate import follow_interval
 from quayledger.collector.log.judging import judge_day
 from quayledger.collector.log.read_days import read
-from quayledger.collector.log.resume import recover
+from quayledger.collector.log.resume import resume_chains
 from quayledger.collector.log.settle_cover import settle_cover
 from quayledger.collector.log.source_run import SourceRun
 from quayledger.collector.log.spending import spent_of
+from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.errors import QuayError
 from quayledger.collector.sources import RateLimits, choose_sources, client_of
-from quayledger.settings import Settings
+from quayledger.settings import Settings, SourceSettings
 from quayledger.warehouse import publish, runs, sources
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log import slices
@@ -92,7 +93,7 @@ class SyncOutcome(msgspec.Struct, frozen=True):
         return any(source.failure for source in self.sources)
 
 
-class Span(msgspec.Struct, frozen=True):
+class DayRange(msgspec.Struct, frozen=True):
     """The range of one source in a run, oldest day first."""
 
     first: date
@@ -103,7 +104,7 @@ Report = Callable[[Progress], None]
 
 
 def quiet(_: Progress) -> None:
-    """Tells nobody."""
+    """For a caller that shows no progress."""
 
 
 async def sync(
@@ -125,8 +126,13 @@ async def sync(
     runs.close_interrupted(ledger, now())
     run_id = runs.start_run(ledger, "sync", command, now())
     works = [
-        _Work(
-            SourceRun(ledger, settings, key, source, client_of(key, source, rate_limits), run_id, now),
+        _SourceSync(
+            ledger,
+            settings,
+            (key, source, client_of(key, source, rate_limits)),
+            run_id,
+            now,
+            request,
             report,
             callbacks,
         )
@@ -135,7 +141,7 @@ async def sync(
     outcomes: tuple[SourceOutcome, ...] = ()
     outcome, message = "interrupted", "stopped before it was done"
     try:
-        outcomes = tuple(await asyncio.gather(*(work.do(request) for work in works)))
+        outcomes = tuple(await asyncio.gather(*(work.do() for work in works)))
         stopped = [f"{item.source_id}: {item.error}" for item in outcomes if item.error]
         outcome = "failed" if stopped and len(stopped) == len(outcomes) else "incomplete" if stopped else "done"
         message = "; ".join(stopped)
@@ -144,30 +150,39 @@ async def sync(
     return SyncOutcome(run_id, outcomes)
 
 
-def days_asked(settings: Settings, request: SyncRequest, today: date) -> Span:
-    """The range of days of a request. A range that begins after it ends, or after today, has no day."""
+def requested_days(settings: Settings, request: SyncRequest, today: date) -> DayRange:
+    """The range of days of a request. One that begins after it ends, or after today, has no day."""
     collect = settings.collect
     first = request.first or (request.last or today) - timedelta(days=collect.backfill_days)
     if collect.start is not None:
         first = max(first, collect.start)
-    return Span(first, min(request.last or today, today))
+    return DayRange(first, min(request.last or today, today))
 
 
-class _Work:
+class _SourceSync:
     """One source's share of a run."""
 
-    def __init__(self, run: SourceRun, report: Report, callbacks: CallbackRegistry | None) -> None:
-        self._run, self._report, self._callbacks = run, report, callbacks
-        run.tell = self._tell
-        # Whoever waits for the first copy of all gets it with the first day.
-        run.published_at = time.monotonic() if publish.is_any(run.ledger.home) else -math.inf
+    def __init__(
+        self,
+        ledger: Ledger,
+        settings: Settings,
+        source: tuple[str, SourceSettings, QuayClient],
+        run_id: int,
+        now: Callable[[], datetime],
+        request: SyncRequest,
+        report: Report,
+        callbacks: CallbackRegistry | None,
+    ) -> None:
+        self._request, self._report, self._callbacks = request, report, callbacks
+        self._run = SourceRun(ledger, settings, *source, run_id, now, self._report_stage, request.named_days)
+        # Whoever waits for the very first copy gets it with the first day.
+        self._run.state.published_at = time.monotonic() if publish.is_any(ledger.home) else -math.inf
 
-    async def do(self, request: SyncRequest) -> SourceOutcome:
+    async def do(self) -> SourceOutcome:
         """Never raises what is the source's fault: that is in the outcome."""
-        run = self._run
-        run.again = request.named_days
-        asked = days_asked(run.settings, request, run.now().date())
-        days = tuple(days_between(asked.first, asked.last))
+        run, state = self._run, self._run.state
+        wanted = requested_days(run.settings, self._request, run.now().date())
+        days = tuple(days_between(wanted.first, wanted.last))
         error: QuayError | CollectorError | None = None
         async with run.client:
             try:
@@ -175,35 +190,35 @@ class _Work:
             except (QuayError, CollectorError) as stopped:
                 error = stopped
             finally:
-                for log in run.left.values():
+                for log in state.resumable.values():
                     log.close()
-        self._tell("done", None)
+        self._report_stage("done", None)
         return SourceOutcome(
             source_id=run.source_id,
-            days_read=run.numbers.days_read,
-            events_new=run.numbers.events_new,
+            days_read=state.progress.days_read,
+            events_new=state.progress.events_new,
             requests=run.client.meter.requests,
             states=_states(run, days),
             failure=error,
-            notes=tuple(run.notes),
-            follow_seconds=None if error else follow(run),
+            notes=tuple(state.notes),
+            follow_seconds=None if error else follow_interval(run),
         )
 
     def spent(self) -> list[runs.Spent]:
-        """What was asked of the source, by operation, purpose and outcome."""
+        """The requests to the source, by operation, purpose and outcome."""
         return spent_of(self._run.source_id, self._run.client.meter)
 
-    def _tell(self, stage: str, day: date | None) -> None:
-        run, numbers = self._run, self._run.numbers
+    def _report_stage(self, stage: str, day: date | None) -> None:
+        run, progress = self._run, self._run.state.progress
         self._report(
             Progress(
                 source_id=run.source_id,
                 stage=stage,
                 day=day,
-                days_done=numbers.days_done,
-                days_total=numbers.days_total,
-                events_new=numbers.events_new,
-                events_expected=numbers.events_expected,
+                days_done=progress.days_done,
+                days_total=progress.days_total,
+                events_new=progress.events_new,
+                events_expected=progress.events_expected,
                 requests=run.client.meter.requests,
             )
         )
@@ -214,20 +229,20 @@ async def _complete(run: SourceRun, days: tuple[date, ...], callbacks: CallbackR
     sources.register_source(run.ledger, run.source_id, run.source.name or run.source_id, run.source.url, run.now())
     if not days:
         return
-    run.tell("cover", None)
+    run.report("cover", None)
     await settle_cover(run, days[0])
-    await asyncio.to_thread(recover, run)
+    await asyncio.to_thread(resume_chains, run)
     due = due_days(run, days)
-    run.tell("count", None)
+    run.report("count", None)
     await count(run, due)
-    grown = [] if run.again else await recount(run, days)
+    grown = [] if run.days_named else await recount(run, days)
     wanted = sorted({*due, *grown})
     await _export(run, callbacks, wanted, fell_short=False)
     await read(run, wanted)
     await _export(run, callbacks, wanted, fell_short=True)
     parts = [(day, scope.text) for day in due for scope in run.scopes(day)]
-    if run.refusal is not None and all(part in run.refused for part in parts):
-        raise run.refusal
+    if run.state.newest_refusal is not None and all(part in run.state.refused for part in parts):
+        raise run.state.newest_refusal
 
 
 async def _export(run: SourceRun, callbacks: CallbackRegistry | None, days: list[date], *, fell_short: bool) -> None:

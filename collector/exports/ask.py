@@ -27,14 +27,13 @@ from quayledger.collector.exports.load_export import Load, Loaded, merge_days
 from quayledger.collector.log.counts import PART_ERRORS
 from quayledger.collector.log.days import windows
 from quayledger.collector.log.landing import FOLDER
+from quayledger.collector.log.scope_day import scope_days
 from quayledger.collector.log.source_run import SourceRun
-from quayledger.collector.log.verdict import missing
 from quayledger.collector.quay.errors import ServerFailure, safe
 from quayledger.collector.quay.exports import request_export
 from quayledger.collector.quay.logs import PAGE_ROWS
 from quayledger.collector.quay.scopes import Scope
 from quayledger.warehouse.ledger import Ledger
-from quayledger.warehouse.log import slices
 from quayledger.warehouse.log.held_parts import user_namespaces
 from quayledger.warehouse.log.staging import Staging, last_reading
 
@@ -104,7 +103,7 @@ class Exporter:
 
     async def _wait(self, request: ExportRequest, address: CallbackAddress, export_id: str, seconds: float) -> Outcome:
         """The first callback with a whole file ends it; any other lets the true one come for a while."""
-        self._run.tell("export", request.days[0])
+        self._run.report("export", request.days[0])
         deadline = time.monotonic() + seconds
         outcome = Outcome(request, "lost", f"no callback came within {seconds / 60:.0f} minutes")
         while (callback := await address.next(deadline - time.monotonic())) is not None:
@@ -181,7 +180,7 @@ class Exporter:
         return self._run.ledger.home / FOLDER / _EXPORTS_FOLDER / self._run.source_id
 
     def _note(self, outcome: Outcome) -> None:
-        request, notes = outcome.request, self._run.notes
+        request, notes = outcome.request, self._run.state.notes
         span = f"{request.days[0]}" if len(request.days) == 1 else f"{request.days[0]} to {request.days[-1]}"
         if outcome.loaded is None:
             notes.append(f"{span}: the export of {request.target.exported.text} is {outcome.state}: {outcome.reason}")
@@ -209,14 +208,14 @@ async def export_days(
     already and did not bring all. Raises QuayError where the whole source is in trouble; the days are not judged here."""
     requests: list[ExportRequest] = []
     by_scope: dict[Scope, dict[date, dict[str, int]]] = {}
-    for day in days:
-        for scope in run.scopes(day) if run.over(day) else ():
-            if lacking := _lacking(run, day, scope):
-                by_scope.setdefault(scope, {})[day] = lacking
+    for day, parts in scope_days(run, [day for day in days if run.is_over(day)]).items():
+        for part in parts:
+            if part.lacking and not part.unavailable:
+                by_scope.setdefault(part.scope, {})[day] = part.lacking
     if not by_scope or run.source.exports == "off" or (run.source.exports == "repair" and not fell_short):
         return []
     if reason := refusal(run.ledger, run.source_id, callbacks, run.now()):
-        run.notes.append(f"no export is asked for: {reason}")
+        run.state.notes.append(f"no export is asked for: {reason}")
         return []
     shutil.rmtree(
         run.ledger.home / FOLDER / _EXPORTS_FOLDER / run.source_id, ignore_errors=True
@@ -255,10 +254,3 @@ def refusal(ledger: Ledger, source_id: str, callbacks: CallbackRegistry, now: da
     state, _, reason = last.reason.partition(": ")
     until = last.ended_at + _PAUSES.get(state, timedelta(0))
     return f"the last one was {state}: {reason}; tried again from {until:%Y-%m-%d %H:%M} UTC on" if now < until else ""
-
-
-def _lacking(run: SourceRun, day: date, scope: Scope) -> dict[str, int]:
-    if (day, scope.text) in run.refused:
-        return {}
-    counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, scope.text))
-    return missing(counted.by_kind, slices.held_counts(run.ledger, run.source_id, day, scope.text)) if counted else {}

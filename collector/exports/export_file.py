@@ -15,7 +15,7 @@ import msgspec
 import polars as pl
 
 from quayledger.collector.errors import CollectorError
-from quayledger.collector.log.normalise import Place, Reject
+from quayledger.collector.log.normalise import DefaultNamespace, Reject
 from quayledger.collector.log.normalise_bulk import Bulk, Rows, split
 from quayledger.collector.quay.client import moment
 
@@ -107,7 +107,7 @@ class ExportReader:
         self._block_bytes, self._batch_rows = block_bytes, batch_rows
         self._gather = block_bytes  # more than a block, only while one event is longer than that
         self._held = bytearray()
-        self._bulk = Bulk(Place(None, None))
+        self._bulk = Bulk(DefaultNamespace(None, None))
         self._span = (_NEVER, _NEVER)
         self._rejects: list[Reject] = []
         self._rejected = 0
@@ -162,7 +162,7 @@ class ExportReader:
             raise self._bad(_says_of_beginning(self._held)) from None
         self.head = Head(told.export_id, start, end, details.namespace, details.repository)
         self._check(self.head)
-        self._bulk = Bulk(Place(self.head.namespace, "user" if self._is_user else "org"))
+        self._bulk = Bulk(DefaultNamespace(self.head.namespace, "user" if self._is_user else "org"))
         self._span = (start, end)
         del self._held[: found.end()]
         return True

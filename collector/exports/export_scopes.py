@@ -11,8 +11,8 @@ from math import ceil
 import msgspec
 
 from quayledger.collector.exports.load_export import Target
+from quayledger.collector.log.scope_day import missing
 from quayledger.collector.log.source_run import SourceRun
-from quayledger.collector.log.verdict import missing
 from quayledger.collector.quay import logs, superuser
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.errors import BadRequest, Forbidden, NotFound

@@ -67,7 +67,7 @@ def import_file(
     client = QuayClient(source_id, source)  # never opened: judging a day needs a run, not a connection
     run_id = runs.start_run(ledger, "import", command, now())
     run = SourceRun(ledger, settings, source_id, source, client, run_id, now)
-    run.covers = sources.covers(ledger, source_id)
+    run.state.covers = sources.covers(ledger, source_id)
     outcome, message = "failed", ""
     try:
         imported = _Import(run, path).do()
@@ -108,7 +108,7 @@ class _Import:
         left_out |= {day: "the day is not over, or the source was not covered so" for day in covered if day not in past}
         merged = tuple(day for day in days if day not in left_out)
         return Imported(
-            run.run_id, head, target.scope.text, rows, run.numbers.events_new, self._rejected, merged, left_out
+            run.run_id, head, target.scope.text, rows, run.state.progress.events_new, self._rejected, merged, left_out
         )
 
     def _head(self) -> Head:
@@ -124,7 +124,9 @@ class _Import:
 
     def _target(self, head: Head) -> Target:
         """Which scope of the cover the file is a reading of."""
-        cover = cover_of(head.start.date(), self._run.covers) or (self._run.covers[0] if self._run.covers else None)
+        cover = cover_of(head.start.date(), self._run.state.covers) or (
+            self._run.state.covers[0] if self._run.state.covers else None
+        )
         scopes = [Scope.parse(text) for text in cover.scopes] if cover else []
         name = f"{head.namespace}/{head.repository}" if head.repository else head.namespace
         for scope in scopes:
@@ -147,7 +149,7 @@ class _Import:
 
     def _is_user(self, head: Head, days: list[date]) -> bool:
         run = self._run
-        if any(text == f"user:{head.namespace}" for cover in run.covers for text in cover.scopes):
+        if any(text == f"user:{head.namespace}" for cover in run.state.covers for text in cover.scopes):
             return True
         return any(head.namespace in user_namespaces(run.ledger, run.source_id, day) for day in days)
 
@@ -160,7 +162,7 @@ class _Import:
                 left_out[day] = str(error)
                 load.void(day, str(error))
             else:
-                run.numbers.events_new += merged.new_events
+                run.state.progress.events_new += merged.new_events
                 if load.room(day) is not None:  # what was never counted is left to the next sync
                     judge_day(run, day)
         return left_out
@@ -170,7 +172,7 @@ def _days(run: SourceRun, head: Head, target: Target) -> tuple[list[date], list[
     """The days that the file covers, and those of them that can be taken in. The last one is a day that Quay adds: what it
     holds is true, and lacks its last moment at least."""
     covered = list(days_between(head.days[0], head.days[1] + _ONE_DAY))
-    return covered[:-1], [day for day in covered if run.over(day) and target.scope in run.scopes(day)]
+    return covered[:-1], [day for day in covered if run.is_over(day) and target.scope in run.scopes(day)]
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -17,8 +17,8 @@ import polars as pl
 from quayledger.collector.exports.export_file import Block
 from quayledger.collector.log.counts import count_window
 from quayledger.collector.log.normalise import Reject, reject_frame
+from quayledger.collector.log.scope_day import missing
 from quayledger.collector.log.source_run import SourceRun
-from quayledger.collector.log.verdict import missing
 from quayledger.collector.quay.errors import QuayError
 from quayledger.collector.quay.scopes import Scope
 from quayledger.warehouse import sources
@@ -138,7 +138,7 @@ async def merge_days(run: SourceRun, load: Load, target: Target, staging: Stagin
             await asyncio.to_thread(load.void, day, str(error))
         else:
             new_events += merged.new_events
-            run.numbers.events_new += merged.new_events
+            run.state.progress.events_new += merged.new_events
     return Loaded(sum(staging.rows(day) for day in days), new_events, days, left_out)
 
 

@@ -1,4 +1,4 @@
-"""Counting: which days are due, and what the source says they hold, in as few calls as there can be."""
+"""Counting: which days are due, and what the source says they hold, in as few requests as possible."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from quayledger.collector.log.backends import MOST_KINDS, may_be_cut
+from quayledger.collector.log.backends import MOST_KINDS, may_omit_kinds
 from quayledger.collector.log.cover import cover_of
 from quayledger.collector.log.days import windows
 from quayledger.collector.log.judging import judge_day
+from quayledger.collector.log.scope_day import ScopeDay, missing, reloaded
 from quayledger.collector.log.source_run import SourceRun
-from quayledger.collector.log.verdict import missing
 from quayledger.collector.quay import logs
 from quayledger.collector.quay.errors import BadRequest, Forbidden, NotFound, QuayError, SearchUnavailable
 from quayledger.collector.quay.scopes import Scope
@@ -28,12 +28,12 @@ _RETRIED = frozenset({SliceState.SHORT, SliceState.OVER, SliceState.UNCOUNTABLE}
 
 
 def due_days(run: SourceRun, days: tuple[date, ...]) -> list[date]:
-    """The days to look at: covered, not sealed under the cover in force, and not found short only a while ago, unless they
-    are to be tried again."""
+    """The days to count: covered, not sealed under the cover in force, and not found short only a while ago, unless they
+    were named."""
     held = slices.slices(run.ledger, run.source_id, days[0], days[-1])
     left_out = set(run.settings.collect.exclude_days)
     for day in days:
-        if day in left_out and (cover := cover_of(day, run.covers)):
+        if day in left_out and (cover := cover_of(day, run.state.covers)):
             exclude(run, day, cover.version)
     return [day for day in days if day not in left_out and run.scopes(day) and _is_due(run, day, held.get(day))]
 
@@ -54,19 +54,19 @@ def exclude(run: SourceRun, day: date, cover_version: int) -> None:
 
 
 def _is_due(run: SourceRun, day: date, row: slices.SliceRow | None) -> bool:
-    cover = cover_of(day, run.covers)
+    cover = cover_of(day, run.state.covers)
     if row is None or cover is None or row.cover_version != cover.version:
         return True
     if row.state in SEALED_STATES:
         return False
-    if run.again or row.state not in _RETRIED:
+    if run.days_named or row.state not in _RETRIED:
         return True
     return row.read_at is None or run.now() - row.read_at > _RETRY_AFTER
 
 
 async def recount(run: SourceRun, days: tuple[date, ...]) -> list[date]:
-    """Counts sealed days again once a week, in one call for up to 28 of them; gives those that grew. A count that fell
-    means "no longer held at the source", and the day is judged anew."""
+    """Counts sealed days again once a week, in one request for up to 28 of them; returns those that grew. A count that fell
+    means that the source no longer holds the rows, and the day is judged anew."""
     sealed = _sealed(run, days)
     week_ago = run.now() - _RECOUNT_AFTER
     if not sealed or all(row.counted_at is not None and row.counted_at > week_ago for row in sealed.values()):
@@ -103,17 +103,17 @@ async def _count_part(run: SourceRun, scope: Scope, wanted: list[date], purpose:
     try:
         await count_window(run, scope, wanted[0], wanted[-1], wanted, purpose=purpose)
     except PART_ERRORS as error:
-        refuse(run, scope, wanted, error)
+        note_refusal(run, scope, wanted, error)
 
 
 async def count_window(
     run: SourceRun, scope: Scope, first: date, last: date, wanted: list[date], *, purpose: str = "count"
 ) -> None:
-    """One call for all days from `first` to `last`; records those that are wanted."""
+    """One request for all days from `first` to `last`; records those that are wanted."""
     counted_at = run.now()
     counts = await logs.aggregate_logs(run.client, scope, first, last, purpose=purpose)
     kinds = {kind for by_kind in counts.values() for kind in by_kind}
-    if len(wanted) > 1 and may_be_cut(run, kinds):
+    if len(wanted) > 1 and may_omit_kinds(run, kinds):
         for day in wanted:
             await count_window(run, scope, day, day, [day], purpose=purpose)
         return
@@ -121,28 +121,29 @@ async def count_window(
     await asyncio.to_thread(slices.record_counts, run.ledger, run.run_id, run.source_id, scope.text, chosen, counted_at)
 
 
-async def vouch(run: SourceRun, day: date, scope: Scope) -> None:
-    """Completes a count that names ten kinds at most, from counts of the namespaces that the day's events name: a part that
-    names fewer than ten leaves none out. Kinds of parts that name ten stay unvouched."""
-    counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, scope.text))
-    if counted is None or not may_be_cut(run, counted.by_kind) or scope.kind != "superuser":
-        return
+async def complete_count(run: SourceRun, part: ScopeDay) -> ScopeDay:
+    """Completes a count that names ten kinds at most (Elasticsearch), from counts of the namespaces that the day's events
+    name: a namespace that names fewer than ten kinds leaves none out. One with ten proves nothing, and the count stays."""
+    day, scope = part.day, part.scope
+    if part.counted is None or not may_omit_kinds(run, part.counted) or scope.kind != "superuser":
+        return part
     total: Counter[str] = Counter()
     held = held_parts(run.ledger, run.source_id, day, scope.text)
-    for name in sorted({part.namespace for part in held if part.namespace is not None}):
-        part = await logs.aggregate_logs(run.client, Scope("organization", name), day, day, purpose="recount")
-        if len(part[day]) >= MOST_KINDS:
-            return
-        total.update(part[day])
-    whole = {**total, **counted.by_kind}
+    for name in sorted({one.namespace for one in held if one.namespace is not None}):
+        counts = await logs.aggregate_logs(run.client, Scope("organization", name), day, day, purpose="recount")
+        if len(counts[day]) >= MOST_KINDS:
+            return part
+        total.update(counts[day])
+    whole = {**total, **part.counted}
     await asyncio.to_thread(
         slices.record_counts, run.ledger, run.run_id, run.source_id, scope.text, {day: whole}, run.now()
     )
+    return reloaded(run, part)
 
 
-def refuse(run: SourceRun, scope: Scope, days: Iterable[date], error: QuayError) -> None:
+def note_refusal(run: SourceRun, scope: Scope, days: Iterable[date], error: QuayError) -> None:
     """Notes that a scope cannot be read on these days, so that their slices say so."""
     for day in days:
-        run.refused[day, scope.text] = str(error)
-    run.notes.append(f"{scope.text} cannot be read: {error}")
-    run.refusal = error
+        run.state.refused[day, scope.text] = str(error)
+    run.state.notes.append(f"{scope.text} cannot be read: {error}")
+    run.state.newest_refusal = error

@@ -1,7 +1,7 @@
-"""Following: how soon an open day wants to be looked at again, where paging loses rows. Pure, but for one question to the ledger.
+"""Follow rate: how soon an open day is read again, where paging loses rows. Pure, but for one query of the ledger.
 
-A page cannot lose rows within itself. On a source that stamps whole seconds, up to twenty new rows a look are safe, more are
-not; so the next look comes when about that many will have arrived, as far as the budget allows.
+A page cannot lose rows within itself. On a source that stamps whole seconds, up to twenty new rows a read are safe, more are
+not; so the next read comes when about that many will have arrived, as far as the budget allows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from quayledger.collector.quay.logs import PAGE_ROWS
 from quayledger.warehouse.log.held_parts import lost_rows_since
 
 _MARGIN = 0.8
-_LOOK_REQUESTS = 2  # a count and a page
+_READ_REQUESTS = 2  # a count and a page
 _MEMORY = timedelta(days=7)
 
 
@@ -26,16 +26,16 @@ def rows_per_second(newest: Sequence[Event]) -> float:
     return (len(page) - 1) / span_s if span_s > 0 else 0.0
 
 
-def seconds_to_next_look(rows_a_second: float, requests_per_second: float) -> float:
+def seconds_to_next_read(rows_a_second: float, requests_per_second: float) -> float:
     """When about a page of rows will have arrived, but no sooner than half the budget allows."""
-    soonest = 2 * _LOOK_REQUESTS / requests_per_second
+    soonest = 2 * _READ_REQUESTS / requests_per_second
     return max(soonest, _MARGIN * PAGE_ROWS / rows_a_second)
 
 
-def follow(run: SourceRun) -> float | None:
-    """Seconds until the source should be looked at again; None: by the clock alone, because it loses nothing."""
-    numbers = run.numbers
-    if numbers.open_rows_per_second <= 0:
+def follow_interval(run: SourceRun) -> float | None:
+    """Seconds until the open day should be read again; None: the schedule is enough, because the source loses nothing."""
+    progress = run.state.progress
+    if progress.open_rows_per_second <= 0:
         return None
-    loses = numbers.open_rows_lost > 0 or lost_rows_since(run.ledger, run.source_id, run.now().date() - _MEMORY)
-    return seconds_to_next_look(numbers.open_rows_per_second, run.source.requests_per_second) if loses else None
+    loses = progress.open_rows_lost > 0 or lost_rows_since(run.ledger, run.source_id, run.now().date() - _MEMORY)
+    return seconds_to_next_read(progress.open_rows_per_second, run.source.requests_per_second) if loses else None

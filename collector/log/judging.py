@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import date
 
-from quayledger.collector.log.backends import may_be_cut
+from quayledger.collector.log.backends import may_omit_kinds
 from quayledger.collector.log.cover import cover_of
+from quayledger.collector.log.scope_day import ScopeDay, scope_days
 from quayledger.collector.log.source_run import SourceRun
-from quayledger.collector.log.verdict import Evidence, judge
+from quayledger.collector.log.verdict import judge
 from quayledger.warehouse.log import slices
 from quayledger.warehouse.log.held_parts import was_repaired
 from quayledger.warehouse.schema import SliceState
 
 
-def judge_day(run: SourceRun, day: date) -> None:
-    """Sets the state of one day's slice from the newest counts and what is stored."""
-    cover = cover_of(day, run.covers)
+def judge_day(run: SourceRun, day: date, parts: Sequence[ScopeDay] | None = None) -> None:
+    """Sets the state of one day's slice. `parts`: what is known of each scope of its cover; None: as the warehouse has it."""
+    cover = cover_of(day, run.state.covers)
     if cover is None:
         return
-    counts = slices.latest_counts(run.ledger, run.source_id, day, day)
-    parts = {scope: _evidence(run, day, scope, counts.get((day, scope))) for scope in cover.scopes}
-    held = slices.slices(run.ledger, run.source_id, day, day).get(day)
+    if parts is None:
+        parts = scope_days(run, [day]).get(day, ())
+    row = slices.slices(run.ledger, run.source_id, day, day).get(day)
     verdict = judge(
-        parts, over=run.over(day), over_at=run.over_at(day), rejected_rows=held.rejected_rows if held else 0
+        parts, over=run.is_over(day), over_at=run.over_at(day), rejected_rows=row.rejected_rows if row else 0
     )
     state, note = verdict.state, verdict.note
-    if unvouched := _unvouched(run, parts):
-        state, note = (
-            _less(state),
-            f"the source names ten kinds at most, and not {', '.join(unvouched)}; {note}".rstrip("; "),
-        )
+    if unproven := _kinds_beyond_the_count(run, parts):
+        state = _without_proof(state)
+        note = f"the source names ten kinds at most, and not {', '.join(unproven)}; {note}".rstrip("; ")
     if state is SliceState.VERIFIED and was_repaired(run.ledger, run.source_id, day):
         state = SliceState.REPAIRED
-    counted = [part.counted_at for part in parts.values() if part.counted_at is not None]
+    counted = [part.counted_at for part in parts if part.counted_at is not None]
     slices.set_state(
         run.ledger,
         run.source_id,
@@ -47,24 +46,16 @@ def judge_day(run: SourceRun, day: date) -> None:
     )
 
 
-def _unvouched(run: SourceRun, parts: Mapping[str, Evidence]) -> list[str]:
-    """Kinds that are stored, but that the source's count may have left out."""
+def _kinds_beyond_the_count(run: SourceRun, parts: Sequence[ScopeDay]) -> list[str]:
+    """Kinds that are held, but that the source's count may have left out."""
     return sorted(
         kind
-        for part in parts.values()
-        if part.counted is not None and may_be_cut(run, part.counted)
-        for kind in part.stored.keys() - part.counted.keys()
+        for part in parts
+        if part.counted is not None and may_omit_kinds(run, part.counted)
+        for kind in part.held.keys() - part.counted.keys()
     )
 
 
-def _less(state: SliceState) -> SliceState:
-    """What may be said where the count does not speak of every kind."""
+def _without_proof(state: SliceState) -> SliceState:
+    """The state where the count does not cover every kind."""
     return SliceState.UNCOUNTABLE if state in (SliceState.OVER, SliceState.VERIFIED) else state
-
-
-def _evidence(run: SourceRun, day: date, scope: str, counted: slices.CountRow | None) -> Evidence:
-    stored = slices.held_counts(run.ledger, run.source_id, day, scope)
-    refused = run.refused.get((day, scope), "")
-    if counted is None:
-        return Evidence(None, {}, stored, None, refused)
-    return Evidence(counted.by_kind, counted.peak_by_kind, stored, counted.counted_at, refused)

@@ -22,8 +22,8 @@ _SYNC_EVERY_S = 1.0
 _SUFFIX = ".pages"
 
 
-class Heading(msgspec.Struct, frozen=True):
-    """What a chain asks: the first line of its file."""
+class ChainHeader(msgspec.Struct, frozen=True):
+    """Which list a chain reads: the first line of its file."""
 
     source_id: str
     scope: str
@@ -34,7 +34,7 @@ class Heading(msgspec.Struct, frozen=True):
 
 
 class PageMark(msgspec.Struct, frozen=True):
-    """What is known of one landed page: its place in the chain and the token that leads on (None: the end)."""
+    """One landed page: its place in the chain and the token of the next page (None: the last)."""
 
     number: int
     rows: int
@@ -45,39 +45,40 @@ class PageMark(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
-class Landed(msgspec.Struct, frozen=True):
+class LandedPage(msgspec.Struct, frozen=True):
     """One page as it landed."""
 
     mark: PageMark
     body: bytes
 
 
-class ChainLog:
+class LandingFile:
     """The file of one chain, open for appending."""
 
-    def __init__(self, path: Path, heading: Heading, marks: list[PageMark], file: IO[bytes]) -> None:
+    def __init__(self, path: Path, header: ChainHeader, marks: list[PageMark], file: IO[bytes]) -> None:
         self.path = path
-        self.heading = heading
+        self.header = header
         self.marks = marks
         self._file = file
         self._synced = time.monotonic()
 
     @classmethod
-    def begin(cls, home: Path, heading: Heading) -> ChainLog:
-        """A new, empty chain."""
-        path = _path(home, heading)
+    def begin(cls, home: Path, header: ChainHeader) -> LandingFile:
+        """A new file without pages; one of the same list that was there before is replaced."""
+        path = _path(home, header)
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("wb")
-        file.write(msgspec.json.encode(heading) + b"\n")
+        file.write(msgspec.json.encode(header) + b"\n")
         file.flush()
-        return cls(path, heading, [], file)
+        return cls(path, header, [], file)
 
     @classmethod
-    def resume(cls, path: Path) -> ChainLog | None:
-        """The chain that a run left behind, cut after its last whole page; None where not even the heading is whole."""
+    def resume(cls, path: Path) -> LandingFile | None:
+        """The file of an earlier run, cut after its last whole page: a crash may have written half of one. None where not even
+        the header is whole."""
         with path.open("rb") as file:
-            heading = _heading(file)
-            if heading is None:
+            header = _header(file)
+            if header is None:
                 return None
             marks, end = [], file.tell()
             for landed in _pages(file):
@@ -86,7 +87,7 @@ class ChainLog:
         again = path.open("r+b")
         again.truncate(end)
         again.seek(end)
-        return cls(path, heading, marks, again)
+        return cls(path, header, marks, again)
 
     def append(self, mark: PageMark, body: bytes) -> None:
         """One more page. On disk for sure within about a second, and before `finish` returns."""
@@ -97,10 +98,10 @@ class ChainLog:
             os.fsync(self._file.fileno())
             self._synced = time.monotonic()
 
-    def pages(self) -> Iterator[Landed]:
+    def pages(self) -> Iterator[LandedPage]:
         """All pages, from the file, oldest landing first."""
         with self.path.open("rb") as file:
-            if _heading(file) is not None:
+            if _header(file) is not None:
                 yield from _pages(file)
 
     def close(self) -> None:
@@ -113,8 +114,8 @@ class ChainLog:
         self.path.unlink(missing_ok=True)
 
 
-def left_behind(home: Path, source_id: str) -> list[Path]:
-    """The chain files of a source that an earlier run did not finish."""
+def unfinished_files(home: Path, source_id: str) -> list[Path]:
+    """The landing files of a source whose chains did not come to their end."""
     return sorted((home / FOLDER / _slug(source_id)).glob(f"*{_SUFFIX}"))
 
 
@@ -127,27 +128,27 @@ def digest(rows: tuple[msgspec.Raw, ...]) -> str:
     return told.hexdigest()
 
 
-def _path(home: Path, heading: Heading) -> Path:
-    asked = f"{heading.scope}\n{heading.part}"
-    name = f"{heading.day.isoformat()}-{_slug(heading.scope)[:40]}-{hashlib.blake2b(asked.encode(), digest_size=6).hexdigest()}"
-    return home / FOLDER / _slug(heading.source_id) / f"{name}{_SUFFIX}"
+def _path(home: Path, header: ChainHeader) -> Path:
+    asked = f"{header.scope}\n{header.part}"
+    name = f"{header.day.isoformat()}-{_slug(header.scope)[:40]}-{hashlib.blake2b(asked.encode(), digest_size=6).hexdigest()}"
+    return home / FOLDER / _slug(header.source_id) / f"{name}{_SUFFIX}"
 
 
 def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", text)
 
 
-def _heading(file: IO[bytes]) -> Heading | None:
+def _header(file: IO[bytes]) -> ChainHeader | None:
     line = file.readline()
     if not line.endswith(b"\n"):
         return None  # what is written after it would stand on the same line
     try:
-        return msgspec.json.decode(line, type=Heading)
+        return msgspec.json.decode(line, type=ChainHeader)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
 
 
-def _pages(file: IO[bytes]) -> Iterator[Landed]:
+def _pages(file: IO[bytes]) -> Iterator[LandedPage]:
     while line := file.readline():
         try:
             mark = msgspec.json.decode(line, type=PageMark)
@@ -156,4 +157,4 @@ def _pages(file: IO[bytes]) -> Iterator[Landed]:
         body = file.read(mark.size_bytes + 1)
         if len(body) != mark.size_bytes + 1:
             return
-        yield Landed(mark, body[:-1])
+        yield LandedPage(mark, body[:-1])

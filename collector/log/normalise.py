@@ -75,22 +75,22 @@ class Reject(NamedTuple):
     raw: str
 
 
-class Place(NamedTuple):
-    """What a scope says of the namespace where the answer itself is silent (only superuser answers name it)."""
+class DefaultNamespace(NamedTuple):
+    """The namespace of events whose rows do not name one: only superuser answers do, any other list has one namespace."""
 
     namespace: str | None
     namespace_kind: str | None
 
     @classmethod
-    def of(cls, scope: Scope, *, user_namespaces: frozenset[str] = frozenset()) -> Place:
-        """The place of all events of a scope. `user_namespaces`: namespaces known to be users, not organizations."""
+    def of(cls, scope: Scope, *, user_namespaces: frozenset[str] = frozenset()) -> DefaultNamespace:
+        """The namespace of all events of a scope. `user_namespaces`: namespaces known to be users, not organizations."""
         if scope.namespace is None:
             return cls(None, None)
         is_user = scope.kind == "user" or scope.namespace in user_namespaces
         return cls(scope.namespace, "user" if is_user else "org")
 
 
-def normalise(raw: msgspec.Raw | bytes, place: Place) -> Event | Reject:
+def normalise(raw: msgspec.Raw | bytes, default: DefaultNamespace) -> Event | Reject:
     """One row of `logs`. Source: `/superuser/logs`, `/organization/{}/logs`, `/user/logs`, `/repository/{}/logs`, exports."""
     try:
         row = _decode(raw)
@@ -116,7 +116,7 @@ def normalise(raw: msgspec.Raw | bytes, place: Place) -> Event | Reject:
         extra["metadata"] = metadata
     ip = _ip(row, extra)
     performer, performer_kind = _performer(row, extra)
-    namespace, namespace_kind = _namespace(row, extra, place)
+    namespace, namespace_kind = _namespace(row, extra, default)
     extra.update(row)
     return Event(
         seconds * 1_000_000,
@@ -188,13 +188,13 @@ def _performer(row: dict[str, Any], extra: dict[str, Any]) -> tuple[str | None, 
     return performer["name"], "robot" if is_robot is True else "user"
 
 
-def _namespace(row: dict[str, Any], extra: dict[str, Any], place: Place) -> tuple[str | None, str | None]:
+def _namespace(row: dict[str, Any], extra: dict[str, Any], default: DefaultNamespace) -> tuple[str | None, str | None]:
     if "namespace" not in row:
-        return place
+        return default
     namespace = row.pop("namespace")
     if type(namespace) is not dict or type(namespace.get("name")) is not str:
         extra["namespace"] = _without_avatar(namespace)
-        return place
+        return default
     if not namespace.keys() <= {"kind", "name", "avatar"} or namespace.get("kind") not in ("org", "user"):
         extra["namespace"] = _without_avatar(namespace)
     kind = namespace.get("kind")

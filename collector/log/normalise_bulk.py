@@ -14,9 +14,9 @@ import msgspec
 import polars as pl
 
 from quayledger.collector.log.normalise import (
+    DefaultNamespace,
     Event,
     Parts,
-    Place,
     Reject,
     event_frame,
     normalise,
@@ -99,10 +99,10 @@ class _Gathered:
 
 
 class Bulk:
-    """Gathers normalised rows of one place until they are taken away as a frame."""
+    """Gathers normalised rows of one namespace until they are taken away as a frame."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, default: DefaultNamespace) -> None:
+        self._default = default
         self._stamps: dict[str, int | None] = {}
         self._parts: dict[bytes, Parts | None] = {}
         self._performers: dict[bytes, Performer | None] = {}
@@ -141,8 +141,8 @@ class Bulk:
                 *by_parts[pl.Series(held.parts.numbers, dtype=pl.UInt32)],
             ]
         ).with_columns(
-            pl.lit(self._place.namespace, pl.String).alias("namespace"),
-            pl.lit(self._place.namespace_kind, pl.String).alias("namespace_kind"),
+            pl.lit(self._default.namespace, pl.String).alias("namespace"),
+            pl.lit(self._default.namespace_kind, pl.String).alias("namespace_kind"),
             pl.lit(None, pl.String).alias("extra"),
         )
         return pl.concat([frame.select(EVENT_SCHEMA.keys()), event_frame(held.odd)])
@@ -189,7 +189,7 @@ class Bulk:
 
     def _long(self, raw: msgspec.Raw) -> Event | Reject:
         try:
-            return normalise(redaction.redact(bytes(raw)), self._place)
+            return normalise(redaction.redact(bytes(raw)), self._default)
         except RecursionError:
             return Reject(None, "nested too deeply", "")
 
@@ -250,7 +250,7 @@ def _performer(text: bytes) -> Performer | None:
         return None, None
     row = b'{"kind":"x","metadata":{},"ip":null,"datetime":"Thu, 01 Jan 1970 00:00:00 -0000","performer":%b}' % text
     try:
-        event = normalise(redaction.redact(row), Place(None, None))
+        event = normalise(redaction.redact(row), DefaultNamespace(None, None))
     except RecursionError:
         return None
     if type(event) is not Event or event.extra is not None:

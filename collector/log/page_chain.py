@@ -1,7 +1,8 @@
-"""One chain of pages: read from the newest row down until the count is met, guarded against every way a Quay repeats itself.
+"""One chain of pages (pagination by token): read from the newest row down until the count is met, guarded against every way
+in which a Quay gives a page twice.
 
-The count bounds the chain; rows that were given before are recognised and left out; each page lands before the next one is
-asked for. What the chain brought is an honest sub-multiset of what the source holds.
+The count bounds the chain; rows that were given before are recognised and left out; each page lands on disk before the next
+one is requested, so that a killed run goes on from there. What a chain brought is a sub-multiset of what the source holds.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 
 from quayledger.collector.log import landing
 from quayledger.collector.log.days import utc_now
-from quayledger.collector.log.normalise import Event, Place, Reject, day_bounds_us, normalise, stamp_us
+from quayledger.collector.log.normalise import DefaultNamespace, Event, Reject, day_bounds_us, normalise, stamp_us
 from quayledger.collector.quay.errors import QuayError
 from quayledger.collector.quay.logs import PAGE_ROWS, LogPage, page_rows
 
@@ -25,11 +26,11 @@ TRIES_OF_A_REPEATED_PAGE = 2
 TOKEN_LIFE = timedelta(hours=40)  # Quay's own is two days; an older one silently starts again at page 1
 
 Fetch = Callable[[str | None], Awaitable[LogPage]]
-Key = tuple[int, str, str | None, str | None, str | None, str | None, str | None, str | None, str | None]
+EventKey = tuple[int, str, str | None, str | None, str | None, str | None, str | None, str | None, str | None]
 
 
-class Want(msgspec.Struct, frozen=True):
-    """What the count says of the part of a day that is to be read."""
+class ChainGoal(msgspec.Struct, frozen=True):
+    """What one chain is to bring, from the count of the part of a day that it reads."""
 
     missing: dict[str, int]  # by kind: what the source counts beyond what is held
     counted_rows: int  # all kinds: what bounds the chain
@@ -66,13 +67,13 @@ class ChainResult(msgspec.Struct, frozen=True):
 class Tally:
     """Counts by kind what of the rows so far is new to the ledger."""
 
-    def __init__(self, missing: dict[str, int], held: Callable[[int], Counter[Key]] | None) -> None:
+    def __init__(self, missing: dict[str, int], held: Callable[[int], Counter[EventKey]] | None) -> None:
         """`held(since_us)` gives the stored keys from that stamp on; None where nothing of the part is stored."""
         self._missing = missing
         self._held = held
-        self._known: Counter[Key] = Counter()
+        self._known: Counter[EventKey] = Counter()
         self._known_since: int | None = None
-        self._seen: Counter[Key] = Counter()
+        self._seen: Counter[EventKey] = Counter()
         self.met_known = False
         self.new_by_kind: Counter[str] = Counter()
 
@@ -95,7 +96,7 @@ class Tally:
         return new
 
     def leave(self, kind: str) -> None:
-        """A row that is there but is left for a later run fills its place in the count."""
+        """A row too young to be taken now still counts towards what is missing."""
         self.new_by_kind[kind] += 1
 
     @property
@@ -122,8 +123,8 @@ class Stretches:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self._oldest: int | None = None
-        self._most: Counter[Key] | None = None  # only once there is a second stretch
-        self._stretch: Counter[Key] = Counter()
+        self._most: Counter[EventKey] | None = None  # only once there is a second stretch
+        self._stretch: Counter[EventKey] = Counter()
 
     def take(self, events: list[Event]) -> tuple[list[Event], bool]:
         """The rows of a page that were not given before, and whether the page was nothing but a repetition."""
@@ -140,7 +141,7 @@ class Stretches:
         self.events += new
         return new, False
 
-    def _is_new(self, event: Event, most: Counter[Key]) -> bool:
+    def _is_new(self, event: Event, most: Counter[EventKey]) -> bool:
         key = event.key
         self._stretch[key] += 1
         if self._stretch[key] <= most[key]:
@@ -152,8 +153,8 @@ class Stretches:
 class _Chain:
     """The state of one chain while it is read."""
 
-    def __init__(self, want: Want, tally: Tally, place: Place, bounds: tuple[int, int]) -> None:
-        self.want, self.tally, self.place, self.bounds = want, tally, place, bounds
+    def __init__(self, want: ChainGoal, tally: Tally, default: DefaultNamespace, bounds: tuple[int, int]) -> None:
+        self.want, self.tally, self.default, self.bounds = want, tally, default, bounds
         self.window_end = bounds[1] + want.later_days * (bounds[1] - bounds[0])
         self.stretches = Stretches()
         self.pool: dict[str, str] = {}
@@ -167,7 +168,7 @@ class _Chain:
 
     def take(self, rows: tuple[msgspec.Raw, ...], served_at: datetime | None, more: bool) -> bool:
         """Takes one page's rows; False where the page was given before."""
-        read = [normalise(row, self.place) for row in rows]
+        read = [normalise(row, self.default) for row in rows]
         events = [self._pooled(item) for item in read if isinstance(item, Event)]
         new, repeated = self.stretches.take(events)
         if repeated:
@@ -183,7 +184,7 @@ class _Chain:
             self.backend = "database"
         return True
 
-    def take_landed(self, log: landing.ChainLog) -> tuple[str | None, str]:
+    def take_landed(self, log: landing.LandingFile) -> tuple[str | None, str]:
         """Takes the pages that landed before, at no request: the token to go on with, and why the chain is over already."""
         token, reason = None, ""
         for landed in log.pages():
@@ -230,7 +231,8 @@ class _Chain:
         return left + self.tally.add(events)
 
     def _pooled(self, event: Event) -> Event:
-        """The same event on shared strings: a day repeats its names, agents and metadata thousands of times."""
+        """The same event on shared strings: a day repeats its names, agents and metadata thousands of times, and a chain of a
+        million rows must fit into memory."""
         pool = self.pool
         return Event(event[0], *(pool.setdefault(text, text) if text is not None else None for text in event[1:]))  # type: ignore[arg-type]
 
@@ -247,11 +249,13 @@ class _Chain:
         )
 
 
-async def read_chain(fetch: Fetch, log: landing.ChainLog, want: Want, tally: Tally, place: Place) -> ChainResult:
+async def read_chain(
+    fetch: Fetch, log: landing.LandingFile, want: ChainGoal, tally: Tally, default: DefaultNamespace
+) -> ChainResult:
     """Reads on from where `log` ends (its pages are taken first, at no request) until the count is met or the source ends.
 
     Never raises QuayError: a chain that fails is a chain that brought less, and says why in `error`."""
-    chain = _Chain(want, tally, place, day_bounds_us(log.heading.day))
+    chain = _Chain(want, tally, default, day_bounds_us(log.header.day))
     token, reason = chain.take_landed(log)
     requests = repeats = 0
     while not reason and chain.pages < want.most_pages:
@@ -269,9 +273,9 @@ async def read_chain(fetch: Fetch, log: landing.ChainLog, want: Want, tally: Tal
     return chain.result(requests, reason or "bound")
 
 
-def replay(log: landing.ChainLog, place: Place, settle: timedelta) -> ChainResult:
+def replay(log: landing.LandingFile, default: DefaultNamespace, settle: timedelta) -> ChainResult:
     """The rows of a chain that was left behind, as far as it came; asks nothing."""
-    chain = _Chain(Want({}, 0, settle), Tally({}, None), place, day_bounds_us(log.heading.day))
+    chain = _Chain(ChainGoal({}, 0, settle), Tally({}, None), default, day_bounds_us(log.header.day))
     for landed in log.pages():
         chain.take(
             page_rows(landed.body), landed.mark.served_at or landed.mark.landed_at, landed.mark.next_page is not None
@@ -279,12 +283,12 @@ def replay(log: landing.ChainLog, place: Place, settle: timedelta) -> ChainResul
     return chain.result(len(log.marks), "left behind")
 
 
-def usable(log: landing.ChainLog, day_over_at: datetime, now: datetime) -> bool:
+def usable(log: landing.LandingFile, day_over_at: datetime, now: datetime) -> bool:
     """Whether a chain that was left behind can be read on: begun after its day was over, with a token that still lives."""
-    return log.heading.started_at >= day_over_at and living_token(log, now) is not None
+    return log.header.started_at >= day_over_at and living_token(log, now) is not None
 
 
-def living_token(log: landing.ChainLog, now: datetime) -> str | None:
+def living_token(log: landing.LandingFile, now: datetime) -> str | None:
     """The token that a chain would have gone on with; None where it had ended, or the token is too old to be trusted."""
     if not log.marks or now - log.marks[-1].landed_at >= TOKEN_LIFE:
         return None

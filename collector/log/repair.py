@@ -1,26 +1,26 @@
-"""Repair: a day that one chain could not bring whole is split into parts, counted and read where something is missing.
+"""Repair: a day that one chain could not bring whole is split into parts; each is counted, and read where it lacks events.
 
-Quay skips rows where a page ends between two of the same stamp. A narrower list ends its pages elsewhere, so it brings rows
-that the wider one skipped. Cheapest first: each part is counted (one request) before it is read, and only parts that lack
-events of a missing kind are read, or split again. `docs/decisions/0006-repair.md` has the steps and their reasons.
+Quay skips rows where a page ends between two of the same stamp (its page token says a time, not a row). A narrower list ends
+its pages elsewhere, so it brings rows that the wider one skipped. Cheapest first: each part is counted (one request) before it
+is read, and only parts that lack events of a missing kind are read, or split again. `docs/decisions/0006-repair.md` has the
+steps and their reasons.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import date
 
 import msgspec
 
 from quayledger.collector.log import landing
 from quayledger.collector.log.day_parts import Part, children, held_of
 from quayledger.collector.log.days import ONE_DAY
-from quayledger.collector.log.normalise import Place, day_bounds_us
-from quayledger.collector.log.page_chain import ChainResult, Want, read_chain
-from quayledger.collector.log.readings import exceeds, held_key_counts, merge, reading_of, tally
+from quayledger.collector.log.normalise import DefaultNamespace, day_bounds_us
+from quayledger.collector.log.page_chain import ChainGoal, ChainResult, read_chain
+from quayledger.collector.log.readings import exceeds, held_key_counts, merge_chain, reading_of, tally_of
+from quayledger.collector.log.scope_day import ScopeDay, missing
 from quayledger.collector.log.source_run import SourceRun
-from quayledger.collector.log.stitch import Joined, Start, Watch, stitch
-from quayledger.collector.log.verdict import missing
+from quayledger.collector.log.stitch import StitchedRows, StretchStart, TokenWatch, stitch
 from quayledger.collector.quay import logs, superuser
 from quayledger.collector.quay.errors import BadRequest, Forbidden, NotFound, QuayError, ServerFailure
 from quayledger.collector.quay.logs import PAGE_ROWS
@@ -37,46 +37,39 @@ _GONE = (Forbidden, NotFound, BadRequest)
 class Repair:
     """The repair of one scope's part of one day, within a number of requests.
 
-    Of a day that is not over, only what lies below the newest held row is looked for; rows that came since are nobody's loss."""
+    Of a day that is not over, only what lies below the newest held row is repaired; rows that came since are not lost."""
 
-    def __init__(self, run: SourceRun, day: date, scope: Scope, most_requests: int) -> None:
-        self._run, self._day, self._scope = run, day, scope
+    def __init__(self, run: SourceRun, whole: ScopeDay, most_requests: int) -> None:
+        self._run, self._whole = run, whole
+        self._day, self._scope = whole.day, whole.scope
         self._left = most_requests
-        self._settle = None if run.over(day) else run.settle
-        self._users = user_namespaces(run.ledger, run.source_id, day)
+        self._settle = None if run.is_over(whole.day) else run.settle
+        self._users = user_namespaces(run.ledger, run.source_id, whole.day)
         self._later_rows = 0
         self._stubborn: list[tuple[Part, dict[str, int]]] = []
-        self._starts: list[Start] = []
+        self._starts: list[StretchStart] = []
         self.requests = 0
 
-    async def mend(self) -> bool:
-        """Whether nothing is missing any more. Raises QuayError where the whole source is in trouble."""
-        await self._split(Part(self._scope), self.lacking(), self._rows())
-        if (lacking := self.lacking()) and self._scope.kind == "superuser":
-            await self._look_elsewhere(lacking)
+    async def mend(self) -> ScopeDay:
+        """The day as it is held afterwards. Raises QuayError where the whole source is in trouble."""
+        await self._split(Part(self._scope), self._lacking, self._whole.counted_events)
+        if self._lacking and self._scope.kind == "superuser":
+            await self._unseen_namespaces()
         await self._stitch()
         await self._shift()
         # What no part holds (rows of a purged namespace, for one) only the whole list can bring.
-        self._stubborn = [(Part(self._scope), self._counted())]
+        self._stubborn = [(Part(self._scope), self._whole.counted or {})]
         await self._stitch()
-        return not self.lacking()
+        return self._whole
 
-    def _counted(self) -> dict[str, int]:
-        run, day = self._run, self._day
-        counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, self._scope.text))
-        return counted.by_kind if counted else {}
-
-    def _rows(self) -> int:
-        return sum(self._counted().values())
-
-    def lacking(self) -> dict[str, int]:
-        """By kind, what the cover's scope counts beyond what is held."""
-        stored = slices.held_counts(self._run.ledger, self._run.source_id, self._day, self._scope.text)
-        return missing(self._counted(), stored)
+    @property
+    def _lacking(self) -> dict[str, int]:
+        """By kind, what the cover's scope counts beyond what is held now."""
+        return self._whole.lacking
 
     async def _split(self, part: Part, lacking: Mapping[str, int], rows: int) -> None:
         for child in children(part, self._held(), lacking):
-            if self._left <= 0 or not self.lacking():
+            if self._left <= 0 or not self._lacking:
                 return
             await self._mend_part(child, rows)
 
@@ -101,7 +94,7 @@ class Repair:
             self._stubborn.append((part, counted))
 
     async def _stitch(self) -> None:
-        """Walks what still lacks events once more in stretches that begin where other lists' tokens say."""
+        """Reads what still lacks events once more, in stretches that begin where tokens of other lists point."""
         for part, counted in sorted(self._stubborn, key=lambda item: sum(item[1].values())):
             lacking = self._lacking_of(part, counted)
             if self._left <= 0 or not self._starts:
@@ -111,37 +104,40 @@ class Repair:
 
     async def _stitch_part(self, part: Part, rows: int, lacking: dict[str, int]) -> None:
         run, day = self._run, self._day
-        heading = landing.Heading(run.source_id, self._scope.text, f"{part.text} stitched", day, run.run_id, run.now())
-        joined = Joined(held_key_counts(run, day, self._scope))
-        place = Place.of(part.scope, user_namespaces=self._users)
+        header = landing.ChainHeader(
+            run.source_id, self._scope.text, f"{part.text} stitched", day, run.run_id, run.now()
+        )
+        joined = StitchedRows(held_key_counts(run, self._whole))
+        default = DefaultNamespace.of(part.scope, user_namespaces=self._users)
         most = min(self._left, _MOST_STRETCHES * (rows // PAGE_ROWS + 2))
         fetch = self._fetch(part, None)
         requests, error = self.requests, None
         try:
-            await stitch(fetch, self._starts, joined, lacking, self._bounds(), place, most)
+            await stitch(fetch, self._starts, joined, lacking, self._bounds(), default, most)
         except QuayError as trouble:
             error = trouble
         result = ChainResult(
             joined.events, [], self.requests - requests, "stitched", dict(joined.new_by_kind), {}, "", error
         )
-        self._keep(heading, result)
+        self._keep(header, result)
         _ended(error, part)
 
     def _bounds(self) -> tuple[int, int]:
         """Where the rows lie that are stitched: the day, or what of it is settled."""
         start, end = day_bounds_us(self._day)
         if self._settle is not None:
-            held = held_key_counts(self._run, self._day, self._scope)
+            held = held_key_counts(self._run, self._whole)
             end = max((key[0] for key in held), default=start)
         return start, end
 
     async def _shift(self) -> None:
-        """Reads what still lacks events once more in a longer window: the later rows shift where its pages end."""
+        """Reads what still lacks events once more in a longer window: the rows of later days shift where its pages end. Where
+        they are a multiple of a page, nothing shifts, and nothing is gained."""
         if self._settle is not None:
             return
         for later_days in range(1, _MOST_LATER_DAYS + 1):
             for part, _ in sorted(self._stubborn, key=lambda item: sum(item[1].values())):
-                if self._left <= 0 or not self.lacking():
+                if self._left <= 0 or not self._lacking:
                     return
                 shifted = msgspec.structs.replace(part, later_days=later_days)
                 counted = await self._count(shifted)
@@ -152,7 +148,7 @@ class Repair:
 
     def _lacking_of(self, part: Part, counted: Mapping[str, int]) -> dict[str, int]:
         held = self._held()
-        wanted = self.lacking()
+        wanted = self._lacking
         return {kind: number for kind, number in missing(counted, held_of(part, held)).items() if kind in wanted}
 
     async def _count(self, part: Part) -> dict[str, int] | None:
@@ -172,25 +168,23 @@ class Repair:
         """Reads one part and merges it. False where the server cannot list it: a performer that is gone gives a 500, and
         its count then counted everybody."""
         run, day = self._run, self._day
-        heading = landing.Heading(run.source_id, self._scope.text, part.text, day, run.run_id, run.now())
-        log = landing.ChainLog.begin(run.ledger.home, heading)
+        header = landing.ChainHeader(run.source_id, self._scope.text, part.text, day, run.run_id, run.now())
+        log = landing.LandingFile.begin(run.ledger.home, header)
 
-        watch = Watch()
+        watch = TokenWatch()
         fetch = self._fetch(part, watch)
-        stored = slices.held_counts(run.ledger, run.source_id, day, self._scope.text)
-        want = Want(lacking, sum(counted.values()) + self._later_rows, self._settle, later_days=part.later_days)
+        goal = ChainGoal(lacking, sum(counted.values()) + self._later_rows, self._settle, later_days=part.later_days)
         try:
-            known = tally(run, day, self._scope, lacking, stored)
-            place = Place.of(part.scope, user_namespaces=self._users)
-            result = await read_chain(fetch, log, want, known, place)
-            self._keep(heading, result)
+            default = DefaultNamespace.of(part.scope, user_namespaces=self._users)
+            result = await read_chain(fetch, log, goal, tally_of(run, self._whole, lacking), default)
+            self._keep(header, result)
         finally:
             log.close()
         log.remove()
         self._starts += watch.starts
         return _ended(result.error, part)
 
-    def _fetch(self, part: Part, watch: Watch | None) -> Callable[[str | None], Awaitable[logs.LogPage]]:
+    def _fetch(self, part: Part, watch: TokenWatch | None) -> Callable[[str | None], Awaitable[logs.LogPage]]:
         run, day, last = self._run, self._day, self._day + part.later_days * ONE_DAY
 
         async def fetch(token: str | None) -> logs.LogPage:
@@ -198,31 +192,33 @@ class Repair:
             page = await logs.list_logs(
                 run.client, part.scope, day, last, next_page=token, performer=part.performer or None, purpose="repair"
             )
-            run.tell("repair", day)
+            run.report("repair", day)
             if watch is not None:
                 watch.see(page)
             return page
 
         return fetch
 
-    def _keep(self, heading: landing.Heading, result: ChainResult) -> None:
+    def _keep(self, header: landing.ChainHeader, result: ChainResult) -> None:
         """Merges what a part brought, unless a closed day would then hold more than is counted."""
         run = self._run
-        reading = reading_of(heading, result, run.now())
-        if self._settle is None and exceeds(result, self.lacking()):
+        reading = reading_of(header, result, run.now())
+        if self._settle is None and exceeds(result, self._lacking):
             slices.record_void(run.ledger, reading, "brought more than the day lacks: rows were given twice")
         else:
-            run.numbers.events_new += merge(run, reading, result).new_events
+            merged = merge_chain(run, reading, result)
+            run.state.progress.events_new += merged.new_events
+            self._whole = self._whole.holding(merged.stored_by_kind)
 
-    async def _look_elsewhere(self, lacking: Mapping[str, int]) -> None:
-        """Namespaces of which nothing is held at all: only the registry's own lists name them."""
+    async def _unseen_namespaces(self) -> None:
+        """Namespaces of which nothing is held at all on this day: only the registry's own lists name them."""
         held = self._held()
         known = {one.namespace for one in held}
         for name in await self._namespaces():
-            if self._left <= 0 or not self.lacking():
+            if self._left <= 0 or not self._lacking:
                 return
             if name not in known:
-                await self._mend_part(Part(Scope("organization", name)), self._rows())
+                await self._mend_part(Part(Scope("organization", name)), self._whole.counted_events)
 
     async def _namespaces(self) -> list[str]:
         before = self._run.client.meter.requests

@@ -1,4 +1,4 @@
-"""Covering: settles which cover a run works under, and records a new one where it changed."""
+"""Settles which cover a run works under, and records a new one where it changed."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from quayledger.warehouse.log import slices
 
 
 async def settle_cover(run: SourceRun, first: date) -> None:
-    """Uses the scopes of the settings, else the cover on record, looked at anew on the first run of each UTC day."""
-    run.covers = sources.covers(run.ledger, run.source_id)
+    """Uses the scopes of the settings, else the cover on record, found anew in the first run of each UTC day."""
+    run.state.covers = sources.covers(run.ledger, run.source_id)
     today = run.now().date()
     if run.source.scopes:
         scopes, reason = parse_scopes(run.source_id, run.source.scopes), "set"
-    elif run.covers and not _look_again(run, today):
+    elif run.state.covers and not _may_grow(run, today):
         return
     else:
         access = await find_access(run.client, today)
-        scopes, reason = widen(run.covers, access.scopes), "found"
-    if row := next_cover(run.covers, scopes, today, first, reason):
+        scopes, reason = widen(run.state.covers, access.scopes), "found"
+    if row := next_cover(run.state.covers, scopes, today, first, reason):
         sources.add_cover(run.ledger, run.source_id, row)
-        run.covers = sources.covers(run.ledger, run.source_id)
-        run.notes.append(f"cover {row.version} from {row.from_day}: {', '.join(row.scopes)}")
+        run.state.covers = sources.covers(run.ledger, run.source_id)
+        run.state.notes.append(f"cover {row.version} from {row.from_day}: {', '.join(row.scopes)}")
 
 
-def _look_again(run: SourceRun, today: date) -> bool:
+def _may_grow(run: SourceRun, today: date) -> bool:
     """A superuser's cover cannot grow; any other may, when the account is given more."""
-    if run.covers[-1].scopes == ("superuser",):
+    if run.state.covers[-1].scopes == ("superuser",):
         return False
     return today not in slices.slices(run.ledger, run.source_id, today, today)

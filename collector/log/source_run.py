@@ -1,4 +1,7 @@
-"""A run on one source: what every step of it shares. The steps themselves are functions in the modules beside this one."""
+"""A run on one source: what every step shares (frozen), and what the steps learn on the way (`RunState`).
+
+The steps themselves are functions in the modules beside this one.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 from quayledger.collector.log.cover import cover_of
 from quayledger.collector.log.days import ONE_DAY, day_start, is_over, utc_now
-from quayledger.collector.log.landing import ChainLog
+from quayledger.collector.log.landing import LandingFile
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.errors import QuayError
 from quayledger.collector.quay.scopes import Scope
@@ -16,9 +19,11 @@ from quayledger.settings import Settings, SourceSettings
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.sources import CoverRow
 
+SliceKey = tuple[date, str]  # a UTC day and the text of a scope
+
 
 @dataclass
-class Numbers:
+class RunProgress:
     """How far the run is; read at any time by whoever shows progress."""
 
     days_total: int = 0
@@ -31,8 +36,29 @@ class Numbers:
 
 
 @dataclass
+class RunState:
+    """What changes while a run goes on. One thread at a time writes to each field."""
+
+    covers: tuple[CoverRow, ...] = ()
+    refused: dict[SliceKey, str] = field(default_factory=dict)  # why a scope cannot be read on a day
+    newest_refusal: QuayError | None = None
+    resumable: dict[SliceKey, LandingFile] = field(default_factory=dict)  # chains to read on where they ended
+    join_tokens: dict[SliceKey, str] = field(default_factory=dict)  # where a chain of an open day ended
+    skipped_rows: dict[SliceKey, int] = field(default_factory=dict)  # that this run's look at an open day missed
+    notes: list[str] = field(default_factory=list)
+    progress: RunProgress = field(default_factory=RunProgress)
+    failed_days: int = 0
+    is_stopping: bool = False
+    published_at: float = 0.0  # monotonic seconds
+
+
+def _report_nothing(stage: str, day: date | None) -> None:
+    """For a run that nobody watches."""
+
+
+@dataclass(frozen=True)
 class SourceRun:
-    """One source in one run: the parts it is done with, and what was learned on the way."""
+    """One source in one run. `days_named`: somebody asked for these days, so what was tried a while ago is tried again."""
 
     ledger: Ledger
     settings: Settings
@@ -41,21 +67,9 @@ class SourceRun:
     client: QuayClient
     run_id: int
     now: Callable[[], datetime] = utc_now
-    tell: Callable[[str, date | None], None] = lambda stage, day: None
-    covers: tuple[CoverRow, ...] = ()
-    refused: dict[tuple[date, str], str] = field(default_factory=dict)
-    refusal: QuayError | None = None  # the newest of them
-    left: dict[tuple[date, str], ChainLog] = field(default_factory=dict)
-    joins: dict[tuple[date, str], str] = field(default_factory=dict)
-    skipped: dict[tuple[date, str], int] = field(
-        default_factory=dict
-    )  # rows that this run's look at an open day missed
-    notes: list[str] = field(default_factory=list)
-    numbers: Numbers = field(default_factory=Numbers)
-    again: bool = False  # the days were named: what was tried a while ago is tried again
-    failed_days: int = 0
-    stopping: bool = False
-    published_at: float = 0.0
+    report: Callable[[str, date | None], None] = _report_nothing
+    days_named: bool = False
+    state: RunState = field(default_factory=RunState)
 
     @property
     def settle(self) -> timedelta:
@@ -64,10 +78,10 @@ class SourceRun:
 
     def scopes(self, day: date) -> tuple[Scope, ...]:
         """The scopes of the cover in force on a day; none before the first cover."""
-        row = cover_of(day, self.covers)
+        row = cover_of(day, self.state.covers)
         return tuple(Scope.parse(text) for text in row.scopes) if row else ()
 
-    def over(self, day: date) -> bool:
+    def is_over(self, day: date) -> bool:
         """Whether the day, with its grace for late rows, has ended."""
         return is_over(day, self.now(), self._grace)
 

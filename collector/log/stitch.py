@@ -14,49 +14,50 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from quayledger.collector.log.normalise import Event, Place, normalise
-from quayledger.collector.log.page_chain import Key
+from quayledger.collector.log.normalise import DefaultNamespace, Event, normalise
+from quayledger.collector.log.page_chain import EventKey
 from quayledger.collector.quay.logs import LogPage
 
 Fetch = Callable[[str | None], Awaitable[LogPage]]
 
 
-class Start(msgspec.Struct, frozen=True, order=True):
+class StretchStart(msgspec.Struct, frozen=True, order=True):
     """A token that begins with the newest row at or before `stamp_us` (microseconds since 1970, UTC)."""
 
     stamp_us: int
     token: str
 
 
-class Watch:
-    """Follows the page borders of a chain and keeps the tokens whose beginning is known and lies between two stamps."""
+class TokenWatch:
+    """Follows the page borders of a chain and keeps the tokens that begin between two different stamps: only of those is it
+    known with which row they begin, whatever list they are used on."""
 
     def __init__(self) -> None:
-        self.starts: list[Start] = []
+        self.starts: list[StretchStart] = []
         self._last: int | None = None
         self._token: str | None = None
         self._clean = True
 
     def see(self, page: LogPage) -> None:
         """One more page of the chain."""
-        stamps = [event.occurred_at for event in _events(page, Place(None, None))]
+        stamps = [event.occurred_at for event in _events(page, DefaultNamespace(None, None))]
         if stamps and self._last is not None and self._token is not None:
             self._clean = self._clean and stamps[0] < self._last
             if self._clean:
-                self.starts.append(Start(stamps[0], self._token))
+                self.starts.append(StretchStart(stamps[0], self._token))
         self._last, self._token = (stamps[-1] if stamps else None), page.next_page
 
 
-class Joined:
+class StitchedRows:
     """Rows of overlapping stretches, joined by the larger multiplicity, and what of them is new to the ledger."""
 
-    def __init__(self, held: Counter[Key]) -> None:
+    def __init__(self, held: Counter[EventKey]) -> None:
         self._held = held
-        self._most: Counter[Key] = Counter()
+        self._most: Counter[EventKey] = Counter()
         self.events: list[Event] = []
         self.new_by_kind: Counter[str] = Counter()
 
-    def add(self, stretch: Counter[Key], event: Event) -> None:
+    def add(self, stretch: Counter[EventKey], event: Event) -> None:
         """One row of a stretch; `stretch` counts the stretch's rows so far."""
         key = event.key
         stretch[key] += 1
@@ -73,23 +74,23 @@ class Joined:
 
 async def stitch(
     fetch: Fetch,
-    starts: list[Start],
-    joined: Joined,
+    starts: list[StretchStart],
+    joined: StitchedRows,
     lacking: Mapping[str, int],
     bounds: tuple[int, int],
-    place: Place,
+    default: DefaultNamespace,
     most_requests: int,
 ) -> int:
     """Walks a list from its top to the beginning of `bounds`, into `joined`, until nothing is lacking; gives the requests
     that it took. Raises QuayError; what came before is in `joined`."""
     ordered = sorted(starts)
     token, begun = None, bounds[1]
-    stretch: Counter[Key] = Counter()
+    stretch: Counter[EventKey] = Counter()
     last, lowest, requests = bounds[1], bounds[1], 0
     while requests < most_requests:
         page = await fetch(token)
         requests += 1
-        events = _events(page, place)
+        events = _events(page, default)
         if events and events[0].occurred_at > last:
             # The list went back up: another table begins, or a page is given again. Either way it is a stretch of its own.
             stretch = Counter()
@@ -108,11 +109,11 @@ async def stitch(
     return requests
 
 
-def _jump(ordered: list[Start], last: int, lowest: int) -> Start | None:
+def _jump(ordered: list[StretchStart], last: int, lowest: int) -> StretchStart | None:
     """The nearest beginning at or above the last row seen that still lies below where the walk was before."""
-    index = bisect_left(ordered, Start(last, ""))
+    index = bisect_left(ordered, StretchStart(last, ""))
     return ordered[index] if index < len(ordered) and ordered[index].stamp_us < lowest else None
 
 
-def _events(page: LogPage, place: Place) -> list[Event]:
-    return [event for event in (normalise(row, place) for row in page.rows) if isinstance(event, Event)]
+def _events(page: LogPage, default: DefaultNamespace) -> list[Event]:
+    return [event for event in (normalise(row, default) for row in page.rows) if isinstance(event, Event)]

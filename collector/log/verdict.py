@@ -1,25 +1,19 @@
-"""The verdict: what may be said of a slice, from what the source counts and what is held. Pure."""
+"""The verdict: the state of a day, from what the source counts and what is held. Pure.
+
+A state never says more than is known: where the count proves nothing, the day is not called verified.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
+from quayledger.collector.log.scope_day import ScopeDay, missing, surplus
 from quayledger.warehouse.schema import SliceState
 
 _MOST_NAMED = 6
-
-
-class Evidence(msgspec.Struct, frozen=True):
-    """All that is known of one part of a day: by kind, what the source counts, ever counted at most, and what is stored."""
-
-    counted: dict[str, int] | None  # None: the source gave no count
-    peak: dict[str, int]
-    stored: dict[str, int]
-    counted_at: datetime | None
-    unavailable: str = ""  # why the source would not say
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -30,24 +24,14 @@ class Verdict(msgspec.Struct, frozen=True):
     note: str
 
 
-def missing(counted: Mapping[str, int], stored: Mapping[str, int]) -> dict[str, int]:
-    """By kind, what the source counts beyond what is stored; kinds without a deficit are left out."""
-    return {kind: number - stored.get(kind, 0) for kind, number in counted.items() if number > stored.get(kind, 0)}
-
-
-def surplus(counted: Mapping[str, int], stored: Mapping[str, int]) -> dict[str, int]:
-    """By kind, what is stored beyond what the source counts."""
-    return missing(stored, counted)
-
-
-def judge(parts: Mapping[str, Evidence], *, over: bool, over_at: datetime, rejected_rows: int) -> Verdict:
-    """The state of a day made of `parts` (by scope). `over_at`: when the day, with its grace, ended or will end."""
-    unavailable = [f"{scope}: {part.unavailable}" for scope, part in parts.items() if part.unavailable]
-    uncounted = [scope for scope, part in parts.items() if part.counted is None and not part.unavailable]
-    short = _by_scope(parts, lambda part: missing(part.counted or {}, part.stored))
-    beyond = _by_scope(parts, lambda part: surplus(_highest(part), part.stored) if part.counted is not None else {})
-    gone = _by_scope(parts, lambda part: surplus(part.counted, part.stored) if part.counted is not None else {})
-    cut = _by_scope(parts, lambda part: missing(part.peak, part.stored) if part.counted is not None else {})
+def judge(parts: Sequence[ScopeDay], *, over: bool, over_at: datetime, rejected_rows: int) -> Verdict:
+    """The state of a day made of `parts`, one a scope of its cover. `over_at`: when the day, with its grace, ended or will end."""
+    unavailable = [f"{part.scope.text}: {part.unavailable}" for part in parts if part.unavailable]
+    uncounted = [part.scope for part in parts if part.counted is None and not part.unavailable]
+    short = _by_kind(parts, lambda part: part.lacking)
+    beyond = _by_kind(parts, lambda part: surplus(part.highest, part.held) if part.counted is not None else {})
+    gone = _by_kind(parts, lambda part: surplus(part.counted, part.held) if part.counted is not None else {})
+    cut = _by_kind(parts, lambda part: missing(part.peak, part.held) if part.counted is not None else {})
     notes = []
     if unavailable:
         notes.append("; ".join(unavailable))
@@ -60,8 +44,10 @@ def judge(parts: Mapping[str, Evidence], *, over: bool, over_at: datetime, rejec
     if cut and not short:
         notes.append(f"rotated away at the source before it was read: {_named(cut)}")
     if rejected_rows:
-        notes.append(f"{rejected_rows} row(s) could not be read, see the rejects")
-    expected = None if uncounted or unavailable else sum(_expected(part) for part in parts.values())
+        notes.append(
+            f"{rejected_rows} {'row' if rejected_rows == 1 else 'rows'} could not be read as events (see the rejected rows)"
+        )
+    expected = None if uncounted or unavailable else sum(part.expected_events for part in parts)
     state = _state(
         parts,
         over=over,
@@ -72,7 +58,7 @@ def judge(parts: Mapping[str, Evidence], *, over: bool, over_at: datetime, rejec
 
 
 def _state(
-    parts: Mapping[str, Evidence], *, over: bool, over_at: datetime, flags: tuple[bool, bool, bool, bool, bool]
+    parts: Sequence[ScopeDay], *, over: bool, over_at: datetime, flags: tuple[bool, bool, bool, bool, bool]
 ) -> SliceState:
     unavailable, uncounted, short, cut, beyond = flags
     if unavailable:
@@ -81,7 +67,7 @@ def _state(
         return SliceState.OPEN
     if uncounted:
         return SliceState.UNCOUNTABLE
-    if any(part.counted_at is None or part.counted_at < over_at for part in parts.values()):
+    if any(part.counted_at is None or part.counted_at < over_at for part in parts):
         return SliceState.PROVISIONAL
     if short:
         return SliceState.SHORT
@@ -90,21 +76,9 @@ def _state(
     return SliceState.OVER if beyond else SliceState.VERIFIED
 
 
-def _highest(part: Evidence) -> dict[str, int]:
-    counted = part.counted or {}
-    return {kind: max(counted.get(kind, 0), part.peak.get(kind, 0)) for kind in counted.keys() | part.peak.keys()}
-
-
-def _expected(part: Evidence) -> int:
-    """What the source counts, and what it once counted and we hold: rotation does not shrink what was expected."""
-    counted = part.counted or {}
-    kinds = counted.keys() | part.peak.keys()
-    return sum(max(counted.get(kind, 0), min(part.peak.get(kind, 0), part.stored.get(kind, 0))) for kind in kinds)
-
-
-def _by_scope(parts: Mapping[str, Evidence], pick: Callable[[Evidence], dict[str, int]]) -> dict[str, int]:
+def _by_kind(parts: Sequence[ScopeDay], pick: Callable[[ScopeDay], dict[str, int]]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for part in parts.values():
+    for part in parts:
         for kind, number in pick(part).items():
             found[kind] = found.get(kind, 0) + number
     return found
@@ -115,4 +89,8 @@ def _named(numbers: Mapping[str, int]) -> str:
     ordered = sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
     named = ", ".join(f"{kind} {number}" for kind, number in ordered[:_MOST_NAMED])
     rest = ordered[_MOST_NAMED:]
-    return named + (f" and {len(rest)} more kind(s), {sum(number for _, number in rest)} in all" if rest else "")
+    return named + (
+        f" and {len(rest)} more {'kind' if len(rest) == 1 else 'kinds'}, {sum(number for _, number in rest)} events in all"
+        if rest
+        else ""
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quayledger.collector.log.follow_rate import rows_per_second, seconds_to_next_look
+from quayledger.collector.log.follow_rate import rows_per_second, seconds_to_next_read
 from quayledger.collector.log.normalise import Event
 
 
@@ -21,6 +21,6 @@ def test_the_newest_page_says_how_fast_rows_come() -> None:
 
 @given(st.floats(0.001, 100), st.floats(0.1, 100))
 def test_at_most_a_page_arrives_unless_the_budget_forbids(rows: float, budget: float) -> None:
-    seconds = seconds_to_next_look(rows, budget)
+    seconds = seconds_to_next_read(rows, budget)
     assert seconds * rows <= 20 or seconds == 4 / budget
     assert 2 / seconds <= budget / 2 + 1e-9

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quayledger.collector.log.normalise import Event, Place, Reject, event_frame, normalise
+from quayledger.collector.log.normalise import DefaultNamespace, Event, Reject, event_frame, normalise
 from quayledger.collector.quay.scopes import Scope
 from quayledger.warehouse.log.quay_json import to_quay
 
-NOWHERE = Place(None, None)
+NOWHERE = DefaultNamespace(None, None)
 STAMP = "Sun, 22 Nov 2026 23:59:54 -0000"
 RECORDED = sorted((Path(__file__).parent.parent / "recordings").glob("*superuser_logs*.json"))
 
@@ -96,13 +96,13 @@ def test_what_is_no_event_is_a_reject(raw: bytes) -> None:
 @pytest.mark.parametrize(
     ("scope", "place"),
     [
-        (Scope("superuser"), Place(None, None)),
-        (Scope("organization", "acme"), Place("acme", "org")),
-        (Scope("user", "alice"), Place("alice", "user")),
-        (Scope("repository", "acme/team/app"), Place("acme", "org")),
+        (Scope("superuser"), DefaultNamespace(None, None)),
+        (Scope("organization", "acme"), DefaultNamespace("acme", "org")),
+        (Scope("user", "alice"), DefaultNamespace("alice", "user")),
+        (Scope("repository", "acme/team/app"), DefaultNamespace("acme", "org")),
     ],
 )
-def test_a_scope_says_the_namespace_where_the_answer_does_not(scope: Scope, place: Place) -> None:
-    event = normalise(msgspec.json.encode({"kind": "pull_repo", "datetime": STAMP}), Place.of(scope))
+def test_a_scope_says_the_namespace_where_the_answer_does_not(scope: Scope, place: DefaultNamespace) -> None:
+    event = normalise(msgspec.json.encode({"kind": "pull_repo", "datetime": STAMP}), DefaultNamespace.of(scope))
     assert isinstance(event, Event)
     assert (event.namespace, event.namespace_kind) == place

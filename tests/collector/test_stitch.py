@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quayledger.collector.log.day_parts import Part, children, held_of
-from quayledger.collector.log.normalise import Event, Place, day_bounds_us, normalise
-from quayledger.collector.log.stitch import Joined, Start, Watch, stitch
+from quayledger.collector.log.normalise import DefaultNamespace, Event, day_bounds_us, normalise
+from quayledger.collector.log.stitch import StitchedRows, StretchStart, TokenWatch, stitch
 from quayledger.collector.quay.logs import LogPage
 from quayledger.collector.quay.scopes import Scope
 from quayledger.warehouse.log.held_parts import HeldPart
 
 DAY = datetime(2026, 11, 21, tzinfo=UTC)
-PLACE = Place("acme", "org")
+PLACE = DefaultNamespace("acme", "org")
 PAGE = 20
 
 
@@ -51,9 +51,9 @@ def _events(seconds: list[int]) -> Counter[tuple[object, ...]]:
     return Counter(event.key for event in found if isinstance(event, Event))
 
 
-async def _starts(seconds: list[int]) -> list[Start]:
+async def _starts(seconds: list[int]) -> list[StretchStart]:
     """The tokens of another, thinner list of the same server."""
-    watch, thin = Watch(), LossyList(seconds)
+    watch, thin = TokenWatch(), LossyList(seconds)
     token: str | None = None
     for _ in range(200):
         page = await thin(token)
@@ -67,7 +67,7 @@ async def _starts(seconds: list[int]) -> list[Start]:
 @given(st.lists(st.integers(0, 300), max_size=200), st.lists(st.integers(0, 300), max_size=120))
 async def test_stitching_takes_nothing_twice_and_ends(seconds: list[int], others: list[int]) -> None:
     there = _events(seconds)
-    source, joined = LossyList(seconds), Joined(Counter())
+    source, joined = LossyList(seconds), StitchedRows(Counter())
     lacking = {"pull_repo": len(seconds) + 1}
     requests = await stitch(source, await _starts(others), joined, lacking, day_bounds_us(DAY.date()), PLACE, 60)
     assert requests == source.asked <= 60
@@ -76,7 +76,7 @@ async def test_stitching_takes_nothing_twice_and_ends(seconds: list[int], others
 
 async def test_stitching_brings_what_one_chain_loses() -> None:
     seconds = [second // 2 for second in range(400)]  # two rows a second
-    one_chain, stitched = Joined(Counter()), Joined(Counter())
+    one_chain, stitched = StitchedRows(Counter()), StitchedRows(Counter())
     lacking, bounds = {"pull_repo": len(seconds)}, day_bounds_us(DAY.date())
     odd = [0, *seconds]  # pages of this list end between two stamps where those of the other end within one
     await stitch(LossyList([*seconds, 200]), [], one_chain, lacking, bounds, PLACE, 100)

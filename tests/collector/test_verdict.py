@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from quayledger.collector.log.verdict import Evidence, Verdict, judge, missing
+from quayledger.collector.log.scope_day import ScopeDay, missing
+from quayledger.collector.log.verdict import Verdict, judge
+from quayledger.collector.quay.scopes import Scope
 from quayledger.warehouse.schema import SliceState
 
 OVER_AT = datetime(2026, 11, 22, 0, 30, tzinfo=UTC)
@@ -20,13 +22,13 @@ def part(
     peak: dict[str, int] | None = None,
     at: datetime = LATER,
     unavailable: str = "",
-) -> Evidence:
-    return Evidence(counted, peak or counted or {}, stored, at, unavailable)
+) -> ScopeDay:
+    scope = Scope("organization", "acme")
+    return ScopeDay("main", date(2026, 11, 21), scope, counted, stored, peak or counted or {}, at, unavailable)
 
 
-def verdict(*parts: Evidence, over: bool = True, rejected: int = 0) -> Verdict:
-    named = {f"organization:{number}": one for number, one in enumerate(parts)}
-    return judge(named, over=over, over_at=OVER_AT, rejected_rows=rejected)
+def verdict(*parts: ScopeDay, over: bool = True, rejected: int = 0) -> Verdict:
+    return judge(parts, over=over, over_at=OVER_AT, rejected_rows=rejected)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def verdict(*parts: Evidence, over: bool = True, rejected: int = 0) -> Verdict:
         (part(None, {}, unavailable="403"), True, SliceState.UNAVAILABLE, None),
     ],
 )
-def test_states(evidence: Evidence, over: bool, state: SliceState, expected: int | None) -> None:
+def test_states(evidence: ScopeDay, over: bool, state: SliceState, expected: int | None) -> None:
     found = verdict(evidence, over=over)
     assert (found.state, found.expected_events) == (state, expected)
 
@@ -65,7 +67,7 @@ def test_one_part_that_cannot_be_read_marks_the_day() -> None:
 def test_rejected_rows_are_said() -> None:
     found = verdict(part({"pull_repo": 3}, {"pull_repo": 2}), rejected=1)
     assert found.state is SliceState.SHORT
-    assert "1 row(s) could not be read" in found.note
+    assert "1 row could not be read" in found.note
 
 
 def test_missing_names_only_deficits() -> None:

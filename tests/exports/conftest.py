@@ -70,7 +70,7 @@ class Bench:
                     found = await export_days(run, callbacks, days, fell_short=fell_short)
                     for day in days:
                         judge_day(run, day)
-                    self.notes = run.notes
+                    self.notes = run.state.notes
                 return found
 
             return asyncio.run(work())

@@ -16,11 +16,11 @@ from polars.testing import assert_frame_equal
 
 from quayledger.collector.exports.export_file import BadExport, ExpectedExport, ExportReader, Head, read_blocks
 from quayledger.collector.log import normalise_bulk
-from quayledger.collector.log.normalise import Event, Place, Reject, event_frame, normalise
+from quayledger.collector.log.normalise import DefaultNamespace, Event, Reject, event_frame, normalise
 from quayledger.collector.quay.redaction import MARK, redact
 
 START = datetime(2026, 11, 19, tzinfo=UTC)
-PLACE = Place("acme", "org")
+PLACE = DefaultNamespace("acme", "org")
 
 
 def written(rows: list[Any], *, namespace: str = "acme", terminator: str = '{"terminator": true}') -> bytes:
@@ -87,7 +87,7 @@ def test_recorded_files_are_read_whole(recordings: Path, name: str, number: int,
     rows = json.loads(data)["logs"][:-1]
     assert (events.height, rejects) == (len(rows), [])
     assert head is not None and head.days == (day, day)
-    place = Place(called["namespace"], "org")
+    place = DefaultNamespace(called["namespace"], "org")
     found = [normalise(redact(json.dumps(row).encode()), place) for row in rows]
     assert_same(events, event_frame(item for item in found if isinstance(item, Event)))
 

@@ -1,7 +1,7 @@
-"""The warehouse's open days: how far a day was read while it was not over, so that its rows are not asked for twice.
+"""Watermarks of open days: how far a day was read while it was not over, so that its rows are not requested twice.
 
-Paging may skip rows, and the same list brings them no better the next time: they are for a repair, at once or when the day is
-over. So the next look wants only what came since.
+Paging may skip rows, and reading the same list again does not bring them: they are left to a repair, at once or when the day
+is over. So the next read wants only what came since.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from quayledger.warehouse.ledger import Ledger
 _KEPT = timedelta(days=2)  # a day's grace ends within the next one
 
 
-def looked_at(ledger: Ledger, source_id: str, day: date, scope: str) -> dict[str, int] | None:
-    """By kind, how many of the counted events of one (day, scope) were looked for already; None: the day was not read
+def watermark(ledger: Ledger, source_id: str, day: date, scope: str) -> dict[str, int] | None:
+    """By kind, how many of the counted events of one (day, scope) earlier reads account for; None: the day was never read
     through, so any part of it may lack events."""
     found = ledger.rows(
         "SELECT kind, events FROM open_days WHERE source_id = ? AND day = ? AND scope = ?", [source_id, day, scope]
@@ -23,11 +23,11 @@ def looked_at(ledger: Ledger, source_id: str, day: date, scope: str) -> dict[str
     return {kind: events for kind, events in found if kind} if found else None
 
 
-def record_look(
+def set_watermark(
     ledger: Ledger, source_id: str, day: date, scope: str, by_kind: Mapping[str, int], now: datetime
 ) -> None:
-    """Says that one (day, scope) was read through, and how many events of each kind that accounts for. What was said of
-    days that are long over is dropped."""
+    """Records that one (day, scope) was read through, and how many events of each kind that accounts for. Watermarks of days
+    that are long over are dropped."""
     with ledger.transaction() as cursor:
         cursor.execute(
             "DELETE FROM open_days WHERE source_id = ? AND (day < ? OR (day = ? AND scope = ?))",
@@ -39,7 +39,7 @@ def record_look(
             )
 
 
-def forget_look(ledger: Ledger, source_id: str, day: date, scope: str) -> None:
-    """Takes back what was said of one (day, scope): a chain was cut off, and what it did not reach may be anywhere."""
+def clear_watermark(ledger: Ledger, source_id: str, day: date, scope: str) -> None:
+    """Drops the watermark of one (day, scope): a chain was cut off, and what it did not reach may be anywhere."""
     with ledger.transaction() as cursor:
         cursor.execute("DELETE FROM open_days WHERE source_id = ? AND day = ? AND scope = ?", [source_id, day, scope])
