@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -41,6 +41,9 @@ REGISTRY = "/v2"
 REGISTRY_SIZE = "/superuser/registrysize/"
 _EXPORTS = re.compile(r"/(user|organization/[^/]+|repository/[^/]+(/[^/]+)+)/exportlogs")
 _LONGEST_WAIT_S = 60.0
+# A Quay that answered a moment ago and is gone is being restarted, which takes a minute or two: that is waited for.
+_PATIENCE_S = 180.0
+_RESTARTING = frozenset({502, 503, 504})  # what a proxy answers meanwhile
 _MOST_BYTES = 64 * 1024 * 1024
 _RETRIED = (Unreachable, Throttled, ServerFailure, BrokenReply)
 _OUTCOMES: dict[type[QuayError], str] = {Throttled: "throttled", TimedOut: "timeout"}
@@ -105,6 +108,8 @@ class QuayClient:
         self._exchange_lock = asyncio.Lock()
         self._timeout_s = source.timeout_seconds
         self._http = connection(source, transport)
+        self._has_answered = False
+        self._served: tuple[datetime, float] | None = None
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -115,6 +120,17 @@ class QuayClient:
 
     def __repr__(self) -> str:
         return f"QuayClient({self.source_id!r}, {self.base_url!r})"
+
+    def server_now(self) -> datetime | None:
+        """What the server's clock shows now (aware UTC), from the Date header of its newest reply; None before the first, and
+        where it gives none."""
+        if self._served is None:
+            return None
+        served_at, received = self._served
+        try:
+            return served_at + timedelta(seconds=self._clock() - received)
+        except OverflowError:  # a clock at the end of the year 9999
+            return None
 
     async def get(
         self,
@@ -251,6 +267,8 @@ class QuayClient:
     def _should_stop(self, request: _Request, state: RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
         is_limited = isinstance(error, ServerFailure) and request.most_failures is not None
+        if self._tries > 1 and self._has_answered and _is_restart(error) and state.idle_for < _PATIENCE_S:
+            return False
         return state.attempt_number >= (min(self._tries, request.most_failures or 1) if is_limited else self._tries)
 
     async def _attempt(self, request: _Request, decode: Callable[[Reply], _T]) -> _T:
@@ -263,9 +281,12 @@ class QuayClient:
         try:
             response = await self._send(request)
             received = len(response.content)
+            if (served_at := error_replies.served_at(response)) is not None:
+                self._served = (served_at, self._clock())
             reply = self._read(request, response, self._clock() - began)
             found = decode(reply)
             outcome = "ok"
+            self._has_answered = True
         except QuayError as error:
             outcome = _OUTCOMES.get(type(error), "error")
             if isinstance(error, (Throttled, ServerFailure, TimedOut)) and _is_transient(request, error):
@@ -383,6 +404,13 @@ def _is_transient(request: _Request, error: BaseException) -> bool:
     if isinstance(error, ServerFailure) and error.status == 500:
         return not request.takes_500
     return isinstance(error, _RETRIED)
+
+
+def _is_restart(error: BaseException | None) -> bool:
+    """Whether nobody answers, or only a proxy."""
+    if isinstance(error, ServerFailure):
+        return error.status in _RESTARTING
+    return isinstance(error, Unreachable) and not isinstance(error, TimedOut)
 
 
 def _should_retry(request: _Request, error: BaseException) -> bool:

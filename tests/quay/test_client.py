@@ -91,6 +91,44 @@ async def test_trouble_that_stays_ends_after_the_tries_that_are_set(trouble: Any
     assert quay.meter.requests == 3
 
 
+@pytest.mark.parametrize("away", [httpx.ConnectError("refused"), httpx.Response(502), httpx.Response(503)])
+async def test_a_quay_that_is_restarted_is_waited_for(away: httpx.Response | Exception) -> None:
+    clock = Clock()
+    back_at = clock.now + 120
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if len(clock.slept) and clock.now < back_at:
+            if isinstance(away, Exception):
+                raise away
+            return away
+        clock.slept.append(0)
+        return replay(GOOD)
+
+    async with client(handler, clock, retries=2) as quay:
+        await one_page(quay)
+        assert len((await one_page(quay)).rows) == 20
+
+
+async def test_a_quay_that_stays_away_ends_the_wait() -> None:
+    clock = Clock()
+    async with client(script(replay(GOOD), httpx.ConnectError("refused")), clock, retries=2) as quay:
+        await one_page(quay)
+        with pytest.raises(errors.Unreachable):
+            await one_page(quay)
+    assert clock.now - 1000 < 300
+
+
+async def test_the_servers_clock_is_known_from_any_reply() -> None:
+    clock = Clock()
+    refused = httpx.Response(403, json={}, headers={"date": "Wed, 18 Nov 2026 00:00:00 GMT"})
+    async with client(lambda _: refused, clock) as quay:
+        assert quay.server_now() is None
+        with pytest.raises(errors.Forbidden):
+            await one_page(quay)
+        clock.now += 60
+        assert quay.server_now() == datetime(2026, 11, 18, 0, 1, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("name", ["128_err_bad_token", "130_err_insufficient_scope", "132_err_unknown_org"])
 async def test_a_refusal_is_asked_once(name: str) -> None:
     async with client(lambda _: replay(recording(name))) as quay:
