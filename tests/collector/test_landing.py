@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from quayledger.collector.log.landing import ChainHeader, LandingFile, PageMark, digest, unfinished_files
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
-HEADING = ChainHeader("main", "organization:acme", "", date(2026, 11, 21), 7, NOW)
+HEADER = ChainHeader("main", "organization:acme", "", date(2026, 11, 21), 7, NOW)
 
 
 def mark(number: int, body: bytes) -> PageMark:
@@ -21,7 +21,7 @@ def mark(number: int, body: bytes) -> PageMark:
 
 
 def landed(home: Path, bodies: list[bytes]) -> Path:
-    log = LandingFile.begin(home, HEADING)
+    log = LandingFile.begin(home, HEADER)
     for number, body in enumerate(bodies):
         log.append(mark(number, body), body)
     log.close()
@@ -33,14 +33,14 @@ def test_pages_come_back_as_they_landed(tmp_path: Path) -> None:
     path = landed(tmp_path, bodies)
     log = LandingFile.resume(path)
     assert log is not None
-    assert (log.header, [page.body for page in log.pages()]) == (HEADING, bodies)
+    assert (log.header, [page.body for page in log.pages()]) == (HEADER, bodies)
     assert unfinished_files(tmp_path, "main") == [path]
     log.remove()
     assert unfinished_files(tmp_path, "main") == []
 
 
 @given(st.lists(st.binary(max_size=60), max_size=4), st.integers(0, 5000))
-@example([], len(msgspec.json.encode(HEADING)))
+@example([], len(msgspec.json.encode(HEADER)))
 def test_a_cut_file_gives_a_prefix_and_can_be_written_on(
     tmp_path_factory: pytest.TempPathFactory, bodies: list[bytes], cut: int
 ) -> None:
@@ -49,7 +49,7 @@ def test_a_cut_file_gives_a_prefix_and_can_be_written_on(
     path.write_bytes(whole[: min(cut, len(whole))])
     log = LandingFile.resume(path)
     if log is None:
-        assert cut < len(msgspec.json.encode(HEADING)) + 1
+        assert cut < len(msgspec.json.encode(HEADER)) + 1
         return
     kept = [page.body for page in log.pages()]
     assert kept == bodies[: len(kept)]
@@ -61,7 +61,7 @@ def test_a_cut_file_gives_a_prefix_and_can_be_written_on(
 def test_scopes_and_parts_do_not_share_a_file(tmp_path: Path) -> None:
     names = set()
     for scope, part in (("repository:a/b_c", ""), ("repository:a/b/c", ""), ("repository:a/b/c", "performer=x")):
-        log = LandingFile.begin(tmp_path, msgspec.structs.replace(HEADING, scope=scope, part=part))
+        log = LandingFile.begin(tmp_path, msgspec.structs.replace(HEADER, scope=scope, part=part))
         names.add(log.path)
         log.close()
     assert len(names) == 3
