@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-
-.PHONY: demo test check lint bench soak format clean help
+.PHONY: demo test check lint packages bench soak format clean help
 
 help:
 	@echo "make demo [ARGS=--headless]   collect from a stand-in Quay, report, open the pages"
 	@echo "make test                     all tests"
 	@echo "make check                    format, lint, strict types, import contracts, tests"
+	@echo "make packages                 build wheel and sdist, install each, run the demo from it"
 	@echo "make bench                    the benches, with their ratios"
 	@echo "make soak [ARGS=200]          kills the collector again and again, with the truth as judge"
 	@echo "make format                   format the sources"
@@ -28,6 +28,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+packages: $(VENV)/.dev
+	.ci/packages $(BIN)/python
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench $(ARGS)
