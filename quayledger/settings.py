@@ -184,6 +184,17 @@ class PublishSettings(_Section):
     keep: int = Field(default=3, ge=2, le=50, description="How many published copies stay on disk.")
 
 
+class DuckDBSettings(_Section):
+    """What DuckDB may take, in each process that reads or writes the ledger."""
+
+    memory_mb: int = Field(default=1024, ge=256, description="Main memory that DuckDB may use, in MiB.")
+    spill_gb: int = Field(
+        default=20,
+        ge=1,
+        description="Disk space for queries larger than that memory, in GiB; used in `spill/` of the ledger's folder.",
+    )
+
+
 class CallbackSettings(_Section):
     """Where a Quay tells that an export is done, and from where its file may be fetched."""
 
@@ -238,6 +249,7 @@ class Settings(BaseSettings):
     inventory: InventorySettings = InventorySettings()
     months: MonthsSettings = MonthsSettings()
     publish: PublishSettings = PublishSettings()
+    duckdb: DuckDBSettings = DuckDBSettings()
     clock: ClockSettings = ClockSettings()
     callbacks: CallbackSettings = CallbackSettings()
     app: AppSettings = AppSettings()

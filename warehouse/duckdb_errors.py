@@ -1,4 +1,4 @@
-"""The warehouse's interpreter of faults: the one place where DuckDB's and the disk's errors become errors of our family."""
+"""Translates DuckDB's and the disk's errors into the warehouse's error family. The only place that does."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _LOCKED = re.compile(r"could not set lock|conflicting lock|being used by another
 _HELD_BY = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _NEWER = re.compile(r"newer (duckdb )?(version|storage)|storage version", re.IGNORECASE)
 _NO_FILE = re.compile(r"no files found that match the pattern \"(?P<file>[^\"]+)\"", re.IGNORECASE)
+_LOG = re.compile(r"\bwal\b|write-ahead log", re.IGNORECASE)
 _FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Raises what DuckDB or the disk says about `path` as a WarehouseError. A wrong query of ours passes unchanged."""
+    """Raises errors of DuckDB or the disk about `path` as WarehouseErrors. An error in our own SQL passes unchanged."""
     try:
         yield
     except duckdb.Error as error:
@@ -37,13 +38,13 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def _translate(text: str, error: duckdb.Error, path: Path) -> WarehouseError | None:
-    # A full disk shows as an I/O error, or as a fatal one that quotes it: look at the text before the kind.
+    # A full disk shows as an I/O error, or as a fatal one that quotes it, so the text is looked at before the class.
     if _FULL.search(text):
         return _disk_full(path)
     if found := _NO_FILE.search(text):
         return LedgerMissing(
-            f"{found['file']} is gone, which holds events of a final month: put it back from a backup; where the whole "
-            "folder was moved, run `quayledger sync` to publish a copy that knows the new place"
+            f"{found['file']} is missing, which holds stored events. Put it back from a backup; where the whole folder was "
+            "moved, run `quayledger sync` to publish a copy that knows the new place"
         )
     if isinstance(error, duckdb.IOException) and _LOCKED.search(text):
         return _busy(text, path)
@@ -55,29 +56,45 @@ def _translate(text: str, error: duckdb.Error, path: Path) -> WarehouseError | N
 
 
 def corrupt(path: Path, text: str) -> LedgerCorrupt:
-    """The error for a damaged file; names the newest published copy where there is one."""
+    """The error for a damaged file, with what to do about it."""
     first_line = text.strip().splitlines()[0][:300] if text.strip() else "no reason given"
+    return LedgerCorrupt(f"{path} cannot be read as a ledger ({first_line}). What to do: {_advice(path, text)}")
+
+
+def _advice(path: Path, text: str) -> str:
+    if path.parent.name == "published":
+        return "run `quayledger sync` to publish a new copy"
+    log = path.with_name(path.name + ".wal")
+    with_log = log.exists()
+    if with_log and _LOG.search(text):
+        # The live file is as of its last checkpoint, which is never before the newest published copy.
+        return (
+            f"stop all processes, move {log} to another folder, then run `quayledger sync`: the live file holds all up to "
+            "its last checkpoint, and what came later is collected again"
+        )
+    both = f"{path} and {log}" if with_log else f"{path}"
     copies = sorted(path.resolve().parent.glob("published/*.duckdb"))
-    if copies and path.parent.name != "published":
-        advice = f"stop all processes, keep the file aside, copy {copies[-1]} to {path}, then run `quayledger sync`"
-    elif path.parent.name == "published":
-        advice = "run `quayledger sync` to publish a new copy"
-    else:
-        advice = "there is no published copy to restore from: move it aside and run `quayledger sync` to collect anew"
-    return LedgerCorrupt(f"{path} cannot be read as a ledger ({first_line}). What to do: {advice}")
+    if copies:
+        return f"stop all processes, move {both} to another folder, copy {copies[-1]} to {path}, then run `quayledger sync`"
+    return f"there is no published copy to restore: move {both} to another folder and run `quayledger sync` to collect again"
 
 
 def _disk_full(path: Path) -> DiskFull:
     return DiskFull(
-        f"no space is left for {path}: the step under way was rolled back and nothing that was stored is lost. "
-        "Free some space in that folder's file system, then run the same command again"
+        f"no space is left for {path}. The step that was running was rolled back, and nothing that was stored is lost. "
+        "Free some space in that file system, then run the same command again"
     )
 
 
 def _busy(text: str, path: Path) -> LedgerBusy:
     found = _HELD_BY.search(text)
     who = f"{found['program']}, process {found['pid']}" if found else "another process"
+    if path.parent.name == "published":
+        return LedgerBusy(
+            f"{path} is open for writing in {who}, which keeps all readers out. Close it there, and open published copies "
+            "read-only (`duckdb -readonly`, `read_only=True`)"
+        )
     return LedgerBusy(
         f"{path} is open in {who}, outside quayledger's own lock. Close it there; to look at the data, open the newest "
-        f"file in {path.parent / 'published'} instead"
+        f"file in {path.parent / 'published'} read-only instead"
     )

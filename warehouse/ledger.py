@@ -1,4 +1,4 @@
-"""The warehouse's one writer: the live ledger, opened by one process at a time. I/O on the ledger's folder."""
+"""The live ledger file and its only writer; one process at a time has it open. I/O on the ledger's folder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,14 +22,14 @@ import polars as pl
 
 from quayledger.warehouse import migrate
 from quayledger.warehouse.duckdb_errors import translated
-from quayledger.warehouse.errors import LedgerBusy, LedgerMissing, LockHolder
+from quayledger.warehouse.errors import LedgerBusy, LedgerCorrupt, LedgerMissing, LockHolder, WarehouseError
+from quayledger.warehouse.limits import Limits, apply, connection_config, limits_of, remove_stale_spill
 
 LIVE_NAME = "live.duckdb"
 LOCK_NAME = "ledger.lock"
 PUBLISHED_FOLDER = "published"
-MONTHS_FOLDER = "months"
-# Air-gapped hosts: an extension that is not built in is a fault to tell, never something to fetch.
-CONFIG: dict[str, str] = {"autoinstall_known_extensions": "false"}
+MONTHS_FOLDER, DAYS_FOLDER = "months", "days"
+EVENT_FOLDERS = (MONTHS_FOLDER, DAYS_FOLDER)
 _LOCK_TRIES = 5
 _LOCK_PAUSE_S = 0.04
 
@@ -36,8 +37,8 @@ Cursor = duckdb.DuckDBPyConnection
 
 
 class Ledger:
-    """The live file of a ledger, held by this process until `close`. Safe to use from several threads: they read side by
-    side and write one after the other. Raises the family of `warehouse.errors`."""
+    """The live file of a ledger, locked by this process until `close`. Thread-safe: threads read concurrently and write one
+    at a time. Raises the family of `warehouse.errors`."""
 
     def __init__(self, home: Path, lock: int, me: LockHolder, connection: Cursor) -> None:
         self.home = home
@@ -45,33 +46,36 @@ class Ledger:
         self._lock_fd = lock
         self._connection = connection
         self._writing = threading.RLock()
+        self.ledger_id, self._commits = _identity(connection)
         self._closed = False
         self.writes = 0
         self.published_writes = -1
-        self.publish_next_at = 0.0  # monotonic seconds: a copy for no other reason than the time should wait until then
+        self.publish_next_at = 0.0  # monotonic seconds before which no timed publication is due
 
     @classmethod
-    def open(cls, home: Path, *, command: str) -> Self:
-        """Opens the ledger in `home`, or begins one; brings tables and views up to date. `command` is what others are
-        told who find it busy. Raises LedgerBusy, LedgerTooNew, LedgerCorrupt, LedgerMissing, DiskFull."""
+    def open(cls, home: Path, *, command: str, limits: Limits | None = None) -> Self:
+        """Opens the ledger in `home`, or creates one; brings tables and views up to date. `command` is shown to those who
+        find the ledger locked; `limits` are those of the settings unless given. Raises LedgerBusy, LedgerTooNew,
+        LedgerCorrupt, LedgerMissing, DiskFull, WarehouseError."""
         with translated(home):
+            _refuse_path(home)
             home.mkdir(parents=True, exist_ok=True)
             me = LockHolder(os.getpid(), socket.gethostname(), command, datetime.now(UTC))
             lock = _take_lock(home, me)
             try:
-                return cls(home, lock, me, _open_live(home))
+                return cls(home, lock, me, _open_live(home, limits or limits_of(home)))
             except BaseException:
                 _release_lock(lock)
                 raise
 
     def close(self) -> None:
-        """Writes everything into the live file and lets others in. Harmless when called twice."""
+        """Checkpoints, closes the live file and releases the lock. Calling it twice does no harm."""
         with self._writing:
             if self._closed:
                 return
             self._closed = True
             try:
-                # DuckDB checkpoints as it closes; a full disk there leaves the log, which the next open replays.
+                # DuckDB checkpoints as it closes; on a full disk it keeps the write-ahead log, which the next open replays.
                 with contextlib.suppress(duckdb.Error):
                     self._connection.close()
             finally:
@@ -91,33 +95,39 @@ class Ledger:
         return self.home / LIVE_NAME
 
     def cursor(self) -> Cursor:
-        """A connection of its own to the live file. For the warehouse only; the caller closes it."""
+        """A new connection to the live file. For the warehouse only; the caller closes it."""
         return self._connection.cursor()
 
     def rows(self, sql: str, values: Sequence[object] | dict[str, object] = ()) -> list[tuple[Any, ...]]:
-        """All rows of one query, values bound."""
+        """All rows of one query; values are bound."""
         with translated(self.live), contextlib.closing(self.cursor()) as cursor:
             return cursor.execute(sql, values).fetchall()
 
     def frame(self, sql: str, values: Sequence[object] | dict[str, object] = ()) -> pl.DataFrame:
-        """One query's rows as a frame, values bound; times are UTC."""
+        """The rows of one query as a frame; values are bound, times are UTC."""
         with translated(self.live), contextlib.closing(self.cursor()) as cursor:
             return cursor.execute(sql, values).pl()
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
-        """One transaction, one at a time: all of it is kept, or, on any error, nothing."""
+        """One transaction; transactions run one at a time. Commits at the end, rolls back on any error."""
         with self._writing, translated(self.live), contextlib.closing(self.cursor()) as cursor:
             cursor.execute("BEGIN")
             try:
+                cursor.execute("INSERT INTO commits VALUES (?, ?)", [self.ledger_id, self._commits + 1])
                 yield cursor
                 cursor.execute("COMMIT")
             except BaseException:
-                # A failed commit has already rolled back; the first error is the one to tell.
+                # A failed commit has already rolled back; the first error is the one to report.
                 with contextlib.suppress(duckdb.Error):
                     cursor.execute("ROLLBACK")
                 raise
             self.writes += 1
+            self._commits += 1
+
+    def trim_commits(self, cursor: Cursor) -> None:
+        """Forgets all numbers of transactions but the newest. To be called where the write-ahead log is about to end."""
+        cursor.execute("DELETE FROM commits WHERE number < ?", [self._commits]).fetchall()
 
     @contextmanager
     def quiescent(self) -> Iterator[Cursor]:
@@ -127,7 +137,7 @@ class Ledger:
 
 
 def holder(home: Path) -> LockHolder | None:
-    """Who holds the ledger now; None where nobody does, or there is no ledger."""
+    """The process that has the ledger locked; None where none has, or there is no ledger."""
     try:
         descriptor = os.open(home / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -147,7 +157,7 @@ def utc(moment: datetime | None) -> datetime | None:
 
 
 def _take_lock(home: Path, me: LockHolder) -> int:
-    """The lock's open file. Whoever only looks holds it for a moment too, so a second try is worth it."""
+    """Takes the lock and returns its open file. `holder` locks it for a moment too, so it is tried more than once."""
     descriptor = os.open(home / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     for left in reversed(range(_LOCK_TRIES)):
         try:
@@ -166,7 +176,7 @@ def _take_lock(home: Path, me: LockHolder) -> int:
 
 
 def _release_lock(descriptor: int) -> None:
-    # Emptying before letting go: a name left behind would be told of a process that is gone. Ends no lock if it fails.
+    # Emptied first, so that the name of a process that is gone is never shown. If that fails, the lock is released all the same.
     with contextlib.suppress(OSError):
         os.ftruncate(descriptor, 0)
     os.close(descriptor)
@@ -180,31 +190,37 @@ def _read_holder(descriptor: int) -> LockHolder | None:
 
 
 def _unknown_holder(descriptor: int) -> LockHolder | None:
-    """Between taking the lock and writing the name a moment passes; a mere look by another process has no name at all."""
+    """Reads once more: the name is written a moment after the lock is taken, and `holder` in another process writes none."""
     time.sleep(_LOCK_PAUSE_S)
     return _read_holder(descriptor)
 
 
 def _busy(home: Path, found: LockHolder | None) -> LedgerBusy:
     if found is None:
-        return LedgerBusy(f"the ledger in {home} is held by another process: wait for it to end, then try again")
+        return LedgerBusy(f"the ledger in {home} is in use by another process. Wait until it ends, then try again")
     return LedgerBusy(
-        f"the ledger in {home} is held by `{found.command}`, process {found.pid} on {found.host}, since "
-        f"{found.since:%Y-%m-%d %H:%M:%S} UTC: wait for it to end, or stop it; readers need not wait",
+        f"the ledger in {home} is in use by `{found.command}`, process {found.pid} on {found.host}, since "
+        f"{found.since:%Y-%m-%d %H:%M:%S} UTC. Wait until it ends, or stop it; commands that only read need not wait",
         found,
     )
 
 
-def _open_live(home: Path) -> Cursor:
+def _open_live(home: Path, limits: Limits) -> Cursor:
     live = home / LIVE_NAME
     _refuse_lost(home, live)
+    remove_stale_spill(home)
+    if live.exists():
+        # A published copy that was put back as the live file brings its read-only mode along.
+        live.chmod(live.stat().st_mode | stat.S_IWUSR)
+        _check_log(home, live)
     with translated(live):
-        connection = duckdb.connect(str(live), config=dict(CONFIG))
+        connection = duckdb.connect(str(live), config=connection_config(home))
         try:
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
             # A day is one small transaction: checkpointing every few of them, and waking threads for each, costs twice the work.
             connection.execute("SET GLOBAL wal_autocheckpoint = '256MB'")
             connection.execute("SET GLOBAL threads = 1")
+            apply(connection, limits)
             migrate.migrate(connection, live)
             connection.execute("BEGIN")
             migrate.install_seeds(connection)
@@ -216,18 +232,67 @@ def _open_live(home: Path) -> Cursor:
     return connection
 
 
+def _identity(connection: Cursor) -> tuple[str, int]:
+    """The ledger's id and the number of its newest transaction."""
+    # All is fetched: a result that is still open would hold a transaction open, and no checkpoint could be made.
+    ((ledger_id, number),) = connection.execute("SELECT any_value(ledger_id), max(number) FROM commits").fetchall()
+    return str(ledger_id), int(number)
+
+
+def _log_of(live: Path) -> Path:
+    return live.with_name(live.name + ".wal")
+
+
+def _check_log(home: Path, live: Path) -> None:
+    """Raises LedgerCorrupt where the write-ahead log beside the live file is another ledger's, or of another time of this
+    one: DuckDB replays whatever lies there. The check replays it read-only, in memory, so nothing is changed."""
+    log = _log_of(live)
+    if not log.exists() or not log.stat().st_size:
+        return
+    with translated(live):
+        connection = duckdb.connect(str(live), read_only=True, config=connection_config(home))
+        try:
+            if not connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'commits'").fetchall():
+                return
+            row = connection.execute(
+                "SELECT count(DISTINCT ledger_id), count(*), count(DISTINCT number), max(number) - min(number) + 1, "
+                "count(*) FILTER (ledger_id NOT IN (SELECT ledger_id FROM ledger_identity)) FROM commits"
+            ).fetchone()
+        finally:
+            connection.close()
+    ids, numbers, distinct, span, foreign = row or (0, 0, 0, 0, 0)
+    if ids == 1 and not foreign and numbers == distinct == span:
+        return
+    whose = "another ledger" if foreign or ids > 1 else "another state of this ledger"
+    raise LedgerCorrupt(
+        f"{log} holds the newest transactions of {whose}; nothing of it was taken. What to do: move {log} to another "
+        "folder and run the command again; the live file is complete without it, up to its last checkpoint"
+    )
+
+
+def _refuse_path(home: Path) -> None:
+    # DuckDB takes what follows a `?` in a path for parameters, and puts its write-ahead log elsewhere.
+    if "?" in str(home.resolve()):
+        raise WarehouseError(f"DuckDB cannot use a path with a question mark: {home.resolve()}. Choose another --home")
+
+
 def _refuse_lost(home: Path, live: Path) -> None:
-    """A new, empty ledger beside the copies and months of an old one would hide the loss."""
+    """Raises LedgerMissing where there are files of a ledger but no live file: a new, empty one would hide the loss."""
     if live.exists():
         return
     copies = sorted((home / PUBLISHED_FOLDER).glob("*.duckdb"))
-    months = sorted((home / MONTHS_FOLDER).glob("*/*.parquet"))
+    files = [path for folder in EVENT_FOLDERS for path in (home / folder).rglob("*.parquet")]
     if copies:
         raise LedgerMissing(
-            f"{live} is gone, but published copies of it are there: copy {copies[-1]} to {live} and run the command again"
+            f"{live} is missing, but there are published copies of it. Copy {copies[-1]} to {live} and run the command again"
         )
-    if months:
+    if files:
         raise LedgerMissing(
-            f"{live} is gone, but {len(months)} file(s) of final months are in {home / MONTHS_FOLDER}: restore it from a "
+            f"{live} is missing, but there are {len(files)} file(s) with its events in {files[0].parent}. Restore it from a "
             "backup, or choose another folder with --home"
+        )
+    if _log_of(live).exists():
+        raise LedgerMissing(
+            f"{live} is missing, but its write-ahead log {_log_of(live)} is there. Restore both from a backup, or move the "
+            "log to another folder to start a new ledger"
         )

@@ -1,4 +1,4 @@
-"""The warehouse's door for readers: the newest published copy, opened read-only. Nothing done here can stop collection."""
+"""The newest published copy, opened read-only. Nothing that is done with it can stop collection."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import polars as pl
 
 from quayledger.warehouse import migrate
 from quayledger.warehouse.duckdb_errors import translated
-from quayledger.warehouse.errors import LedgerMissing
-from quayledger.warehouse.ledger import CONFIG, Cursor
-from quayledger.warehouse.publish import Published, newest
+from quayledger.warehouse.errors import LedgerCorrupt, LedgerMissing
+from quayledger.warehouse.ledger import Cursor
+from quayledger.warehouse.limits import Limits, apply, connection_config, limits_of
+from quayledger.warehouse.publish import Published, is_intact, newest
 
 _TRIES = 3
 Values = Sequence[object] | dict[str, object]
@@ -29,17 +30,18 @@ class Snapshot:
         self._connection = connection
 
     @classmethod
-    def open(cls, home: Path) -> Self:
-        """Opens the newest copy. Raises NotPublished, LedgerTooNew, LedgerCorrupt, LedgerMissing."""
+    def open(cls, home: Path, limits: Limits | None = None) -> Self:
+        """Opens the newest copy, by default within the limits of the settings in `home`. Raises NotPublished, LedgerTooNew,
+        LedgerCorrupt (damaged, or changed since it was published), LedgerMissing, LedgerBusy (open elsewhere for writing)."""
         for _ in range(_TRIES):
             published = newest(home)
             # Between reading the pointer and opening the file, newer publications may have removed it: look again.
             if published.path.exists():
-                return cls(published, _connect(published.path))
+                return cls(published, _connect(home, published, limits or limits_of(home)))
         raise LedgerMissing(f"{published.path} is gone: run `quayledger sync` to publish a new copy")
 
     def close(self) -> None:
-        """Closes the copy; cursors made from it are closed by their users."""
+        """Closes the copy. Callers close the cursors they took."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -51,7 +53,7 @@ class Snapshot:
         self.close()
 
     def cursor(self) -> Cursor:
-        """A connection of its own for one query. For the warehouse only; the caller closes it."""
+        """A new connection for one query. For the warehouse only; the caller closes it."""
         return self._connection.cursor()
 
     def rows(self, sql: str, values: Values = ()) -> list[tuple[Any, ...]]:
@@ -78,10 +80,17 @@ class Snapshot:
             yield cursor.execute(sql, values)
 
 
-def _connect(path: Path) -> Cursor:
+def _connect(home: Path, published: Published, limits: Limits) -> Cursor:
+    path = published.path
+    if not is_intact(published):
+        raise LedgerCorrupt(
+            f"{path} was changed after it was published (its SHA-256 differs from the record, or a .wal lies beside it). "
+            "Run `quayledger sync` to publish a new copy, and open copies read-only"
+        )
     with translated(path):
-        connection = duckdb.connect(str(path), read_only=True, config=dict(CONFIG))
+        connection = duckdb.connect(str(path), read_only=True, config=connection_config(home))
         try:
+            apply(connection, limits)
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
             migrate.refuse_newer(migrate.applied_version(connection), path)
         except BaseException:

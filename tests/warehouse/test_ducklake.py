@@ -17,7 +17,8 @@ from quayledger.warehouse.catalog import FAMILIES, FAMILY, SERIES
 from quayledger.warehouse.errors import LockHolder
 from quayledger.warehouse.inventory import store as inventory
 from quayledger.warehouse.inventory.store import Recorded, Wanted, record_looks
-from quayledger.warehouse.ledger import CONFIG, Cursor, Ledger
+from quayledger.warehouse.ledger import Cursor, Ledger
+from quayledger.warehouse.limits import connection_config
 from quayledger.warehouse.log import events
 from quayledger.warehouse.log.slices import latest_counts, record_counts, slices
 from quayledger.warehouse.runs import Spent, finish_run, start_run
@@ -47,7 +48,7 @@ class Lake(Ledger):
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     tmp_path = tmp_path_factory.mktemp("lake")
-    with contextlib.closing(duckdb.connect(config=dict(CONFIG))) as connection:
+    with contextlib.closing(duckdb.connect(config=connection_config(tmp_path))) as connection:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         connection.execute(f"LOAD '{extension()}'")
         connection.execute(f"ATTACH 'ducklake:{tmp_path}/lake.duckdb' AS lake (DATA_PATH '{tmp_path}/data')")

@@ -7,18 +7,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from quayledger.warehouse import migrate
 from quayledger.warehouse.catalog import FAMILIES, FAMILY, INTERVAL_COLUMNS, SERIES, Type
 from quayledger.warehouse.errors import NotPublished
 from quayledger.warehouse.inventory import reader
 from quayledger.warehouse.inventory.store import held, record_looks
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log import events as events
-from quayledger.warehouse.publish import publish
 from quayledger.warehouse.schema import UTC_MICROSECONDS
 from quayledger.warehouse.snapshot import Snapshot
+from tests.warehouse import old_ledger
 from tests.warehouse.looking import everything, published
-from tests.warehouse.sample import DAY, NOW, begin, busy_day, store
+from tests.warehouse.sample import DAY, NOW
 
 _SQL: dict[Type, str] = {
     pl.String: "VARCHAR",
@@ -75,25 +74,11 @@ def test_every_family_and_series_goes_in_and_comes_out_as_it_was(ledger: Ledger)
             assert reader.series(snapshot, point.series).select(point.rows.columns).rows() == point.rows.rows()
 
 
-def _of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A ledger, with a copy, as it was made before there was an inventory."""
-    first = migrate.migrations()[:1]
-    with monkeypatch.context() as before:
-        before.setattr(migrate, "migrations", lambda: first)
-        before.setattr(migrate, "inventory_views", dict)
-        before.setattr(migrate, "VIEWS", tuple(name for name in migrate.VIEWS if "inventory" not in name))
-        with Ledger.open(tmp_path, command="old") as opened:
-            begin(opened)
-            store(opened, busy_day(DAY))
-            publish(opened, keep=2, now=NOW)
-    return tmp_path
-
-
 def test_a_ledger_from_before_the_inventory_is_brought_up_to_date(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    home = _of_before(tmp_path, monkeypatch)
-    with Ledger.open(home, command="new") as opened:
+    old_ledger.make(tmp_path, [DAY])
+    with Ledger.open(tmp_path, command="new") as opened:
         record_looks(opened, 1, [everything(0, "text")])
         with published(opened) as snapshot:
             assert reader.as_of(snapshot, "teams").height == 1
@@ -101,9 +86,10 @@ def test_a_ledger_from_before_the_inventory_is_brought_up_to_date(
 
 
 def test_a_copy_from_before_the_inventory_says_so_and_still_shows_its_events(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    with Snapshot.open(_of_before(tmp_path, monkeypatch)) as snapshot:
+    old_ledger.make(tmp_path, [DAY])
+    with Snapshot.open(tmp_path) as snapshot:
         assert events.count_events(snapshot, events.EventFilter()) == 40
         for ask in (reader.coverage, reader.knowledge, reader.unknown, reader.effective_access, reader.pushers):
             with pytest.raises(NotPublished, match="kept no inventory: run `quayledger sync`"):

@@ -11,9 +11,10 @@ import duckdb
 import pytest
 
 from quayledger.warehouse import migrate
-from quayledger.warehouse.errors import LedgerBusy, LedgerCorrupt, LedgerMissing, LedgerTooNew
+from quayledger.warehouse.errors import LedgerBusy, LedgerCorrupt, LedgerMissing, LedgerTooNew, WarehouseError
 from quayledger.warehouse.ledger import LIVE_NAME, LOCK_NAME, Ledger, holder
 from quayledger.warehouse.publish import newest, publish
+from quayledger.warehouse.snapshot import Snapshot
 from tests.warehouse import child
 from tests.warehouse.sample import DAY, NOW, begin, busy_day, event, store
 
@@ -56,7 +57,7 @@ def test_a_second_process_is_told_who_holds_the_ledger(tmp_path: Path) -> None:
         found = holder(tmp_path)
         assert found is not None
         assert (found.pid, found.command) == (other.pid, "serve")
-        with pytest.raises(LedgerBusy, match=rf"`serve`, process {other.pid} on .*wait for it to end") as told:
+        with pytest.raises(LedgerBusy, match=rf"`serve`, process {other.pid} on .*Wait until it ends") as told:
             Ledger.open(tmp_path, command="sync")
         assert told.value.holder == found
     finally:
@@ -148,11 +149,101 @@ def test_a_damaged_file_names_the_copy_to_restore_and_that_copy_works(tmp_path: 
         assert opened.rows("SELECT count(*) FROM stg_events") == [(40,)]
 
 
+_CRASH = """
+import os, sys
+from pathlib import Path
+from tests.warehouse.sample import DAY, begin, busy_day, event, store
+from quayledger.warehouse.ledger import Ledger
+ledger = Ledger.open(Path(sys.argv[1]), command="test")
+for second in range(3):
+    store(ledger, [event(second, tag=sys.argv[2])])
+os._exit(0)
+"""
+
+
+def _crashed(home: Path, tag: str) -> Path:
+    """A ledger whose process died, so that its newest transactions are in the write-ahead log alone; that log."""
+    with Ledger.open(home, command="one") as opened:
+        begin(opened)
+        store(opened, busy_day(DAY))
+        publish(opened, keep=2, now=NOW)
+    assert child.run(_CRASH, home, tag).returncode == 0
+    return home / f"{LIVE_NAME}.wal"
+
+
+def _refused(home: Path) -> str:
+    with pytest.raises(LedgerCorrupt) as told:
+        Ledger.open(home, command="two")
+    return str(told.value)
+
+
+def test_the_write_ahead_log_of_a_process_that_died_is_taken(tmp_path: Path) -> None:
+    assert _crashed(tmp_path, "x").stat().st_size
+    with Ledger.open(tmp_path, command="two") as opened:
+        assert opened.rows("SELECT count(*) FROM stg_events") == [(43,)]
+
+
+def test_a_write_ahead_log_of_another_ledger_or_another_time_is_not_taken(tmp_path: Path) -> None:
+    ours, other = tmp_path / "ours", tmp_path / "other"
+    log, foreign = _crashed(ours, "ours"), _crashed(other, "foreign")
+    kept = log.read_bytes()
+    shutil.copy(foreign, log)
+    assert f"{log} holds the newest transactions of another ledger" in _refused(ours)
+    log.write_bytes(kept)
+    Ledger.open(ours, command="takes it").close()
+    log.write_bytes(kept)
+    told = _refused(ours)
+    assert "another state of this ledger" in told
+    assert f"move {log} to another folder" in told
+    log.rename(tmp_path / "aside.wal")
+    with Ledger.open(ours, command="three") as opened:
+        assert opened.rows("SELECT count(*) FROM stg_events") == [(43,)]
+        assert opened.rows("SELECT count(*) FROM stg_events WHERE tag = 'foreign'") == [(0,)]
+
+
+@pytest.mark.parametrize("damaged", ["log", "both"])
+def test_advice_about_a_damaged_write_ahead_log_works_to_the_letter(tmp_path: Path, damaged: str) -> None:
+    log = _crashed(tmp_path, "x")
+    live = tmp_path / LIVE_NAME
+    with log.open("r+b") as file:
+        file.seek(log.stat().st_size // 3)
+        file.write(os.urandom(64))
+    if damaged == "both":
+        with live.open("r+b") as file:
+            file.write(bytes(12_288))
+    told = _refused(tmp_path)
+    if damaged == "both":
+        copy = newest(tmp_path).path
+        assert f"move {live} and {log} to another folder, copy {copy} to {live}" in told
+        live.rename(tmp_path / "aside")
+        shutil.copy(copy, live)
+    else:
+        assert f"move {log} to another folder" in told
+    log.rename(tmp_path / "aside.wal")
+    with Ledger.open(tmp_path, command="three") as opened:
+        assert opened.rows("SELECT count(*) FROM stg_events") == [(40,)]
+        assert store(opened, [event(9)]).new_events == 1
+        publish(opened, keep=2, now=NOW)
+
+
+def test_a_home_with_odd_characters_works_or_is_refused(tmp_path: Path) -> None:
+    home = tmp_path / "50% [a] *'s"
+    with Ledger.open(home, command="one") as opened:
+        begin(opened)
+        store(opened, busy_day(DAY))
+        publish(opened, keep=2, now=NOW)
+    with Snapshot.open(home) as snapshot:
+        assert snapshot.rows("SELECT count(*) FROM events") == [(40,)]
+    with pytest.raises(WarehouseError, match="question mark"):
+        Ledger.open(tmp_path / "what?", command="one")
+    assert not (tmp_path / "what?").exists()
+
+
 def test_a_live_file_that_is_gone_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
     with Ledger.open(tmp_path, command="one") as opened:
         publish(opened, keep=2, now=NOW)
     (tmp_path / LIVE_NAME).unlink()
-    with pytest.raises(LedgerMissing, match=r"copy .*000001\.duckdb"):
+    with pytest.raises(LedgerMissing, match=r"Copy .*000001\.duckdb"):
         Ledger.open(tmp_path, command="two")
     assert not (tmp_path / LIVE_NAME).exists()
 

@@ -167,9 +167,9 @@ def test_a_month_that_is_gone_is_named_and_putting_it_back_is_enough(home: Path)
         (made,) = finalise(ledger, _TODAY, 10)
         publish(ledger, keep=2, now=NOW)
     away = made.file.rename(home / "away")
-    with pytest.raises(LedgerMissing, match=r"2026-09\.parquet is gone.*from a backup"):
+    with pytest.raises(LedgerMissing, match=r"2026-09\.parquet is missing.*from a backup"):
         Ledger.open(home, command="two")
-    with Snapshot.open(home) as snapshot, pytest.raises(LedgerMissing, match="put it back"):
+    with Snapshot.open(home) as snapshot, pytest.raises(LedgerMissing, match="Put it back"):
         reader.events(snapshot, EventFilter(), limit=1)
     away.rename(made.file)
     with Ledger.open(home, command="three") as ledger:

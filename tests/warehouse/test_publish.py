@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,8 +14,16 @@ import duckdb
 import pytest
 
 from quayledger.warehouse import publish as publishing
-from quayledger.warehouse.errors import LedgerMissing, LedgerTooNew, NotPublished, WarehouseError
+from quayledger.warehouse.errors import (
+    LedgerBusy,
+    LedgerCorrupt,
+    LedgerMissing,
+    LedgerTooNew,
+    NotPublished,
+    WarehouseError,
+)
 from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.limits import Limits
 from quayledger.warehouse.publish import newest, publish
 from quayledger.warehouse.snapshot import Snapshot
 from tests.warehouse import child
@@ -137,5 +148,82 @@ def test_what_is_missing_or_damaged_says_what_to_do(ledger: Ledger) -> None:
     pointer = ledger.home / "published" / publishing.POINTER
     assert json.loads(pointer.read_bytes())["file"] == path.name
     pointer.write_bytes(b"{")
-    with pytest.raises(WarehouseError, match="damaged: remove it"):
+    with pytest.raises(WarehouseError, match=r"damaged\. Remove it"):
         newest(ledger.home)
+
+
+def test_a_copy_is_read_only_and_one_that_was_changed_is_refused_and_replaced(ledger: Ledger) -> None:
+    store(ledger, busy_day(DAY))
+    path = publish(ledger, keep=2, now=NOW).path
+    assert path.stat().st_mode & 0o777 == 0o444
+    moment = path.stat()
+    path.chmod(0o644)
+    with duckdb.connect(str(path)) as client:
+        client.execute("DELETE FROM event_rows")
+    with pytest.raises(LedgerCorrupt, match=r"changed after it was published.*quayledger sync"):
+        Snapshot.open(ledger.home)
+    os.utime(path, ns=(moment.st_atime_ns, moment.st_mtime_ns - 5))
+    with pytest.raises(LedgerCorrupt, match="SHA-256"):
+        Snapshot.open(ledger.home)
+    assert publish(ledger, keep=2, now=NOW).path != path, "although nothing was written since"
+    assert counted(ledger.home) == 40
+
+
+def test_a_copied_folder_keeps_its_copy(ledger: Ledger, tmp_path: Path) -> None:
+    store(ledger, busy_day(DAY))
+    publish(ledger, keep=2, now=NOW)
+    ledger.close()
+    there = Path(shutil.copytree(ledger.home, tmp_path / "100% there", copy_function=shutil.copyfile))
+    assert counted(there) == 40
+
+
+def test_a_copy_that_is_open_for_writing_elsewhere_says_where(ledger: Ledger) -> None:
+    path = publish(ledger, keep=2, now=NOW).path
+    other = child.start(
+        "import duckdb, os, sys; os.chmod(sys.argv[1], 0o644); c = duckdb.connect(sys.argv[1]); "
+        "print('held', flush=True); sys.stdin.readline()",
+        path,
+    )
+    try:
+        assert other.stdout and other.stdout.readline() == "held\n"
+        with pytest.raises(LedgerBusy, match=rf"000001.duckdb is open for writing in .*{other.pid}"):
+            Snapshot.open(ledger.home)
+    finally:
+        other.kill()
+        other.communicate()
+
+
+def test_a_reader_spills_beside_the_copies_and_nothing_there_stops_a_publication(ledger: Ledger) -> None:
+    home = ledger.home
+    published = home / "published"
+    store(ledger, [event(1)])
+    made = publish(ledger, keep=2, now=NOW)
+    with Snapshot.open(home, Limits(memory_mb=20, spill_gb=1)) as snapshot:
+        sql = "SELECT count(*) FROM (SELECT DISTINCT md5(CAST(range AS VARCHAR)) FROM range(1500000))"
+        assert snapshot.rows(sql) == [(1_500_000,)]
+        assert list((home / "spill").iterdir())
+        assert sorted(path.name for path in published.iterdir()) == [made.path.name, "CURRENT"]
+    assert list((home / "spill").iterdir()) == []
+    # What clients with DuckDB's own settings leave, and what people do.
+    (published / f"{made.path.name}.tmp").mkdir()
+    (published / f"{made.path.name}.tmp" / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"spilled")
+    (published / "CURRENT.tmp").mkdir()
+    (published / "000002.duckdb").mkdir()
+    (published / "notes.txt").write_text("mine")
+    for second in (2, 3, 4):
+        store(ledger, [event(second)])
+        publish(ledger, keep=1, now=NOW)
+    assert counted(home) == 4
+    assert (published / "notes.txt").exists()
+    assert not (published / f"{made.path.name}.tmp").exists(), "it goes with its copy"
+
+
+def test_spill_of_a_killed_process_is_removed_after_a_day(tmp_path: Path) -> None:
+    for name, age_s in (("old", 90_000), ("new", 60)):
+        folder = tmp_path / "spill" / name
+        folder.mkdir(parents=True)
+        (folder / "part.tmp").write_bytes(b"x")
+        for path in (folder / "part.tmp", folder):
+            os.utime(path, (time.time() - age_s,) * 2)
+    Ledger.open(tmp_path, command="test").close()
+    assert [path.name for path in (tmp_path / "spill").iterdir()] == ["new"]
