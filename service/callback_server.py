@@ -1,4 +1,4 @@
-"""The receiver: where Quays call when an export is done. Inside `serve`, or opened by `sync` while it waits.
+"""The callback server: where Quays call when an export is done. Inside `serve`, or opened by `sync` while it waits.
 
 It answers at once and always 200, whatever it thinks of a call: Quay repeats a call that is answered otherwise, makes the whole
 export again for it, and a stranger learns nothing about which addresses are in use.
@@ -22,7 +22,7 @@ _ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 -- compared with, not listene
 
 
 def routes(callbacks: CallbackRegistry, public_url: str | None) -> list[Route]:
-    """The receiver's routes: below the root, and below the path of `public_url` for proxies that leave it on."""
+    """The routes of the callback server: below the root, and below the path of `public_url` for proxies that leave it on."""
 
     async def take(request: Request) -> Response:
         body = await _body(request)
@@ -37,21 +37,23 @@ def routes(callbacks: CallbackRegistry, public_url: str | None) -> list[Route]:
 
 @contextmanager
 def open_callbacks(settings: Settings) -> Iterator[CallbackRegistry]:
-    """A receiver of its own while the context lasts, and its callbacks; nothing is listened on where no source exports.
-
-    Raises OSError where the port cannot be opened."""
+    """A callback server of its own while the context lasts, and its registry; nothing is listened on where no source
+    exports. Raises PortUnavailable."""
     callbacks = CallbackRegistry()
     if all(source.exports == "off" or not source.enabled for source in settings.sources.values()):
         yield callbacks
         return
     rules = settings.callbacks
-    with HttpServer(rules.address, rules.port, routes=routes(callbacks, rules.public_url)) as server:
+    server = HttpServer(
+        rules.address, rules.port, routes(callbacks, rules.public_url), setting="callbacks.address or callbacks.port"
+    )
+    with server:
         callbacks.public_url = public_url(rules, server.port)
         yield callbacks
 
 
 def public_url(rules: CallbackSettings, port: int) -> str:
-    """Where Quays reach a receiver on `port`: as set, else the address that it listens on; '' where that is no address."""
+    """Where Quays reach a callback server on `port`: as set, else the address that it listens on; '' where that is no address."""
     if rules.public_url is not None:
         return rules.public_url
     host = f"[{rules.address}]" if ":" in rules.address else rules.address

@@ -18,6 +18,8 @@ from quayledger.collector.quay.errors import (
 )
 from quayledger.reports.errors import ReportError
 from quayledger.service.demo import DemoError
+from quayledger.service.http_server import PortUnavailable
+from quayledger.service.inbox import NoAnswer
 from quayledger.settings import SettingsError
 from quayledger.warehouse.errors import DiskFull, LedgerBusy, NotPublished, WarehouseError
 
@@ -47,7 +49,7 @@ MEANING: dict[Exit, str] = {
     Exit.REFUSED: "The token is unknown, expired, or may not read what is asked.",
     Exit.UNREACHABLE: "No connection, a TLS failure, or what answers is no Quay.",
     Exit.REPLY: "The source answers with errors or with what cannot be trusted.",
-    Exit.BUSY: "Another process holds the ledger and took no work over.",
+    Exit.BUSY: "Another process holds the ledger and took no work over, or a port cannot be opened.",
     Exit.LEDGER: "The ledger is corrupt, or of a newer version, or cannot be read.",
     Exit.DISK_FULL: "The disk is full; what was collected before stays.",
     Exit.NOTHING_YET: "Nothing has been collected yet.",
@@ -71,11 +73,20 @@ _TABLE: tuple[tuple[type[Exception], Exit], ...] = (
     (QuayError, Exit.REPLY),
     (CollectorError, Exit.REPLY),
     (LedgerBusy, Exit.BUSY),
+    (NoAnswer, Exit.BUSY),
+    (PortUnavailable, Exit.BUSY),
     (DiskFull, Exit.DISK_FULL),
     (NotPublished, Exit.NOTHING_YET),
     (WarehouseError, Exit.LEDGER),
 )
 EXPECTED: tuple[type[Exception], ...] = tuple(kind for kind, _ in _TABLE)
+
+
+def describe(error: BaseException) -> str:
+    """An expected error as a sentence: errors of ours say it themselves, the system's are named with their file."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error) or type(error).__name__
+    return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror
 
 
 def exit_of(error: BaseException) -> Exit:

@@ -1,8 +1,8 @@
-"""The clock: `quayledger serve`. Holds the ledger, runs the jobs, takes work over, stops cleanly.
+"""The scheduler: `quayledger serve`. Holds the ledger, runs the jobs, takes work over, stops cleanly.
 
-The log's jobs run one at a time; the inventory runs beside them in a thread of its own, within the same budget.
-
-Jobs are kept in `<home>/clock.sqlite`, so a run that was missed while the service was down is made up once, at its start.
+The log's jobs run one at a time; the inventory runs beside them in a lane of its own, within the same rate limit. Jobs live in
+memory: when each is due follows from the settings and the ledger's own runs (`due_times`), at the start and whenever the
+clock was set. Whatever fails, fails behind the guard, and the service goes on.
 """
 
 from __future__ import annotations
@@ -16,57 +16,76 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from quayledger.collector.errors import CollectorError
 from quayledger.collector.exports.callbacks import CallbackRegistry
+from quayledger.collector.inventory import inventory_sync
 from quayledger.collector.inventory.inventory_sync import InventoryOutcome, InventoryProgress, InventoryRequest
 from quayledger.collector.log.days import utc_now
-from quayledger.collector.quay.errors import QuayError
 from quayledger.collector.quay.rate_limit import RateLimit
 from quayledger.collector.sync import Progress, SyncOutcome, SyncRequest
 from quayledger.service import callback_server, inbox
 from quayledger.service.answers import inventory_answers, inventory_progress_answer, progress_answer, sync_answers
-from quayledger.service.exit_codes import exit_of
-from quayledger.service.http_server import HttpServer
+from quayledger.service.due_times import ClockWatch, due_times
+from quayledger.service.guard import Failure, Guard
+from quayledger.service.health import Health
+from quayledger.service.http_server import HttpServer, health_routes
 from quayledger.service.jobs import close_months, inventory_and_publish, sync_and_publish
-from quayledger.settings import Settings, SettingsError
-from quayledger.warehouse import publish, service_status
-from quayledger.warehouse.errors import WarehouseError
+from quayledger.settings import Settings
+from quayledger.warehouse import publish, runs, service_status
 from quayledger.warehouse.ledger import Ledger
 
 log = logging.getLogger("quayledger")
 _T = TypeVar("_T")
 _POLL_S = 0.3
-_BESIDE = "inventory"  # the executor of what runs beside the log
+_BEAT_S = 5.0
+_KEEP_ANSWERS_S = 3600.0
+_LOG_LANE = "log"
+_INVENTORY_LANE = "inventory"
+_LANES = {"sync": _LOG_LANE, "publish": _LOG_LANE, "close": _LOG_LANE, "inventory": _INVENTORY_LANE}
+_STOPPED = Failure("the service was stopped meanwhile", 130)
 
 
 class Service:
-    """One running service. `run` returns when `stop` was called."""
+    """One running service. `run` returns when `stop` was called. `now` gives aware UTC, `monotonic` seconds."""
 
-    current: Service | None = None  # jobs come back from disk as names; this is what they work on
-
-    def __init__(self, ledger: Ledger, settings: Settings, callbacks: CallbackRegistry | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        settings: Settings,
+        callbacks: CallbackRegistry | None = None,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._ledger, self._settings, self._callbacks = ledger, settings, callbacks
+        self._now, self._monotonic = now, monotonic
         self._stopping = threading.Event()
         self._tasks: dict[asyncio.Task[Any], asyncio.AbstractEventLoop] = {}
         self._rate_limits = {
             key: RateLimit(source.requests_per_second, time.monotonic) for key, source in settings.sources.items()
         }
         self._lock = threading.Lock()
-        self._since = utc_now()
-        self._told: service_status.ServiceStatus | None = None
+        self._guard = Guard(monotonic)
+        self._clock = ClockWatch(now, monotonic)
+        self._health = Health(_intervals_s(settings), _LANES, _patience_s(settings), monotonic)
+        self._answers: dict[str, inbox.Answer] = {}  # final ones that could not be written yet
+        self._answered_at: dict[str, float] = {}
+        self._status: service_status.ServiceStatus | None = None
+        self._beat_at = 0.0
+        self._is_planned = False
         self._scheduler = BackgroundScheduler(
-            jobstores={"default": SQLAlchemyJobStore(url=f"sqlite:///{ledger.home.resolve() / 'clock.sqlite'}")},
-            executors={"default": ThreadPoolExecutor(1), _BESIDE: ThreadPoolExecutor(1)},
+            executors={lane: ThreadPoolExecutor(1) for lane in set(_LANES.values())},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone="UTC",
         )
@@ -76,180 +95,289 @@ class Service:
         self._stopping.set()
 
     def run(self) -> None:
-        """Serves until stopped."""
-        Service.current = self
+        """Serves until stopped, and until nothing else."""
+        self._guard.attempt("inbox", partial(inbox.remove_answers, self._ledger.home))
         self._scheduler.start(paused=True)
-        self._set_jobs()
+        self._guard.attempt("clock", self._plan)
         self._scheduler.resume()
         log.info("serving %s; %s", self._ledger.home, self.next_runs())
         try:
             while not self._stopping.wait(_POLL_S):
-                self._take_orders()
-                self._tell_board()
+                self._poll()
         finally:
             self._cancel()
             self._scheduler.shutdown(wait=True)
-            Service.current = None
-            self._publish_the_last()
+            self._guard.attempt("publish", self._publish)
+            self._guard.attempt("inbox", self._write_answers)
             log.info("stopped")
 
-    def health(self) -> dict[str, Any]:
-        """What `/health` answers: the jobs and when each runs next (ISO 8601, UTC)."""
-        jobs = {job.id: job.next_run_time for job in self._scheduler.get_jobs()}
-        return {
-            "status": "stopping" if self._stopping.is_set() else "ok",
-            "since": self._since.isoformat(),
-            "busy": bool(self._tasks),
-            "next_runs": {name: when.isoformat() if when else None for name, when in sorted(jobs.items())},
+    def is_working(self) -> tuple[bool, dict[str, Any]]:
+        """What `/health` answers: whether every job is done as often as it should be, and how each is (times ISO 8601 UTC)."""
+        jobs, next_runs = self._health.jobs(), self._next_runs()
+        problems = self._faults() + [f"{name} is overdue" for name, job in jobs.items() if job.state == "overdue"]
+        is_degraded = any(job.error for job in jobs.values())
+        return not problems, {
+            "status": self._status_word(problems, is_degraded=is_degraded),
+            "problems": problems,
+            "since": self._ledger.since.isoformat(),
+            "busy": self._health.is_busy,
+            "next_runs": {name: when.isoformat() for name, when in sorted(next_runs.items())},
+            "jobs": msgspec.to_builtins(jobs),
         }
+
+    def is_alive(self) -> tuple[bool, dict[str, Any]]:
+        """What `/live` answers: whether the service turns, so that a restart would not help."""
+        faults = self._faults()
+        return not faults, {"status": self._status_word(faults, is_degraded=False), "problems": faults}
 
     def next_runs(self) -> str:
         """When each job runs next, for people."""
-        jobs = sorted(self._scheduler.get_jobs(), key=lambda job: str(job.next_run_time))
-        return ", ".join(f"{job.id} at {job.next_run_time:%Y-%m-%d %H:%M:%S} UTC" for job in jobs if job.next_run_time)
+        found = sorted(self._next_runs().items(), key=lambda item: item[1])
+        return ", ".join(f"{name} at {when:%Y-%m-%d %H:%M:%S} UTC" for name, when in found)
 
-    def sync(self, request: SyncRequest, order: inbox.Order | None = None) -> SyncOutcome | None:
-        """One sync; None where the service was stopped meanwhile."""
-        told: dict[str, inbox.SourceAnswer] = {}
+    def _status_word(self, problems: list[str], *, is_degraded: bool) -> str:
+        if self._stopping.is_set():
+            return "stopping"
+        if problems:
+            return "unhealthy"
+        return "degraded" if is_degraded else "ok"
 
-        def report(progress: Progress) -> None:
-            if order is not None:
-                told[progress.source_id] = progress_answer(progress)
-                inbox.answer(self._ledger.home, inbox.Answer(order.order_id, "running", tuple(told.values())))
+    def _faults(self) -> list[str]:
+        """Why a restart would help."""
+        found = self._health.faults()
+        thread = getattr(self._scheduler, "_thread", None)
+        if not self._stopping.is_set() and thread is not None and not thread.is_alive():
+            found.append("the scheduler's thread has ended")
+        return found
 
-        command = "sync (handed over)" if order else "serve"
-        return self._await(
-            sync_and_publish(
-                self._ledger,
-                self._settings,
-                request,
-                command=command,
-                report=report,
-                callbacks=self._callbacks,
-                rate_limits=self._rate_limits,
-                often=order is None,
-            )
+    def _next_runs(self) -> dict[str, datetime]:
+        jobs: list[Job] = self._scheduler.get_jobs()
+        return {job.id: job.next_run_time for job in jobs if job.id in _LANES and job.next_run_time is not None}
+
+    def _poll(self) -> None:
+        """One turn of the loop, each step behind the guard: one that fails now is tried again at the next turn."""
+        self._health.polled()
+        self._guard.attempt("clock", self._watch_clock)
+        self._guard.attempt("inbox", self._take_orders)
+        self._guard.attempt("answers", self._write_answers)
+        self._guard.attempt("status file", self._write_status)
+        self._guard.attempt("sign of life", self._beat)
+
+    def _watch_clock(self) -> None:
+        moved = self._clock.jump()
+        if moved is not None:
+            log.warning("the clock was set by %s; the jobs are planned anew", _readable(moved))
+            self._is_planned = False
+        if not self._is_planned:
+            self._plan()
+
+    def _plan(self) -> None:
+        """Sets when each job runs next. Raises WarehouseError."""
+        due = due_times(
+            self._settings,
+            runs.last_start(self._ledger, "sync"),
+            runs.last_start(self._ledger, inventory_sync.KIND),
+            self._now(),
         )
-
-    def inventory(
-        self, request: InventoryRequest, order: inbox.Order | None = None
-    ) -> tuple[InventoryOutcome, ...] | None:
-        """One run over the registry; None where the service was stopped meanwhile."""
-        told: dict[str, inbox.InventoryAnswer] = {}
-
-        def report(progress: InventoryProgress) -> None:
-            if order is not None:
-                told[progress.source_id] = inventory_progress_answer(progress)
-                said = inbox.Answer(order.order_id, "running", inventories=tuple(told.values()))
-                inbox.answer(self._ledger.home, said)
-
-        command = "inventory (handed over)" if order else "serve"
-        return self._await(
-            inventory_and_publish(
-                self._ledger, self._settings, request, command=command, report=report, rate_limits=self._rate_limits
+        for name, trigger in self._triggers().items():
+            self._scheduler.add_job(
+                self._run_job,
+                trigger,
+                args=[name],
+                id=name,
+                next_run_time=due[name],
+                executor=_LANES[name],
+                replace_existing=True,
             )
-        )
+        # An order runs at once, and its moment may have become one of the future.
+        for job in self._scheduler.get_jobs():
+            if job.id not in _LANES:
+                job.modify(next_run_time=self._now())
+        self._is_planned = True
 
-    def inventory_tick(self) -> tuple[InventoryOutcome, ...] | None:
+    def _triggers(self) -> dict[str, BaseTrigger]:
+        schedule = self._settings.clock
+        found: dict[str, BaseTrigger] = {
+            name: IntervalTrigger(seconds=seconds, timezone="UTC")
+            for name, seconds in _intervals_s(self._settings).items()
+        }
+        return found | {
+            "close": CronTrigger(hour=schedule.close_at.hour, minute=schedule.close_at.minute, timezone="UTC")
+        }
+
+    def _run_job(self, name: str) -> None:
+        work: dict[str, Callable[[], str | None]] = {
+            "sync": self._sync_job,
+            "close": self._close_job,
+            "publish": self._publish_job,
+            "inventory": self._inventory_job,
+        }
+        self._run_in_lane(_LANES[name], name, work[name])
+
+    def _run_in_lane(self, lane: str, name: str, work: Callable[[], str | None]) -> None:
+        """Runs work behind the guard. It returns what went wrong, '' for nothing, None where it was stopped."""
+        self._health.started(lane, name)
+        result: str | Failure | None = None
+        try:
+            result = self._guard.attempt(name, work)
+        finally:
+            self._health.ended(lane, result.message if isinstance(result, Failure) else result)
+
+    def _sync_job(self) -> str | None:
+        outcome = self._sync(SyncRequest())
+        if outcome is None:
+            return None
+        _log_sync(outcome)
+        self._follow_closely(outcome)
+        return "; ".join(f"{item.source_id}: {item.error}" for item in outcome.sources if item.error)
+
+    def _close_job(self) -> str | None:
+        """The daily close: what is over is counted and checked, final months leave the live file."""
+        error = self._sync_job()
+        if error is not None:
+            for made in close_months(self._ledger, self._settings, self._now()):
+                log.info("month %s of %s is final: %d events in %s", made.month, made.source_id, made.rows, made.file)
+        return error
+
+    def _inventory_job(self) -> str | None:
         """What events changed, and this run's share of the round, for as long as the settings let it."""
-        asked = self._settings.inventory
-        return self.inventory(
-            InventoryRequest(seconds=asked.run_minutes * 60, tick=timedelta(minutes=asked.run_every_minutes))
-        )
+        chosen = self._settings.inventory
+        request = InventoryRequest(seconds=chosen.run_minutes * 60, tick=timedelta(minutes=chosen.run_every_minutes))
+        outcomes = self._inventory(request)
+        if outcomes is None:
+            return None
+        _log_inventory(outcomes)
+        return "; ".join(f"{item.source_id}: {item.error}" for item in outcomes if item.error)
 
-    def look_again(self, outcome: SyncOutcome | None) -> None:
+    def _publish_job(self) -> str:
+        self._publish()
+        return ""
+
+    def _publish(self) -> None:
+        publish.publish(self._ledger, keep=self._settings.publish.keep, now=self._now())
+
+    def _follow_closely(self, outcome: SyncOutcome) -> None:
         """Brings the next sync forward where a source loses rows unless it is followed closely."""
-        wanted = [item.follow_seconds for item in outcome.sources if item.follow_seconds is not None] if outcome else []
+        wanted = [item.follow_seconds for item in outcome.sources if item.follow_seconds is not None]
         job = self._scheduler.get_job("sync")
         if not wanted or job is None or job.next_run_time is None:
             return
-        soon = utc_now() + timedelta(seconds=min(wanted))
+        soon = self._now() + timedelta(seconds=min(wanted))
         if soon < job.next_run_time:
             job.modify(next_run_time=soon)
 
-    def close_day(self) -> None:
-        """The daily close: what is over is counted and checked, final months leave the live file."""
-        outcome = self.sync(SyncRequest())
-        if outcome is not None:
-            for made in close_months(self._ledger, self._settings, utc_now()):
-                log.info("month %s of %s is final: %d events in %s", made.month, made.source_id, made.rows, made.file)
+    def _sync(self, request: SyncRequest, order: inbox.Order | None = None) -> SyncOutcome | None:
+        """One sync; None where the service was stopped meanwhile."""
+        sources: dict[str, inbox.SourceAnswer] = {}
 
-    def publish(self) -> None:
-        """A new copy for readers."""
-        publish.publish(self._ledger, keep=self._settings.publish.keep, now=utc_now())
+        def report(progress: Progress) -> None:
+            self._health.progressed(_LOG_LANE)
+            if order is not None:
+                sources[progress.source_id] = progress_answer(progress)
+                self._report(inbox.Answer(order.order_id, "running", tuple(sources.values())))
 
-    def _publish_the_last(self) -> None:
-        """What a sync left for the next one to publish."""
-        try:
-            self.publish()
-        except WarehouseError as error:
-            log.error("publish: %s", error)  # noqa: TRY400 -- an expected error is a sentence, not a traceback
-
-    def serve_order(self, order: inbox.Order) -> None:
-        """Does what a command handed over, and tells it."""
-        home = self._ledger.home
-        try:
-            said = self._obey(order)
-        except (QuayError, CollectorError, SettingsError, WarehouseError) as error:
-            said = inbox.Answer(order.order_id, "failed", (), str(error), int(exit_of(error)))
-        inbox.answer(home, said or inbox.Answer(order.order_id, "failed", (), "the service was stopped meanwhile", 130))
-
-    def _obey(self, order: inbox.Order) -> inbox.Answer | None:
-        if order.work == "inventory":
-            looked = self.inventory(InventoryRequest(order.source_ids, order.everything, order.requests), order)
-            if looked is None:
-                return None
-            return inbox.Answer(order.order_id, "done", inventories=inventory_answers(looked))
-        outcome = self.sync(SyncRequest(order.first, order.last, order.source_ids), order)
-        return None if outcome is None else inbox.Answer(order.order_id, "done", sync_answers(outcome))
-
-    def _tell_board(self) -> None:
-        """Says to readers what runs next; they cannot ask this process."""
-        jobs = {job.id: job.next_run_time for job in self._scheduler.get_jobs() if job.next_run_time is not None}
-        told = service_status.ServiceStatus(os.getpid(), self._since, bool(self._tasks), jobs)
-        if told != self._told:
-            self._told = told
-            with contextlib.suppress(OSError):
-                service_status.write(self._ledger.home, told)
-
-    def _set_jobs(self) -> None:
-        """Sets the jobs of the settings; one whose rhythm is unchanged keeps its next time, so a missed run is made up."""
-        clock = self._settings.clock
-        self._set_job("sync", IntervalTrigger(seconds=clock.sync_every_minutes * 60, timezone="UTC"), utc_now())
-        self._set_job("publish", IntervalTrigger(seconds=clock.publish_every_minutes * 60, timezone="UTC"), None)
-        if self._settings.inventory.enabled:
-            every_s = self._settings.inventory.run_every_minutes * 60
-            self._set_job("inventory", IntervalTrigger(seconds=every_s, timezone="UTC"), utc_now(), _BESIDE)
-        elif self._scheduler.get_job("inventory") is not None:
-            self._scheduler.remove_job("inventory")
-        close_at = CronTrigger(hour=clock.close_at.hour, minute=clock.close_at.minute, timezone="UTC")
-        self._set_job("close", close_at, None)
-
-    def _set_job(self, name: str, trigger: BaseTrigger, first_at: datetime | None, executor: str = "default") -> None:
-        held = self._scheduler.get_job(name)
-        if held is not None and str(held.trigger) == str(trigger):
-            return
-        when = {} if first_at is None else {"next_run_time": first_at}
-        self._scheduler.add_job(
-            "quayledger.service.scheduler:run_job",
-            trigger,
-            args=[name],
-            id=name,
-            name=name,
-            replace_existing=True,
-            executor=executor,
-            **when,
+        work = sync_and_publish(
+            self._ledger,
+            self._settings,
+            request,
+            command="sync (handed over)" if order else "serve",
+            now=self._now,
+            report=report,
+            callbacks=self._callbacks,
+            rate_limits=self._rate_limits,
+            often=order is None,
         )
+        return self._await(work)
+
+    def _inventory(
+        self, request: InventoryRequest, order: inbox.Order | None = None
+    ) -> tuple[InventoryOutcome, ...] | None:
+        """One run over the registry; None where the service was stopped meanwhile."""
+        sources: dict[str, inbox.InventoryAnswer] = {}
+
+        def report(progress: InventoryProgress) -> None:
+            self._health.progressed(_INVENTORY_LANE)
+            if order is not None:
+                sources[progress.source_id] = inventory_progress_answer(progress)
+                self._report(inbox.Answer(order.order_id, "running", inventories=tuple(sources.values())))
+
+        work = inventory_and_publish(
+            self._ledger,
+            self._settings,
+            request,
+            command="inventory (handed over)" if order else "serve",
+            now=self._now,
+            report=report,
+            rate_limits=self._rate_limits,
+        )
+        return self._await(work)
+
+    def _report(self, answer: inbox.Answer) -> None:
+        """Progress is worth nothing a moment later: where it cannot be written, the work goes on without."""
+        with contextlib.suppress(OSError):
+            inbox.answer(self._ledger.home, answer)
 
     def _take_orders(self) -> None:
-        inbox.sweep(self._ledger.home, utc_now())
+        """Takes what commands handed over into the lanes. Raises OSError."""
         for order in inbox.waiting(self._ledger.home):
-            inbox.take(self._ledger.home, order)
+            if not inbox.take(self._ledger.home, order):
+                continue
             log.info("took over: %s from %s to %s", order.work, order.first or "the start", order.last or "now")
-            executor = _BESIDE if order.work == "inventory" else "default"
+            lane = _INVENTORY_LANE if order.work == "inventory" else _LOG_LANE
             self._scheduler.add_job(
-                "quayledger.service.scheduler:run_order", args=[order], id=f"order-{order.order_id}", executor=executor
+                self._run_order, args=[order, lane], id=f"order-{order.order_id}", executor=lane, replace_existing=True
             )
+
+    def _run_order(self, order: inbox.Order, lane: str) -> None:
+        """Does what a command handed over. Its answer is written by the loop, which tries until the disk takes it."""
+        result: inbox.Answer | Failure = _STOPPED
+
+        def work() -> str:
+            nonlocal result
+            result = self._guard.attempt(f"handed-over {order.work}", lambda: self._execute(order))
+            return ""
+
+        self._run_in_lane(lane, f"handed-over {order.work}", work)
+        if isinstance(result, Failure):
+            result = inbox.Answer(order.order_id, "failed", (), result.message, result.exit_code)
+        with self._lock:
+            self._answers[order.order_id] = result
+
+    def _execute(self, order: inbox.Order) -> inbox.Answer | Failure:
+        if order.work == "inventory":
+            outcomes = self._inventory(InventoryRequest(order.source_ids, order.everything, order.requests), order)
+            if outcomes is None:
+                return _STOPPED
+            return inbox.Answer(order.order_id, "done", inventories=inventory_answers(outcomes))
+        outcome = self._sync(SyncRequest(order.first, order.last, order.source_ids), order)
+        return _STOPPED if outcome is None else inbox.Answer(order.order_id, "done", sync_answers(outcome))
+
+    def _write_answers(self) -> None:
+        """Writes what became of orders, and removes what nobody came for. Raises OSError; what is left is tried again."""
+        home, now = self._ledger.home, self._monotonic()
+        for order_id, answer in list(self._answers.items()):
+            inbox.answer(home, answer)
+            self._answered_at[order_id] = now
+            with self._lock:
+                del self._answers[order_id]
+        if expired := [key for key, at in self._answered_at.items() if now - at > _KEEP_ANSWERS_S]:
+            inbox.remove_answers(home, expired)
+            for order_id in expired:
+                del self._answered_at[order_id]
+
+    def _write_status(self) -> None:
+        """Says to readers what runs next. Raises OSError."""
+        status = service_status.ServiceStatus(os.getpid(), self._ledger.since, self._health.is_busy, self._next_runs())
+        if status != self._status:
+            service_status.write(self._ledger.home, status)
+            self._status = status
+
+    def _beat(self) -> None:
+        """Says to commands that wait that the service works; a service that hangs does not say so. Raises OSError."""
+        now = self._monotonic()
+        if now - self._beat_at > _BEAT_S and not self._faults():
+            service_status.beat(self._ledger.home)
+            self._beat_at = now
 
     def _await(self, work: Coroutine[Any, Any, _T]) -> _T | None:
         """Runs a coroutine in this thread such that `stop` can cancel it from another."""
@@ -277,35 +405,52 @@ class Service:
                 loop.call_soon_threadsafe(task.cancel)
 
 
-def run_job(name: str) -> None:
-    """What the scheduler calls: one job of the running service, its errors told and not lost."""
-    service = Service.current
-    if service is None:
-        return
-    try:
-        match name:
-            case "sync":
-                outcome = service.sync(SyncRequest())
-                _tell(outcome)
-                service.look_again(outcome)
-            case "inventory":
-                _tell_inventory(service.inventory_tick())
-            case "close":
-                service.close_day()
-            case "publish":
-                service.publish()
-    except (QuayError, CollectorError, SettingsError, WarehouseError) as error:
-        log.error("%s: %s", name, error)  # noqa: TRY400 -- an expected error is a sentence, not a traceback
+def open_and_serve(
+    home: Path,
+    settings: Settings,
+    on_start: Callable[[Service], None],
+    *,
+    address: str,
+    port: int | None,
+    now: Callable[[], datetime] = utc_now,
+) -> None:
+    """Opens the ledger, serves, closes it. `on_start(service)` is called before serving begins; `port` None: no server.
+    Raises WarehouseError, SettingsError and PortUnavailable before it serves."""
+    with Ledger.open(home, command="serve") as ledger, contextlib.ExitStack() as stack:
+        service = Service(ledger, settings, stack.enter_context(callback_server.open_callbacks(settings)), now=now)
+        on_start(service)
+        if port is not None:
+            routes = health_routes(service.is_working, service.is_alive)
+            server = stack.enter_context(HttpServer(address, port, routes, setting="--address or --port"))
+            log.info("health at http://%s:%d/health", address, server.port)
+        service.run()
 
 
-def run_order(order: inbox.Order) -> None:
-    """What the scheduler calls for work that was handed over."""
-    if Service.current is not None:
-        Service.current.serve_order(order)
+def _intervals_s(settings: Settings) -> dict[str, float]:
+    """By job, how many seconds lie between two runs."""
+    found = {
+        "sync": settings.clock.sync_every_minutes * 60,
+        "publish": settings.clock.publish_every_minutes * 60,
+        "close": 86_400.0,
+    }
+    return found | ({"inventory": settings.inventory.run_every_minutes * 60} if settings.inventory.enabled else {})
 
 
-def _tell(outcome: SyncOutcome | None) -> None:
-    for source in outcome.sources if outcome else ():
+def _patience_s(settings: Settings) -> float:
+    """How long a step may take by the settings: the replies of one request, or the callback of an export."""
+    sources = [source for source in settings.sources.values() if source.enabled]
+    replies = max((source.timeout_seconds * (source.retries + 1) for source in sources), default=0.0)
+    if all(source.exports == "off" for source in sources):
+        return replies
+    return replies + settings.callbacks.timeout_minutes * 60 * settings.callbacks.attempts
+
+
+def _readable(moved: timedelta) -> str:
+    return f"{'-' if moved < timedelta(0) else '+'}{timedelta(seconds=round(abs(moved.total_seconds())))}"
+
+
+def _log_sync(outcome: SyncOutcome) -> None:
+    for source in outcome.sources:
         states = ", ".join(f"{number} {state}" for state, number in sorted(source.states.items()))
         log.info(
             "%s: %d new events, %d requests; days: %s", source.source_id, source.events_new, source.requests, states
@@ -316,11 +461,11 @@ def _tell(outcome: SyncOutcome | None) -> None:
             log.error("%s: %s", source.source_id, source.error)
 
 
-def _tell_inventory(outcomes: tuple[InventoryOutcome, ...] | None) -> None:
-    for source in outcomes or ():
+def _log_inventory(outcomes: tuple[InventoryOutcome, ...]) -> None:
+    for source in outcomes:
         states = ", ".join(f"{number} {state}" for state, number in sorted(source.states.items()))
         log.info(
-            "%s: inventory: %d new, %d changed, %d gone, %d requests; looks: %s; left: %d",
+            "%s: inventory: %d added, %d changed, %d removed, %d requests; reads: %s; left: %d",
             source.source_id,
             source.opened,
             source.changed,
@@ -331,16 +476,3 @@ def _tell_inventory(outcomes: tuple[InventoryOutcome, ...] | None) -> None:
         )
         if source.error:
             log.error("%s: %s", source.source_id, source.error)
-
-
-def open_and_serve(
-    home: Path, settings: Settings, made: Callable[[Service], None], *, address: str, port: int | None
-) -> None:
-    """Opens the ledger, serves, closes it. `made(service)` is called before serving begins; `port` None: no server."""
-    with Ledger.open(home, command="serve") as ledger, contextlib.ExitStack() as stack:
-        service = Service(ledger, settings, stack.enter_context(callback_server.open_callbacks(settings)))
-        made(service)
-        if port is not None:
-            server = stack.enter_context(HttpServer(address, port, service.health))
-            log.info("health at http://%s:%d/health", address, server.port)
-        service.run()

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.ledger import Ledger, utc
 
 UNFINISHED = "running"
 
@@ -58,6 +58,13 @@ def finish_run(ledger: Ledger, run_id: int, now: datetime, outcome: str, message
         )
         if rows:
             cursor.executemany("INSERT INTO run_requests VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def last_start(ledger: Ledger, kind: str) -> datetime | None:
+    """When the newest run of a kind was started, by the order in which runs were begun and not by their times, which a clock
+    may have got wrong; None where there is none, or where it was broken off and is to go on."""
+    found = ledger.rows("SELECT started_at, outcome FROM runs WHERE kind = ? ORDER BY run_id DESC LIMIT 1", [kind])
+    return utc(found[0][0]) if found and found[0][1] not in (UNFINISHED, "interrupted") else None
 
 
 def close_interrupted(ledger: Ledger, now: datetime) -> int:

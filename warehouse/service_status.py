@@ -1,5 +1,5 @@
-"""The warehouse's notice status: what the service that holds a ledger is about to do, for readers in other processes. I/O
-on one small file of the ledger's folder, replaced whole."""
+"""What the service that holds a ledger is about to do, for readers in other processes, and its sign of life for commands that
+wait for it. I/O on one small file of the ledger's folder, replaced whole."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ServiceStatus(msgspec.Struct, frozen=True):
 
 
 def write(home: Path, status: ServiceStatus) -> None:
-    """Puts the status up; readers see the one before or this one, never half of it. Raises OSError."""
+    """Replaces the status; readers see the one before or this one, never half of it. Raises OSError."""
     path = home / STATUS_NAME
     unfinished = path.with_name(f".{STATUS_NAME}.{os.getpid()}")
     try:
@@ -36,6 +36,20 @@ def write(home: Path, status: ServiceStatus) -> None:
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise
+
+
+def beat(home: Path) -> None:
+    """Says that the service still works: touches the file, which a full disk does not prevent. Raises OSError."""
+    os.utime(home / STATUS_NAME)
+
+
+def last_beat(home: Path) -> int:
+    """A number that changes with each beat and each new status; 0 where there is none. Only its change means something: the
+    two processes may not agree on the time."""
+    try:
+        return (home / STATUS_NAME).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def read(home: Path) -> ServiceStatus | None:

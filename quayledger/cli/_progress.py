@@ -19,7 +19,6 @@ from quayledger.cli._output import err
 from quayledger.reports.formatting import visible
 from quayledger.service import inbox
 from quayledger.warehouse.errors import LedgerBusy
-from quayledger.warehouse.ledger import holder
 
 Show = Callable[[str, int, int, str], None]
 _LINE_EVERY_S = 10.0
@@ -69,17 +68,16 @@ def _lines() -> Iterator[Show]:
 
 
 def follow(home: Path, order: inbox.Order, busy: LedgerBusy) -> Iterator[inbox.Answer]:
-    """What the service says of an order while it works, until it is done. Raises `busy` where no service takes it, and Exit
+    """What the service says of an order while it works, until it is done. Raises NoAnswer where it does not answer, and Exit
     where it failed."""
-    err.print("`quayledger serve` is running: it does the work")
-    last: inbox.Answer | None = None
-    for last in inbox.follow(home, order, lambda: holder(home) is not None):
-        yield last
-    if last is None:
+    if busy.holder is None:
         raise busy
-    if last.state == "failed":
-        err.print(f"[red]{escape(visible(last.message))}[/]")
-        raise typer.Exit(last.exit_code)
+    err.print("`quayledger serve` is running: it does the work")
+    for answer in inbox.follow(home, order, busy.holder):
+        yield answer
+        if answer.state == "failed":
+            err.print(f"[red]{escape(visible(answer.message))}[/]")
+            raise typer.Exit(answer.exit_code)
 
 
 def print_notes(notes: Iterable[str], error: str) -> None:

@@ -21,7 +21,7 @@ from quayledger.service import scheduler
 def command(
     home: Home = settings_room.DEFAULT_HOME,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Answer /health on this port (0 = any free port).")
+        int | None, typer.Option(min=0, max=65535, help="Answer /health and /live on this port (0 = any free port).")
     ] = None,
     address: Annotated[str, typer.Option(help="Address for --port.")] = "127.0.0.1",
 ) -> None:
@@ -32,8 +32,10 @@ def command(
         stream=sys.stderr, level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
     )
     logging.Formatter.converter = time.gmtime
-    for noisy in ("apscheduler", "httpx", "httpcore"):
+    for noisy in ("httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns whenever a job is due again while it still runs, as in a long first sync; that is meant.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
     def stop_on_signal(service: scheduler.Service) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

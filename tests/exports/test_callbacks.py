@@ -31,7 +31,9 @@ def recorded(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def served(work: Callable[[CallbackRegistry], T], **rules: Any) -> T:
     callbacks = CallbackRegistry(now=lambda: NOW)
-    with HttpServer("127.0.0.1", 0, routes=callback_server.routes(callbacks, rules.get("public_url"))) as server:
+    with HttpServer(
+        "127.0.0.1", 0, setting="x", routes=callback_server.routes(callbacks, rules.get("public_url"))
+    ) as server:
         callbacks.public_url = callback_server.public_url(CallbackSettings(**rules), server.port)
         return work(callbacks)
 
@@ -113,7 +115,9 @@ def test_a_proxy_may_leave_the_public_path_on(recorded: dict[str, Any]) -> None:
 
     async def work() -> Callback | None:
         address = callbacks.open(LIFE)
-        with HttpServer("127.0.0.1", 0, routes=callback_server.routes(callbacks, callbacks.public_url)) as server:
+        with HttpServer(
+            "127.0.0.1", 0, setting="x", routes=callback_server.routes(callbacks, callbacks.public_url)
+        ) as server:
             path = address.url.removeprefix("https://ledger.example")
             assert await asyncio.to_thread(post, f"http://127.0.0.1:{server.port}{path}", recorded) == 200
         return await address.next(0.05)
