@@ -63,7 +63,7 @@ def test_an_answer_is_followed_to_its_end_and_tidied_up(tmp_path: Path) -> None:
         followed = inbox.follow(tmp_path, order, service_of(tmp_path))
         assert inbox.take(tmp_path, order)
         for state in ("running", "done"):
-            inbox.answer(tmp_path, inbox.Answer(order.order_id, state))  # type: ignore[arg-type]
+            inbox.answer(tmp_path, inbox.Answer(order.order_id, state))
             assert next(followed).state == state
         assert list(followed) == []
     assert list((tmp_path / "inbox").iterdir()) == []
