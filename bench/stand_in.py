@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from bench import believable
 from bench.measure import ROOT
 
 _PATIENCE_S = 180.0
@@ -76,7 +77,5 @@ def made_events(folder: Path, *, events: int, days: int, end: date, seed: int = 
     """A file of believable events, JSON lines as the superuser's log shows them, oldest first; made once a folder."""
     file = folder / f"events-{events}-{days}-{end}-{seed}.jsonl"
     if not file.exists():
-        numbers = ("--events", str(events), "--days", str(days), "--end", str(end), "--seed", str(seed))
-        with running(folder, *numbers, "--truth", str(file)):
-            pass
+        believable.write(file, events=events, days=days, end=end, seed=seed)
     return file
