@@ -230,14 +230,14 @@ def _take(url: str, token: str, home: Path, what: str, later: timedelta) -> dict
 
 
 def _coverage(ledger: Any) -> dict[str, tuple[int, int]]:
-    """Targets that were read, of all that there are, by look."""
-    from quayledger.collector.inventory.queries import LOOKS
-    from quayledger.collector.inventory.targets import read_universe
+    """Targets that were read, of all that there are, by query."""
+    from quayledger.collector.inventory.targets import read_targets
+    from quayledger.warehouse.catalog.queries import QUERIES
 
-    universe = read_universe(ledger, "main", "superuser", datetime.now(UTC))
+    targets = read_targets(ledger, "main", "superuser", datetime.now(UTC))
     rows = ledger.rows("SELECT look, count(*) FROM looks WHERE state IN ('ok', 'partial') GROUP BY look")
     read = {look: int(number) for look, number in rows}
-    return {kind.name: (read.get(kind.name, 0), len(universe.targets(kind))) for kind in LOOKS}
+    return {kind.name: (read.get(kind.name, 0), len(targets.of(kind))) for kind in QUERIES}
 
 
 if __name__ == "__main__":

@@ -14,14 +14,14 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from quayledger.cli import _main
-from quayledger.collector.inventory.event_effects import EFFECTS, NO_EFFECT, PATIENCE
 from quayledger.collector.inventory.on_demand import QUESTIONS
-from quayledger.collector.inventory.queries import LOOKS, ON_DEMAND, LookKind
 from quayledger.collector.quay import redaction
 from quayledger.collector.quay.operations import OPERATIONS, Operation
 from quayledger.service.config_template import settings_rows
 from quayledger.service.exit_codes import MEANING, Exit
 from quayledger.warehouse.catalog import FAMILIES, SERIES, Family, Series
+from quayledger.warehouse.catalog.event_effects import EFFECTS, NO_EFFECT
+from quayledger.warehouse.catalog.queries import ON_DEMAND, QUERIES, Query
 
 ROOT = Path(__file__).resolve().parent.parent
 _MADE = "<!-- Made by docs/generate.py; change the code, not this page. -->\n"
@@ -96,16 +96,16 @@ def secrets_page() -> str:
 
 
 def inventory_page() -> str:
-    """What is read of the registry besides its log: operations, looks, events that cause them, tables."""
-    return "\n".join((*_INVENTORY_HEAD, *_operations(), *_looks(), *_effects(), *_tables(), *_questions())) + "\n"
+    """What is read of the registry besides its log: operations, queries, events that make them stale, tables."""
+    return "\n".join((*_INVENTORY_HEAD, *_operations(), *_queries(), *_effects(), *_tables(), *_questions())) + "\n"
 
 
 _INVENTORY_HEAD = (
     "# Inventory",
     "",
     _MADE,
-    "The inventory keeps what exists in a registry, who may do what in it and how big it is, over time. It reads by *looks*: one",
-    "question about one target. What events changed is looked at again at once, the rest in rounds of `inventory.period_days`.",
+    "The inventory keeps what exists in a registry, who may do what in it and how big it is, over time. It reads by *queries*: one",
+    "question about one target. What events made stale is read again at once, the rest in rounds of `inventory.period_days`.",
     "`quayledger plan --inventory` says what that costs, `quayledger status` how old and how complete it is.",
     "",
 )
@@ -119,7 +119,7 @@ def _operations() -> list[str]:
         "`-` is missing there. Reports are those of the catalogue (R2 who pushed what, R4 access review, R6 robots and tokens,",
         "R7 dormant accounts, R9 quota, R10 storage, R11 stale content, R12 usage, R13 configuration drift, R15 vulnerabilities).",
         "",
-        "| chapter | operation | method and path | look | tables | reports |",
+        "| chapter | operation | method and path | query | tables | reports |",
         "|---|---|---|---|---|---|",
     ]
     return [*lines, *(_operation(operation) for operation in OPERATIONS), ""]
@@ -127,18 +127,18 @@ def _operations() -> list[str]:
 
 def _operation(operation: Operation) -> str:
     name = operation.operation_id
-    kinds = [kind for kind in LOOKS if name in kind.operations]
-    look = ", ".join(f"`{kind.name}`" for kind in kinds)
+    kinds = [kind for kind in QUERIES if name in kind.operations]
+    query = ", ".join(f"`{kind.name}`" for kind in kinds)
     tables = ", ".join(dict.fromkeys(table for kind in kinds for table in kind.writes))
     reports = ", ".join(dict.fromkeys(report for kind in kinds for report in kind.reports))
     if not kinds:
-        look, tables, reports = _outside(operation)
-    cells = (operation.chapter or "-", name, f"{operation.method} `{operation.path}`", look, tables, reports)
+        query, tables, reports = _outside(operation)
+    cells = (operation.chapter or "-", name, f"{operation.method} `{operation.path}`", query, tables, reports)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _outside(operation: Operation) -> tuple[str, str, str]:
-    """What is no look: the log's own operations, and what is asked on demand only."""
+    """What is no query: the log's own operations, and what is asked on demand only."""
     if operation.module in ("logs", "exports"):
         return "the log: `quayledger sync`", "events, counts", "all"
     if operation.operation_id == "postRegistrySize":
@@ -148,20 +148,21 @@ def _outside(operation: Operation) -> tuple[str, str, str]:
     return ON_DEMAND.get(operation.operation_id, "on demand"), "–", "–"
 
 
-def _looks() -> list[str]:
+def _queries() -> list[str]:
     lines = [
-        "## Looks",
+        "## Queries",
         "",
-        "| look | what it reads | for each | how often | tables |",
+        "| query | what it reads | for each | how often | tables |",
         "|---|---|---|---|---|",
     ]
     rows = [
-        f"| `{kind.name}` | {kind.says} | {kind.level} | {_rhythm(kind)} | {', '.join(kind.writes)} |" for kind in LOOKS
+        f"| `{kind.name}` | {kind.title} | {kind.level} | {_rhythm(kind)} | {', '.join(kind.writes)} |"
+        for kind in QUERIES
     ]
     return [*lines, *rows, ""]
 
 
-def _rhythm(kind: LookKind) -> str:
+def _rhythm(kind: Query) -> str:
     if kind.periods is None:
         told = "when an event asks"
     elif kind.once:
@@ -174,20 +175,24 @@ def _rhythm(kind: LookKind) -> str:
 
 def _effects() -> list[str]:
     lines = [
-        "## Which events ask for which looks",
+        "## Which events make which queries stale",
         "",
-        "| kind of event | looks | else why not |",
+        "| kind of event | queries | else why not |",
         "|---|---|---|",
     ]
     rows = [
-        f"| `{kind}` | {', '.join(f'`{look}`' for look in EFFECTS.get(kind, ()))}{_patience(kind)} | {NO_EFFECT.get(kind, '')} |"
+        f"| `{kind}` | {', '.join(f'`{query}`' for query in _stale(kind))}{_patience(kind)} | {NO_EFFECT.get(kind, '')} |"
         for kind in sorted((*EFFECTS, *NO_EFFECT))
     ]
     return [*lines, *rows, ""]
 
 
+def _stale(kind: str) -> tuple[str, ...]:
+    return EFFECTS[kind].stale if kind in EFFECTS else ()
+
+
 def _patience(kind: str) -> str:
-    return ", at most once a day" if kind in PATIENCE else ""
+    return ", at most once a day" if kind in EFFECTS and EFFECTS[kind].patience else ""
 
 
 def _tables() -> list[str]:

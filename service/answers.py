@@ -42,7 +42,7 @@ def sync_answers(outcome: SyncOutcome) -> tuple[inbox.SourceAnswer, ...]:
 def inventory_progress_answer(progress: InventoryProgress) -> inbox.InventoryAnswer:
     """How far the inventory of a source is."""
     return inbox.InventoryAnswer(
-        progress.source_id, progress.looks_done, progress.looks_total, progress.changes, progress.requests
+        progress.source_id, progress.fetches_done, progress.fetches_total, progress.changes, progress.requests
     )
 
 

@@ -12,7 +12,7 @@ from quayledger.collector.inventory.inventory_sync import (
     InventoryOutcome,
     InventoryProgress,
     InventoryRequest,
-    take_inventory,
+    sync_inventory,
 )
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.sources import RateLimits
@@ -69,7 +69,7 @@ async def inventory_and_publish(
 ) -> tuple[InventoryOutcome, ...]:
     """Reads what is due of the registry, then gives readers a new copy, whatever ended the reading."""
     try:
-        return await take_inventory(
+        return await sync_inventory(
             ledger, settings, request, command=command, now=now, report=report, rate_limits=rate_limits
         )
     finally:

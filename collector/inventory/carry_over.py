@@ -1,4 +1,4 @@
-"""Carrying: what is known of an image by its digest alone stays known when its namespace is renamed. I/O: the ledger.
+"""Carrying over: what is known of an image by its digest alone stays known when its namespace is renamed. I/O: the ledger.
 
 A manifest never changes under its digest, and a scan is the digest's: neither is asked for again by the new name. Labels
 and referrers are the repository's and may differ by now: those are.
@@ -6,52 +6,48 @@ and referrers are the repository's and may differ by now: those are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
-import polars as pl
-
-from quayledger.collector.inventory.due import Known
+from quayledger.collector.inventory.due import LastFetch
 from quayledger.collector.inventory.inventory_run import InventoryRun
-from quayledger.collector.inventory.queries import namespace_of
-from quayledger.collector.inventory.results import Row, brought
-from quayledger.collector.inventory.targets import current_names, read_known, read_universe
-from quayledger.warehouse.catalog import FAMILY
-from quayledger.warehouse.inventory.store import Brought, Look, record_looks
-
-_MANIFESTS = FAMILY["manifests"]
+from quayledger.collector.inventory.results import family_rows
+from quayledger.collector.inventory.targets import Targets, read_last_fetches, read_targets
+from quayledger.warehouse.catalog import QUERIES, Query
+from quayledger.warehouse.catalog.queries import namespace_of
+from quayledger.warehouse.inventory import held_objects
+from quayledger.warehouse.inventory.store import FamilyRows, Fetch, record_fetches
 
 
 def carry_over(run: InventoryRun) -> None:
-    """Notes of every image of a renamed namespace, as looks without a request, what was known of it by a former name."""
-    former = {new: old for old, new in current_names(run.ledger, run.source_id).items()}
+    """Notes of every image of a renamed namespace, as fetches without a request, what was known of it by a former name."""
+    former = {new: old for old, new in held_objects.current_names(run.ledger, run.source_id).items()}
     if not former:
         return
-    universe = read_universe(run.ledger, run.source_id, run.access, run.now())
-    known = read_known(run.ledger, run.source_id)
-    scans = list(_carried("scan", universe.scans, former, known))
-    manifests = list(_carried("manifest", universe.digests, former, known))
-    rows = _rows(run, {namespace_of(old) for _, old, _ in manifests})
-    # What a scan found is held by digest and stays; it is as old as it was.
-    looks = [_look(run, "scan", target, ok_at) for target, _, ok_at in scans]
-    looks += [
-        _look(run, "manifest", target, run.now(), _manifest(target, rows[old]))
-        for target, old, _ in manifests
-        if old in rows
-    ]
-    run.tally.opened += record_looks(run.ledger, run.run_id, looks).opened
+    targets = read_targets(run.ledger, run.source_id, run.access, run.now())
+    known = read_last_fetches(run.ledger, run.source_id)
+    fetches: list[Fetch] = []
+    for query in QUERIES:
+        if query.carried == "as_read":
+            # Its rows are held by digest and stay; they are as old as they were.
+            fetches += [
+                _fetch(run, query, target, ok_at) for target, _, ok_at in _carried(query, targets, former, known)
+            ]
+        elif query.carried == "copied":
+            fetches += _copied(run, query, list(_carried(query, targets, former, known)))
+    run.tally.opened += record_fetches(run.ledger, run.run_id, fetches).opened
 
 
 def _carried(
-    look: str, targets: Iterable[str], former: dict[str, str], known: dict[tuple[str, str], Known]
+    query: Query, targets: Targets, former: dict[str, str], known: dict[tuple[str, str], LastFetch]
 ) -> Iterator[tuple[str, str, datetime]]:
-    """Of the targets that were never looked at: the target, what it was called when it was, and when that was."""
-    for target in targets:
-        if (look, target) in known:
+    """Of the targets that were never read: the target, what it was called when it was, and when that was."""
+    for target in targets.sets.get(query.target_set, ()):
+        if (query.name, target) in known:
             continue
         for name in _names_before(namespace_of(target), former):
             old = f"{name}/{target.partition('/')[2]}"
-            before = known.get((look, old))
+            before = known.get((query.name, old))
             if before is not None and before.ok_at is not None:
                 yield target, old, before.ok_at
                 break
@@ -64,34 +60,29 @@ def _names_before(name: str, former: dict[str, str]) -> Iterator[str]:
         yield name
 
 
-def _rows(run: InventoryRun, namespaces: set[str]) -> dict[str, Row]:
-    """The newest that was held of the manifests of these namespaces, by target."""
-    found = run.ledger.frame(
-        f"SELECT {', '.join(_MANIFESTS.schema)} FROM {_MANIFESTS.table} WHERE source_id = ? "  # noqa: S608 - declared
-        "AND namespace IN (SELECT unnest(CAST(? AS VARCHAR[]))) "
-        "QUALIFY row_number() OVER (PARTITION BY namespace, repository, digest ORDER BY from_at DESC) = 1",
-        [run.source_id, sorted(namespaces)],
+def _copied(run: InventoryRun, query: Query, carried: list[tuple[str, str, datetime]]) -> Iterator[Fetch]:
+    """The manifests' rows as they were, under the new name."""
+    held = held_objects.newest_manifests(
+        run.ledger, run.source_id, sorted({namespace_of(old) for _, old, _ in carried})
     )
-    targets = found.select(pl.format("{}/{}@{}", "namespace", "repository", "digest")).to_series()
-    return dict(zip(targets, found.iter_rows(), strict=True))
+    rows = {f"{row['namespace']}/{row['repository']}@{row['digest']}": row for row in held.iter_rows(named=True)}
+    for target, old, _ in carried:
+        if old in rows:
+            row = rows[old] | {"namespace": namespace_of(target)}
+            key = {name: str(row[name]) for name in ("namespace", "repository", "digest")}
+            yield _fetch(run, query, target, run.now(), family_rows("manifests", key, (row,)))
 
 
-def _manifest(target: str, row: Row) -> Brought:
-    now = (namespace_of(target), *row[1:])
-    authority = {name: str(value) for name, value in zip(_MANIFESTS.key, now, strict=False)}
-    return brought("manifests", authority, [now])
-
-
-def _look(run: InventoryRun, look: str, target: str, at: datetime, *parts: Brought) -> Look:
-    return Look(
+def _fetch(run: InventoryRun, query: Query, target: str, at: datetime, *parts: FamilyRows) -> Fetch:
+    return Fetch(
         source_id=run.source_id,
-        look=look,
+        query=query.name,
         target=target,
         state="ok",
         reason="",
-        looked_at=at,
+        fetched_at=at,
         requests=0,
         rejected_rows=0,
         caused_at=None,
-        brought=parts,
+        families=parts,
     )

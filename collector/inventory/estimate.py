@@ -7,42 +7,42 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from quayledger.collector.inventory.due import Known, Rhythm, is_barred, round_due
-from quayledger.collector.inventory.event_effects import EFFECTS
-from quayledger.collector.inventory.queries import LookKind
-from quayledger.collector.inventory.targets import Holder, Universe, chosen, read_known, read_universe
+from quayledger.collector.inventory.due import LastFetch, Refresh, is_barred, round_due
+from quayledger.collector.inventory.targets import Targets, chosen, read_last_fetches, read_targets
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.quay import repositories, superuser
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.errors import Forbidden, Unauthenticated
 from quayledger.collector.sources import choose_sources
 from quayledger.settings import Settings, SourceSettings
+from quayledger.warehouse.catalog import Query
+from quayledger.warehouse.catalog.event_effects import EFFECTS
+from quayledger.warehouse.inventory import held_objects
+from quayledger.warehouse.inventory.held_objects import Holder
 
 PAGE_ROWS = 100
 # The tiers after which access, robots, quota and sizes are known: what most reports stand on.
 USABLE_TIER = 4
-_PAGED = {"organizations": "organizations", "users": "users", "repositories": "repositories"}
 # What is taken where nothing is held yet: so many of each for one of what there is.
 _TEAMS_EACH, _ROBOTS_EACH, _DIGESTS_EACH = 3, 3, 5
 _LATE = timedelta(days=7)
 
 
 class Inventoried(msgspec.Struct, frozen=True):
-    """What the published copy holds: the universe, how looks went, and looks a day that events asked for lately (None: there
-    is no inventory yet)."""
+    """What the published copy holds: the targets, how their last fetches went, and how many targets a day events made stale
+    lately (None: there is no inventory yet)."""
 
-    universe: Universe
-    known: dict[tuple[str, str], Known]
-    users: int
-    asked_a_day: float | None
+    targets: Targets
+    known: dict[tuple[str, str], LastFetch]
+    stale_a_day: float | None
 
 
-class PlannedLook(msgspec.Struct, frozen=True):
-    """One kind of look. `targets`: how many there are; `due`: requests that `inventory sync` would ask now; `a_period`:
+class PlannedQuery(msgspec.Struct, frozen=True):
+    """One query. `targets`: how many there are; `due`: requests that `inventory sync` would ask now; `a_period`:
     requests of a round, spread over the period; `assumed`: the number of targets is a guess."""
 
-    look: str
-    says: str
+    query: str
+    title: str
     tier: int
     targets: int
     due: int
@@ -56,7 +56,7 @@ class InventoryPlan(msgspec.Struct, frozen=True):
 
     source_id: str
     access: str
-    looks: tuple[PlannedLook, ...]
+    queries: tuple[PlannedQuery, ...]
     period_days: float
     events_a_day: float | None
     planning_requests: int
@@ -64,18 +64,18 @@ class InventoryPlan(msgspec.Struct, frozen=True):
 
     @property
     def due(self) -> int:
-        """Requests that a sync would ask now."""
-        return sum(look.due for look in self.looks)
+        """Requests that a sync would send now."""
+        return sum(query.due for query in self.queries)
 
     @property
     def usable(self) -> int:
         """Of these, how many until access, robots, quota and sizes are known."""
-        return sum(look.due for look in self.looks if look.tier <= USABLE_TIER)
+        return sum(query.due for query in self.queries if query.tier <= USABLE_TIER)
 
     @property
     def a_day(self) -> float:
         """Requests of the rounds, a day on average."""
-        return sum(look.a_period for look in self.looks) / self.period_days
+        return sum(query.a_period for query in self.queries) / self.period_days
 
 
 async def plan_inventory(
@@ -98,84 +98,66 @@ async def _plan(
     settings: Settings, source_id: str, source: SourceSettings, have: Inventoried | None, now: datetime
 ) -> InventoryPlan:
     asked = 0
-    assumed = have is None or not have.universe.repositories
+    assumed = have is None or not have.targets.sets.get("repository")
     if have is None or assumed:
         async with QuayClient(source_id, source) as client:
             have = await _counted(client)
             asked = client.meter.requests
     period = timedelta(days=settings.inventory.period_days)
-    looks = tuple(
-        _planned(kind, have, period, now, assumed=assumed)
-        for kind in chosen(settings.inventory)
-        if kind.periods is not None and kind.access in ("any", have.universe.access)
+    queries = tuple(
+        _planned(query, have, period, now, assumed=assumed)
+        for query in chosen(settings.inventory)
+        if query.periods is not None and query.access in ("any", have.targets.access)
     )
     return InventoryPlan(
         source_id=source_id,
-        access=have.universe.access,
-        looks=looks,
+        access=have.targets.access,
+        queries=queries,
         period_days=settings.inventory.period_days,
-        events_a_day=have.asked_a_day,
+        events_a_day=have.stale_a_day,
         planning_requests=asked,
         requests_per_second=source.requests_per_second,
     )
 
 
 def read_inventoried(holder: Holder, source_id: str, now: datetime) -> Inventoried | None:
-    """What a copy of the ledger holds of a source's registry; None where no look was ever done."""
-    known = read_known(holder, source_id)
+    """What a copy of the ledger holds of a source's registry; None where no query was ever done."""
+    known = read_last_fetches(holder, source_id)
     if not known:
         return None
-    access = "superuser" if any(look == "organizations" for look, _ in known) else "other"
-    universe = read_universe(holder, source_id, access, now)
-    users = holder.frame("SELECT username FROM users WHERE source_id = ?", [source_id]).height
-    return Inventoried(universe, known, users, _asked_a_day(holder, source_id, now))
+    access = "superuser" if any(query == "organizations" for query, _ in known) else "other"
+    targets = read_targets(holder, source_id, access, now)
+    stale = held_objects.changed_objects_a_day(holder, source_id, tuple(EFFECTS), now.date() - _LATE, now.date())
+    return Inventoried(targets, known, stale)
 
 
-def _asked_a_day(holder: Holder, source_id: str, now: datetime) -> float | None:
-    """Looks a day that events of late ask for: distinct objects that events with an effect name, each day."""
-    kinds = ", ".join("?" for _ in EFFECTS)
-    first = now.date() - _LATE
-    found = holder.frame(
-        "SELECT day, count(DISTINCT concat_ws('/', namespace, repository, CASE WHEN contains(kind, 'tag') OR kind = "  # noqa: S608
-        "'push_repo' THEN 'tag' ELSE kind END)) AS looks FROM stg_events "
-        f"WHERE source_id = ? AND day >= ? AND day < ? AND kind IN ({kinds}) GROUP BY day",
-        [source_id, first, now.date(), *EFFECTS],
-    )
-    return float(found["looks"].sum()) / _LATE.days if found.height else None
-
-
-def _planned(kind: LookKind, have: Inventoried, period: timedelta, now: datetime, *, assumed: bool) -> PlannedLook:
-    targets = have.universe.targets(kind)
-    rhythm = Rhythm(period)
+def _planned(query: Query, have: Inventoried, period: timedelta, now: datetime, *, assumed: bool) -> PlannedQuery:
+    targets = have.targets.of(query)
+    refresh = Refresh(period)
     due = [
         target
         for target in targets
-        if not is_barred(kind.name, target, have.known, period, now)
-        and round_due(kind, target, have.known.get((kind.name, target)), rhythm, now) is not None
+        if not is_barred(query.name, target, have.known, period, now)
+        and round_due(query, target, have.known.get((query.name, target)), refresh, now) is not None
     ]
     days = period.total_seconds() / 86_400
-    rounds = 0.0 if kind.once or kind.periods is None else 1 / kind.periods if kind.periods else days
-    guessed = assumed and kind.level in ("team", "robot", "manifest", "tag")
-    return PlannedLook(
-        look=kind.name,
-        says=kind.says,
-        tier=kind.tier,
+    rounds = 0.0 if query.once or query.periods is None else 1 / query.periods if query.periods else days
+    guessed = assumed and query.level in ("team", "robot", "manifest", "tag")
+    return PlannedQuery(
+        query=query.name,
+        title=query.title,
+        tier=query.tier,
         targets=len(targets),
-        due=_requests(kind, due, have),
-        a_period=_requests(kind, targets, have) * rounds,
+        due=_requests(query, due, have),
+        a_period=_requests(query, targets, have) * rounds,
         assumed=guessed,
     )
 
 
-def _requests(kind: LookKind, targets: Sequence[str], have: Inventoried) -> int:
+def _requests(query: Query, targets: Sequence[str], have: Inventoried) -> int:
     """Pages where there is more than one."""
-    universe = have.universe
-    if kind.name in _PAGED and targets:
-        rows = have.users if kind.name == "users" else len(getattr(universe, _PAGED[kind.name]))
-        return max(1, -(-rows // PAGE_ROWS))
-    if kind.name == "tags":
-        return sum(max(1, -(-universe.tag_rows.get(target, 0) // PAGE_ROWS)) for target in targets)
-    return len(targets)
+    rows_held = have.targets.rows_held.get(query.paged_by, {})
+    return sum(max(1, -(-rows_held.get(target, 0) // PAGE_ROWS)) for target in targets)
 
 
 async def _counted(client: QuayClient) -> Inventoried:
@@ -186,18 +168,21 @@ async def _counted(client: QuayClient) -> Inventoried:
         listed = (await repositories.list_visible_repositories(client, purpose="probe")).rows
         names = tuple(f"{row.namespace}/{row.name}" for row in listed)
     except (Forbidden, Unauthenticated):
-        return Inventoried(Universe(access="other"), {}, 1, None)
+        return Inventoried(Targets(access="other"), {}, None)
     digests = _each(names, "@", _DIGESTS_EACH)
-    universe = Universe(
+    targets = Targets(
         access="superuser",
-        organizations=tuple(organizations),
-        teams=_each(organizations, "/", _TEAMS_EACH),
-        robots=_each(organizations, "+", _ROBOTS_EACH),
-        repositories=names,
-        digests=digests,
-        scans=digests,
+        sets={
+            "organization": tuple(organizations),
+            "team": _each(organizations, "/", _TEAMS_EACH),
+            "robot": _each(organizations, "+", _ROBOTS_EACH),
+            "repository": names,
+            "manifest": digests,
+            "digest": digests,
+        },
+        rows_held={"organizations": {"": len(organizations)}, "users": {"": users}, "repositories": {"": len(names)}},
     )
-    return Inventoried(universe, {}, users, None)
+    return Inventoried(targets, {}, None)
 
 
 def _each(names: Sequence[str], sign: str, number: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""An inventory run on one source: what its looks share, and what was learned on the way."""
+"""An inventory run on one source: what its queries share, and what was learned on the way."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from quayledger.collector.inventory.due import Known
-from quayledger.collector.inventory.queries import EVERYWHERE, LOOK, all_in, all_of, namespace_of, repository_of
+from quayledger.collector.inventory.due import LastFetch
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.quay.client import QuayClient
 from quayledger.settings import InventorySettings, SourceSettings
+from quayledger.warehouse.catalog.queries import EVERYWHERE, QUERY, all_in, all_of, namespace_of, repository_of
 from quayledger.warehouse.ledger import Ledger
 
-# So many targets of a namespace that refuse a look, and none that answers it, speak for the others.
+# So many targets of a namespace that refuse a query, and none that answers it, speak for the others.
 REFUSALS_THAT_SPEAK = 3
 
 
 @dataclass
 class Allowance:
-    """What a run may spend: requests and seconds; None: as many as there are looks to do."""
+    """What a run may spend: requests and seconds; None: as many as there are queries to do."""
 
     requests: int | None = None
     seconds: float | None = None
@@ -41,44 +41,44 @@ class Allowance:
 @dataclass
 class Refusals:
     """Who refused what, so that not every target is asked for a right that the token has not. `access`: superuser | other;
-    only a superuser's refusal by some organisations speaks for the others: any other token may administer just one. One
+    only a superuser's refusal by some organizations speaks for the others: any other token may administer just one. One
     manifest speaks for its repository, some repositories for their namespace."""
 
     access: str = "other"
     refused: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     answered: set[tuple[str, str]] = field(default_factory=set)
-    barred: set[tuple[str, str]] = field(default_factory=set)  # (look, target of the note)
+    barred: set[tuple[str, str]] = field(default_factory=set)  # (query, target of the note)
 
-    def note(self, look: str, target: str, state: str) -> list[str]:
-        """Notes how a look ended; gives the targets of notes about others, where some are due now."""
-        whole, wide = self._places(look, target)
+    def note(self, query: str, target: str, state: str) -> list[str]:
+        """Notes how a query ended; gives the targets of notes about others, where some are due now."""
+        whole, wide = self._places(query, target)
         if state in ("ok", "partial"):
-            self.answered |= {(look, whole), (look, wide)}
+            self.answered |= {(query, whole), (query, wide)}
         found = []
         if state == "not_offered":
             found.append(EVERYWHERE)
-        if state == "refused" and LOOK[look].level != "registry":
-            if whole != target and (look, whole) not in self.answered:
+        if state == "refused" and QUERY[query].level != "registry":
+            if whole != target and (query, whole) not in self.answered:
                 found.append(whole)
-            refused = self.refused[look, wide]
+            refused = self.refused[query, wide]
             refused.add(whole)
-            if len(refused) >= REFUSALS_THAT_SPEAK and (look, wide) not in self.answered:
+            if len(refused) >= REFUSALS_THAT_SPEAK and (query, wide) not in self.answered:
                 found.append(wide)
-        new = [place for place in found if (look, place) not in self.barred]
-        self.barred.update((look, place) for place in new)
+        new = [place for place in found if (query, place) not in self.barred]
+        self.barred.update((query, place) for place in new)
         return new
 
-    def bars(self, look: str, target: str) -> bool:
+    def bars(self, query: str, target: str) -> bool:
         """Whether asking would be of no use."""
-        whole, wide = self._places(look, target)
+        whole, wide = self._places(query, target)
         return any(
-            (look, place) in self.barred and (look, place) not in self.answered
+            (query, place) in self.barred and (query, place) not in self.answered
             for place in ({whole} - {target}) | {wide, EVERYWHERE}
         )
 
-    def _places(self, look: str, target: str) -> tuple[str, str]:
+    def _places(self, query: str, target: str) -> tuple[str, str]:
         """What a target speaks for by itself, and together with others of its kind."""
-        level = LOOK[look].level
+        level = QUERY[query].level
         if level in ("manifest", "tag"):
             return all_in(repository_of(target)), all_of(namespace_of(target))
         if level == "organization":
@@ -90,8 +90,8 @@ class Refusals:
 class Tally:
     """How far a run is; read at any time by whoever shows progress."""
 
-    looks_total: int = 0
-    looks_done: int = 0
+    fetches_total: int = 0
+    fetches_done: int = 0
     states: Counter[str] = field(default_factory=Counter)
     opened: int = 0
     changed: int = 0
@@ -118,7 +118,7 @@ class InventoryRun:
     tell: Callable[[], None] = lambda: None
     access: str = "other"
     username: str = ""
-    known: dict[tuple[str, str], Known] = field(default_factory=dict)
+    known: dict[tuple[str, str], LastFetch] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
     tally: Tally = field(default_factory=Tally)
     notes: list[str] = field(default_factory=list)

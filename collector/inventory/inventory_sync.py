@@ -14,19 +14,16 @@ from quayledger.collector.errors import CollectorError
 from quayledger.collector.inventory import schedule
 from quayledger.collector.inventory.carry_over import carry_over
 from quayledger.collector.inventory.due import Due, in_order
-from quayledger.collector.inventory.invalidate import note_causes
+from quayledger.collector.inventory.invalidate import invalidate
 from quayledger.collector.inventory.inventory_run import Allowance, InventoryRun
-from quayledger.collector.inventory.queries import EVERYWHERE, LOOK, ORPHANS
-from quayledger.collector.inventory.results import brought
+from quayledger.collector.inventory.results import family_rows
 from quayledger.collector.inventory.targets import (
     chosen,
-    current_names,
     not_offered,
-    orphans,
-    read_known,
-    read_universe,
+    read_last_fetches,
+    read_targets,
 )
-from quayledger.collector.inventory.worker import do_looks
+from quayledger.collector.inventory.worker import run_fetches
 from quayledger.collector.log.cover import parse_scopes
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.log.spending import spent_of
@@ -35,7 +32,9 @@ from quayledger.collector.quay.errors import Forbidden, NotOffered, QuayError
 from quayledger.collector.sources import RateLimits, choose_sources, client_of
 from quayledger.settings import Settings
 from quayledger.warehouse import runs, sources
-from quayledger.warehouse.inventory.store import Look, record_looks
+from quayledger.warehouse.catalog.queries import EVERYWHERE, ORPHANS, QUERIES
+from quayledger.warehouse.inventory import held_objects
+from quayledger.warehouse.inventory.store import Fetch, record_fetches
 from quayledger.warehouse.ledger import Ledger
 
 KIND = "inventory"
@@ -56,15 +55,15 @@ class InventoryProgress(msgspec.Struct, frozen=True):
     """How far one source is."""
 
     source_id: str
-    looks_done: int
-    looks_total: int
+    fetches_done: int
+    fetches_total: int
     changes: int
     requests: int
 
 
 class InventoryOutcome(msgspec.Struct, frozen=True):
-    """What a run did for one source. `states`: looks by how they ended; `by_why`: looks by what asked for them (event,
-    first, round); `left`: looks that were due and not done, because the allowance was spent or the run was stopped;
+    """What a run did for one source. `states`: fetches by how they ended; `by_why`: fetches by what asked for them (event,
+    first, round); `left`: fetches that were due and not done, because the allowance was spent or the run was stopped;
     `failure`: what stopped it."""
 
     source_id: str
@@ -93,7 +92,7 @@ def quiet(_: InventoryProgress) -> None:
     """Tells nobody."""
 
 
-async def take_inventory(
+async def sync_inventory(
     ledger: Ledger,
     settings: Settings,
     request: InventoryRequest,
@@ -171,7 +170,7 @@ class _Work:
             points=tally.points,
             rejected_rows=tally.rejected_rows,
             requests=run.client.meter.requests,
-            left=max(0, tally.looks_total - tally.looks_done),
+            left=max(0, tally.fetches_total - tally.fetches_done),
             notes=tuple(run.notes),
             failure=error,
         )
@@ -187,21 +186,23 @@ class _Work:
         run, tally = self._run, self._run.tally
         changes = tally.opened + tally.changed + tally.closed
         self._report(
-            InventoryProgress(run.source_id, tally.looks_done, tally.looks_total, changes, run.client.meter.requests)
+            InventoryProgress(
+                run.source_id, tally.fetches_done, tally.fetches_total, changes, run.client.meter.requests
+            )
         )
 
 
 async def _take(run: InventoryRun, request: InventoryRequest) -> None:
-    """Wide looks first: what they find says what narrow ones there are."""
+    """Wide fetches first: what they find says what narrow ones there are."""
     sources.register_source(run.ledger, run.source_id, run.source.name or run.source_id, run.source.url, run.now())
     run.access = run.refusals.access = await _access(run)
-    run.known = await asyncio.to_thread(read_known, run.ledger, run.source_id)
-    universe = await asyncio.to_thread(read_universe, run.ledger, run.source_id, run.access, run.now())
-    await asyncio.to_thread(note_causes, run, universe)
-    plan = schedule.Rounds(run, request.everything, request.tick)
-    await _do(run, in_order(await asyncio.to_thread(plan.wanted, universe)))
-    of_images = LOOK["scan"].tier
-    for tier in sorted({of_images, *(kind.tier for kind in chosen(run.settings))}):
+    run.known = await asyncio.to_thread(read_last_fetches, run.ledger, run.source_id)
+    targets = await asyncio.to_thread(read_targets, run.ledger, run.source_id, run.access, run.now())
+    await asyncio.to_thread(invalidate, run, targets)
+    plan = schedule.Schedule(run, request.everything, request.tick)
+    await _do(run, in_order(await asyncio.to_thread(plan.stale, targets)))
+    of_images = min(query.tier for query in QUERIES if query.carried)
+    for tier in sorted({of_images, *(query.tier for query in chosen(run.settings))}):
         if tier == of_images:
             # By now the tags of what was renamed are read: what follows is asked for image by image.
             await asyncio.to_thread(carry_over, run)
@@ -210,7 +211,7 @@ async def _take(run: InventoryRun, request: InventoryRequest) -> None:
             await asyncio.to_thread(_leave_out_what_is_off, run)
     await asyncio.to_thread(_close_orphans, run)
     if plan.put_off:
-        run.notes.append(f"{plan.put_off:,} look(s) of the round are left for later runs, as the period allows")
+        run.notes.append(f"{plan.put_off:,} reads of this round are left for later runs, as the period allows")
 
 
 async def _tried(run: InventoryRun) -> str:
@@ -223,62 +224,62 @@ async def _tried(run: InventoryRun) -> str:
 
 
 def _leave_out_what_is_off(run: InventoryRun) -> None:
-    """Notes the looks that the registry does not offer, so that nothing is asked in vain, and readers are told why."""
-    off = not_offered(run.ledger, run.source_id, run.settings)
-    looks = [
-        Look(
+    """Notes the queries that the registry does not offer, so that nothing is asked in vain, and readers are told why."""
+    off = not_offered(held_objects.offered_operations(run.ledger, run.source_id), run.settings)
+    fetches = [
+        Fetch(
             source_id=run.source_id,
-            look=kind.name,
+            query=query.name,
             target=EVERYWHERE,
             state="not_offered",
-            reason=f"the registry's own reference does not list {' or '.join(kind.operations)}: the feature is off, or of a "
+            reason=f"Quay's discovery does not list {' or '.join(query.operations)}: the feature is off, or of a "
             "newer version",
-            looked_at=run.now(),
+            fetched_at=run.now(),
             requests=0,
             rejected_rows=0,
             caused_at=None,
         )
-        for kind in off
+        for query in off
     ]
-    record_looks(run.ledger, run.run_id, looks)
-    run.refusals.barred.update((kind.name, EVERYWHERE) for kind in off)
+    record_fetches(run.ledger, run.run_id, fetches)
+    run.refusals.barred.update((query.name, EVERYWHERE) for query in off)
 
 
 def _close_orphans(run: InventoryRun) -> None:
-    """A manifest goes with its last tag; no look of its own would tell, as nothing asks for it any more. A run that ended
+    """A manifest goes with its last tag; no fetch of its own would tell, as nothing asks for it any more. A run that ended
     before its time may not have read the tags by which a renamed namespace still has it."""
-    if run.is_spent and current_names(run.ledger, run.source_id):
+    if run.is_spent and held_objects.current_names(run.ledger, run.source_id):
         return
     parts = [
-        brought(
+        family_rows(
             family,
             {"namespace": namespace, "repository": repository, "digest": digest} if namespace else {"digest": digest},
             (),
         )
-        for family, places in orphans(run.ledger, run.source_id).items()
+        for family, places in held_objects.orphans(run.ledger, run.source_id).items()
         for namespace, repository, digest in places
     ]
     if not parts:
         return
-    look = Look(
+    fetch = Fetch(
         source_id=run.source_id,
-        look=ORPHANS,
+        query=ORPHANS,
         target="",
         state="ok",
         reason="",
-        looked_at=run.now(),
+        fetched_at=run.now(),
         requests=0,
         rejected_rows=0,
         caused_at=None,
-        brought=tuple(parts),
+        families=tuple(parts),
     )
-    run.tally.closed += record_looks(run.ledger, run.run_id, [look]).closed
+    run.tally.closed += record_fetches(run.ledger, run.run_id, [fetch]).closed
 
 
 async def _do(run: InventoryRun, due: list[Due]) -> None:
-    run.tally.looks_total += len(due)
+    run.tally.fetches_total += len(due)
     if due and not run.is_spent:
-        await do_looks(run, due)
+        await run_fetches(run, due)
 
 
 async def _access(run: InventoryRun) -> str:
@@ -294,5 +295,5 @@ async def _access(run: InventoryRun) -> str:
 
 
 def state_counts(outcomes: Sequence[InventoryOutcome]) -> Counter[str]:
-    """Looks of all sources by how they ended."""
+    """Fetches of all sources by how they ended."""
     return sum((Counter(outcome.states) for outcome in outcomes), Counter())

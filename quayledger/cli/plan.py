@@ -120,10 +120,10 @@ def _inventory_json(item: InventoryPlan) -> dict[str, Any]:
 
 def _show_inventory_plan(item: InventoryPlan) -> None:
     """What taking the inventory costs."""
-    table = Table("look", "what it reads", "targets", "due now", "a round", title=escape(item.source_id))
-    for look in item.looks:
-        targets = f"about {look.targets:,}" if look.assumed else f"{look.targets:,}"
-        table.add_row(look.look, look.says, targets, f"{look.due:,}", f"{look.a_period:,.0f}")
+    table = Table("query", "what it reads", "targets", "due now", "a round", title=escape(item.source_id))
+    for query in item.queries:
+        targets = f"about {query.targets:,}" if query.assumed else f"{query.targets:,}"
+        table.add_row(query.query, query.title, targets, f"{query.due:,}", f"{query.a_period:,.0f}")
     out.print(table)
     pace = f"at {item.requests_per_second:g} a second"
     out.print(

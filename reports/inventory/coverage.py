@@ -13,11 +13,11 @@ from quayledger.reports.inventory import columns, unknown_table
 from quayledger.reports.inventory.coverage_parts import standing
 from quayledger.reports.inventory.kinds import NOTHING_READ
 from quayledger.reports.inventory.knowledge import Part, summed_up
-from quayledger.reports.inventory.looks import says
 from quayledger.reports.model import Metric, Note, Parameter, Report, Table
 from quayledger.reports.period import AsOf
 from quayledger.reports.spec import ReportSpec, SourcesParam, TopParam
 from quayledger.warehouse.catalog import Type
+from quayledger.warehouse.catalog.queries import title_of
 from quayledger.warehouse.log import events as log
 from quayledger.warehouse.snapshot import Snapshot
 
@@ -102,7 +102,7 @@ def _coverage(parts: Sequence[Part], now: datetime, several: bool, top: int) -> 
         (
             part.source_id,
             part.look,
-            says(part.look),
+            title_of(part.look),
             part.targets,
             *(part.states.get(state, 0) for state in _STATES),
             (part.targets - part.unknown_targets) / part.targets,

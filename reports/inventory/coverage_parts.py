@@ -10,7 +10,7 @@ import polars as pl
 from quayledger.reports.inventory.common import DELETED, REPOSITORY, TEAM
 from quayledger.reports.inventory.inventory_query import looked_by
 from quayledger.reports.inventory.knowledge import Looked, Part, each
-from quayledger.reports.inventory.looks import LOOK, LOOKS, Look
+from quayledger.warehouse.catalog import QUERIES, QUERY
 from quayledger.warehouse.inventory import reader
 from quayledger.warehouse.snapshot import Snapshot
 
@@ -23,7 +23,7 @@ def standing(snapshot: Snapshot, at: datetime | None, source_ids: Sequence[str])
     looked = looked_by(snapshot, at, source_ids)
     done = looked.by_then.select("source_id", "look").unique()
     targets = _targets(snapshot, at, source_ids)
-    names = [look.name for look in LOOKS] + sorted(set(done["look"]) - set(LOOK))
+    names = [query.name for query in QUERIES] + sorted(set(done["look"]) - set(QUERY))
     found: list[Part] = []
     for name in names:
         sources = done.filter(look=name).select("source_id")
@@ -35,12 +35,12 @@ def standing(snapshot: Snapshot, at: datetime | None, source_ids: Sequence[str])
 
 def _need(name: str, targets: dict[str, pl.DataFrame], looked: Looked) -> pl.DataFrame:
     """All targets of a look; of one that only events ask for, those that it was done for and that are not gone."""
-    look = LOOK.get(name, Look(name, "", "", ()))
-    wanted = targets.get("scan" if name == "scan" else look.level)
-    if look.rounds and wanted is not None:
+    query = QUERY.get(name)
+    wanted = targets.get(query.target_set) if query and query.periods is not None and not query.opt_in else None
+    if wanted is not None:
         return each(name, wanted, pl.col("target"))
     done = looked.by_then.filter((pl.col("look") == name) & (pl.col("state") != "gone"))
-    if look.level == "registry":
+    if query and query.target_set == "registry":
         return each(name, done, pl.lit(""))
     return each(name, done, pl.col("target"))
 
@@ -65,7 +65,7 @@ def _targets(snapshot: Snapshot, at: datetime | None, source_ids: Sequence[str])
         "robot": robots.select("source_id", target="robot"),
         "repository": repositories.select("source_id", REPOSITORY.alias("target")),
         "manifest": tags.select("source_id", _MANIFEST.alias("target")),
-        "scan": tags.unique(["source_id", "digest"], maintain_order=True).select(
+        "digest": tags.unique(["source_id", "digest"], maintain_order=True).select(
             "source_id", _MANIFEST.alias("target")
         ),
     }

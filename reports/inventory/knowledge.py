@@ -9,8 +9,9 @@ import msgspec
 import polars as pl
 
 from quayledger.reports import formatting
-from quayledger.reports.inventory.looks import advice, says
 from quayledger.reports.log.coverage import Level
+from quayledger.warehouse.catalog import QUERY
+from quayledger.warehouse.catalog.queries import SUPERUSER, title_of
 
 # From what can be relied on to what is not known at all; `later`: not looked at before the moment that was asked for.
 MEANINGS = {
@@ -141,8 +142,8 @@ def _told(wanted: pl.DataFrame, look: str, rows: pl.DataFrame) -> pl.DataFrame:
     """How one look went for each target: its own row, else the note about its repository, its namespace, or all."""
     own = rows.filter(pl.col("look") == look).select("source_id", pl.col("target").alias("_at"), *_ROW)
     exact = pl.col("target")
-    if look == "scan":
-        # A manifest is scanned once, in whichever repository it was found first.
+    if look in QUERY and QUERY[look].target_set == "digest":
+        # A manifest is read once, in whichever repository it was found first.
         own = own.with_columns(_digest(pl.col("_at")).alias("_at")).unique(["source_id", "_at"], keep="last")
         exact = _digest(exact)
     repository, namespace = (pl.col("target").str.extract(f"^([^{signs}]*)", 1) for signs in ("@:", "/+"))
@@ -221,7 +222,7 @@ def said(part: Part, several_sources: bool) -> str:
 
 
 def _what(part: Part, several_sources: bool) -> str:
-    what, where = says(part.look), f"{part.source_id}: " if several_sources else ""
+    what, where = title_of(part.look), f"{part.source_id}: " if several_sources else ""
     is_partial = all(one.state == "partial" for one in part.unknown)
     return f"{where}{what[0].upper()}{what[1:]}: {'incomplete' if is_partial else 'unknown'}"
 
@@ -231,6 +232,23 @@ def _when(unknown: Unknown) -> str:
         return f"not looked at before {formatting.moment(unknown.since)}"
     since = f", as of {formatting.moment(unknown.since)}" if unknown.since else ""
     return f"{MEANINGS.get(unknown.state, unknown.state)}{since}"
+
+
+def advice(name: str, state: str) -> str:
+    """What can be done about a query that ended so; '' where nothing needs to be."""
+    query = QUERY.get(name)
+    scope = query.scope if query else ""
+    wider = f" or {SUPERUSER}" if scope not in ("", SUPERUSER) and not scope.startswith("user:") else ""
+    needed = f"it needs a token with the scope {scope}{wider} whose user may do that" if scope else "see the reason"
+    waits = "; those of a new tag wait for up to a day first" if query and query.settle else ""
+    return {
+        "refused": f"{needed}; `quayledger doctor` says what the token may read",
+        "not_asked": f"others of its kind were refused: {needed}",
+        "not_offered": "the feature is off there, or that version does not know it",
+        "failed": "the next run tries again",
+        "partial": "what could be read counts; what lacks proves nothing",
+        "never": f"run `quayledger inventory sync`{waits}",
+    }.get(state, "")
 
 
 def short(reason: str) -> str:

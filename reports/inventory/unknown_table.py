@@ -8,8 +8,7 @@ import msgspec
 import polars as pl
 
 from quayledger.reports.inventory import columns
-from quayledger.reports.inventory.knowledge import MEANINGS, Part, Unknown, short
-from quayledger.reports.inventory.looks import advice
+from quayledger.reports.inventory.knowledge import MEANINGS, Part, Unknown, advice, short
 from quayledger.reports.model import Table
 from quayledger.warehouse.catalog import Type
 from quayledger.warehouse.schema import UTC_MICROSECONDS

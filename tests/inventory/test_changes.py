@@ -13,10 +13,10 @@ import msgspec
 import polars as pl
 import pytest
 
-from quayledger.collector.inventory.event_effects import EFFECTS
 from quayledger.collector.inventory.inventory_sync import InventoryOutcome, InventoryRequest
-from quayledger.collector.inventory.queries import LOOK
 from quayledger.warehouse.catalog import FAMILY, SERIES_BY_NAME
+from quayledger.warehouse.catalog.event_effects import EFFECTS
+from quayledger.warehouse.catalog.queries import QUERY
 from quayledger.warehouse.inventory import reader
 from quayledger.warehouse.snapshot import Snapshot
 from tests.inventory.taking import NOW, clock, read_log, settings, take
@@ -134,7 +134,9 @@ def test_what_an_event_tells_is_found_without_a_round(story: Story) -> None:
     told = [
         one
         for one in _asked_for(story)
-        if one["logged"] and any(one["family"] in LOOK[look].writes for look in EFFECTS.get(one["kind"], ()))
+        if one["logged"]
+        and one["kind"] in EFFECTS
+        and any(one["family"] in QUERY[query].writes for query in EFFECTS[one["kind"]].stale)
     ]
     assert len(told) > 80
     assert _missing(told, story.by_events) == []

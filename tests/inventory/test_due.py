@@ -1,4 +1,4 @@
-"""When a look is due: never-read at once, rounds by age, refusals left alone, events first."""
+"""When a fetch is due: never-read at once, rounds by age, refusals left alone, events first."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from hypothesis import strategies as st
 
 from quayledger.collector.inventory.due import (
     Due,
-    Known,
-    Rhythm,
-    Want,
+    LastFetch,
+    Refresh,
     in_order,
     is_barred,
     round_due,
     share_of_round,
-    wanted_due,
+    stale_due,
 )
 from quayledger.collector.inventory.inventory_run import Refusals
-from quayledger.collector.inventory.queries import LOOK, LOOKS
+from quayledger.warehouse.catalog.queries import QUERIES, QUERY
+from quayledger.warehouse.inventory.store import Stale
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-WEEK = Rhythm(timedelta(days=7))
+WEEK = Refresh(timedelta(days=7))
 
 
-def _known(state: str, age: timedelta, *, was_ok: bool = True) -> Known:
-    return Known(state, NOW - age, NOW - age if was_ok else None)
+def _known(state: str, age: timedelta, *, was_ok: bool = True) -> LastFetch:
+    return LastFetch(state, NOW - age, NOW - age if was_ok else None)
 
 
 @pytest.mark.parametrize(
-    ("look", "known", "is_due"),
+    ("query", "known", "is_due"),
     [
         ("members", None, True),
         ("members", _known("ok", timedelta(days=6)), False),
@@ -50,18 +50,18 @@ def _known(state: str, age: timedelta, *, was_ok: bool = True) -> Known:
         ("user", None, False),
     ],
 )
-def test_rounds(look: str, known: Known | None, is_due: bool) -> None:
-    assert (round_due(LOOK[look], "x", known, WEEK, NOW) is not None) == is_due
+def test_rounds(query: str, known: LastFetch | None, is_due: bool) -> None:
+    assert (round_due(QUERY[query], "x", known, WEEK, NOW) is not None) == is_due
 
 
 def test_what_events_ask_for_waits_only_for_what_runs_by_the_hour() -> None:
     hour, day = timedelta(hours=1), timedelta(days=1)
-    push = Want("tags", "acme/web", "push_repo", NOW)
-    sync = Want("tags", "acme/web", "repo_mirror_sync_success", NOW)
-    assert wanted_due(push, _known("ok", hour), NOW) is not None
-    assert wanted_due(sync, _known("ok", hour), NOW) is None
-    assert wanted_due(sync, _known("ok", day), NOW) is not None
-    assert wanted_due(push, _known("failed", timedelta(minutes=1)), NOW) is None
+    push = Stale("tags", "acme/web", "push_repo", NOW, 1)
+    sync = Stale("tags", "acme/web", "repo_mirror_sync_success", NOW, 1)
+    assert stale_due(push, _known("ok", hour), NOW) is not None
+    assert stale_due(sync, _known("ok", hour), NOW) is None
+    assert stale_due(sync, _known("ok", day), NOW) is not None
+    assert stale_due(push, _known("failed", timedelta(minutes=1)), NOW) is None
 
 
 def test_order_is_events_then_unread_then_oldest_and_wide_before_narrow() -> None:
@@ -73,7 +73,7 @@ def test_order_is_events_then_unread_then_oldest_and_wide_before_narrow() -> Non
         Due("labels", "a/b@d", "event", NOW),
         Due("user_permissions", "a/b", "event", NOW),
     ]
-    assert [one.look for one in in_order(due)] == ["user_permissions", "labels", "members", "tags", "tags"]
+    assert [one.query for one in in_order(due)] == ["user_permissions", "labels", "members", "tags", "tags"]
 
 
 def test_a_note_about_all_targets_bars_for_a_period() -> None:
@@ -96,11 +96,11 @@ def test_a_note_about_all_targets_bars_for_a_period() -> None:
 @given(st.integers(1, 50_000), st.integers(1, 240))
 def test_the_shares_of_a_period_make_a_whole_round(targets: int, tick_minutes: int) -> None:
     tick = timedelta(minutes=tick_minutes)
-    sizes = [(kind, targets) for kind in LOOKS if kind.periods and not kind.once]
-    looks = sum(targets / kind.periods for kind, _ in sizes if kind.periods)
+    sizes = [(kind, targets) for kind in QUERIES if kind.periods and not kind.once]
+    fetches = sum(targets / kind.periods for kind, _ in sizes if kind.periods)
     ticks = WEEK.period / tick
     share = share_of_round(sizes, WEEK, tick)
-    assert looks - ticks <= share * ticks <= looks + 2 * ticks
+    assert fetches - ticks <= share * ticks <= fetches + 2 * ticks
 
 
 def test_three_refusals_speak_for_a_namespace_and_an_answer_for_the_others() -> None:

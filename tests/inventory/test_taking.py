@@ -32,9 +32,9 @@ def held(home: Path, family: str, **where: Any) -> pl.DataFrame:
         return reader.as_of(snapshot, family, where=where or None)
 
 
-def knowledge(home: Path, look: str) -> pl.DataFrame:
+def knowledge(home: Path, fetch: str) -> pl.DataFrame:
     with Snapshot.open(home) as snapshot:
-        return reader.knowledge(snapshot).filter(pl.col("look") == look)
+        return reader.knowledge(snapshot).filter(pl.col("look") == fetch)
 
 
 def test_the_second_run_asks_nothing_and_no_secret_is_anywhere(quay: Any, tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_a_family_that_is_refused_costs_a_few_requests_and_stays_unknown(quay: A
     quay.control("features", full_access=False)
     outcome = take(home, chosen)
     assert outcome.failure is None
-    for look in ("members", "robots", "applications"):
-        states = dict(knowledge(home, look).group_by("state").len().iter_rows())
+    for fetch in ("members", "robots", "applications"):
+        states = dict(knowledge(home, fetch).group_by("state").len().iter_rows())
         assert states == {"refused": 3, "not_asked": 1}
     assert held(home, "users").height > 20
     quay.control("features", full_access=True)
@@ -88,8 +88,8 @@ def test_features_that_are_off_are_not_asked_for(quay: Any, tmp_path: Path) -> N
     quay.control("features", builds=False)
     outcome = take(home, chosen)
     assert set(outcome.states) <= {"ok"}
-    for look in ("builds", "triggers"):
-        assert knowledge(home, look).select("target", "state").rows() == [("*", "not_offered")]
+    for fetch in ("builds", "triggers"):
+        assert knowledge(home, fetch).select("target", "state").rows() == [("*", "not_offered")]
     quay.control("features", builds=True)
     take(home, chosen, later=timedelta(days=1))
     assert knowledge(home, "builds").filter(pl.col("state") != "ok").is_empty()

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from quayledger.warehouse.catalog import FAMILY, SERIES_BY_NAME
-from quayledger.warehouse.inventory.store import Brought, Look, LookState, Measured, note_rename, record_looks
+from quayledger.warehouse.inventory.store import FamilyRows, Fetch, FetchState, SeriesRows, note_rename, record_fetches
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.publish import publish
 from quayledger.warehouse.runs import finish_run, start_run
@@ -31,28 +31,28 @@ Row = Sequence[Any]
 
 
 class Taken:
-    """The looks of one time, gathered and then recorded."""
+    """The fetches of one time, gathered and then recorded."""
 
     def __init__(self, at: datetime) -> None:
         self._at = at
-        self.looks: list[Look] = []
+        self.fetches: list[Fetch] = []
 
-    def look(
+    def fetch(
         self,
         name: str,
         target: str,
         brought: Sequence[tuple[str, dict[str, Any], Iterable[Row]]] = (),
         measured: Sequence[tuple[str, Iterable[Row]]] = (),
         *,
-        state: LookState = "ok",
+        state: FetchState = "ok",
         reason: str = "",
         caused_at: datetime | None = None,
     ) -> None:
-        """One look, a second after the one before."""
-        moment = self._at + timedelta(seconds=len(self.looks))
-        parts = tuple(Brought(family, told, _frame(FAMILY[family].schema, rows)) for family, told, rows in brought)
-        points = tuple(Measured(series, _frame(SERIES_BY_NAME[series].schema, rows)) for series, rows in measured)
-        self.looks.append(Look(MAIN, name, target, state, reason, moment, 1, 0, caused_at, parts, points))
+        """One fetch, a second after the one before."""
+        moment = self._at + timedelta(seconds=len(self.fetches))
+        parts = tuple(FamilyRows(family, told, _frame(FAMILY[family].schema, rows)) for family, told, rows in brought)
+        points = tuple(SeriesRows(series, _frame(SERIES_BY_NAME[series].schema, rows)) for series, rows in measured)
+        self.fetches.append(Fetch(MAIN, name, target, state, reason, moment, 1, 0, caused_at, parts, points))
 
 
 def _frame(schema: Any, rows: Iterable[Row]) -> pl.DataFrame:
@@ -70,7 +70,7 @@ def build_inventory(home: Path) -> None:
             take(taken)
             if at == THIRD:
                 note_rename(ledger, MAIN, "user", "dave", "david", RENAMED, "user_change_name", run_id)
-            record_looks(ledger, run_id, taken.looks)
+            record_fetches(ledger, run_id, taken.fetches)
             finish_run(ledger, run_id, at + timedelta(minutes=5), "done", "", ())
         publish(ledger, keep=3, now=NOW)
 
@@ -105,53 +105,53 @@ def _accounts(taken: Taken, names: Sequence[str], *, bob_enabled: bool = True) -
         ("quota_limits", told, [("bob", 7, 1, "user", "Warning", 80)]),
     ]
     sizes = [("namespace", "bob", "", 5_000_000, 10_000_000, "complete", None, None, None)]
-    taken.look("users", "", brought, [("sizes", sizes)])
-    taken.look("organizations", "", [("organizations", {}, [("acme", "ops@example.com"), ("globex", None)])])
+    taken.fetch("users", "", brought, [("sizes", sizes)])
+    taken.fetch("organizations", "", [("organizations", {}, [("acme", "ops@example.com"), ("globex", None)])])
     tokens = [("t-1", "laptop", None, datetime(2026, 3, 1, tzinfo=UTC), None)]
-    taken.look("app_tokens", "", [("app_tokens", {}, tokens)])
+    taken.fetch("app_tokens", "", [("app_tokens", {}, tokens)])
 
 
 def _repositories(taken: Taken, names: Sequence[tuple[str, str]], size: int) -> None:
     rows = [(namespace, name, "image", "NORMAL", name == "api", None) for namespace, name in names]
     changed = datetime(2026, 11, 13, 11, tzinfo=UTC)
     sizes = [("repository", namespace, name, size, None, "", 3.5, changed, None) for namespace, name in names]
-    taken.look("repositories", "", [("repositories", {}, rows)], [("sizes", sizes)])
+    taken.fetch("repositories", "", [("repositories", {}, rows)], [("sizes", sizes)])
 
 
 def _organisation(taken: Taken, developers_role: str, robots: Sequence[str]) -> None:
-    """What one organisation is asked for."""
+    """What one organization is asked for."""
     acme, within = {"organization": "acme"}, {"namespace": "acme"}
     teams = [
         ("acme", "owners", "admin", "", False),
         ("acme", "developers", developers_role, HOSTILE_TEXT, False),
         ("acme", HOSTILE_TEAM, "member", "", True),
     ]
-    taken.look(
+    taken.fetch(
         "organization",
         "acme",
         [("organization_settings", acme, [("acme", 1_209_600, False, None)]), ("teams", acme, teams)],
         [("sizes", [("namespace", "acme", "", 80_000_000, None, "complete", None, None, None)])],
     )
     made, used = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 11, 12, tzinfo=UTC)
-    taken.look(
+    taken.fetch(
         "robots",
         "acme",
         [("robots", within, [(name, "acme", "builds", made) for name in robots])],
         [("last_uses", [("robot", name, used, None) for name in robots])],
     )
-    for look, relation, people in (
+    for fetch, relation, people in (
         ("members", "member", ("alice", "bob")),
         ("collaborators", "collaborator", ("eve",)),
     ):
         told = [("acme", name, relation) for name in people]
-        taken.look(look, "acme", [("organization_members", acme | {"relation": relation}, told)])
+        taken.fetch(fetch, "acme", [("organization_members", acme | {"relation": relation}, told)])
     prototypes = [("acme", "p-1", None, "developers", "team", "write")]
-    taken.look("default_permissions", "acme", [("default_permissions", acme, prototypes)])
+    taken.fetch("default_permissions", "acme", [("default_permissions", acme, prototypes)])
     applications = [("acme", "C1", "Deployer", HOSTILE, "https://deploy.example.com", None)]
-    taken.look("applications", "acme", [("applications", acme, applications)])
+    taken.fetch("applications", "acme", [("applications", acme, applications)])
     policies = [("acme", "", "u-1", "number_of_tags", "20", None, True)]
-    taken.look("namespace_autoprune", "acme", [("autoprune_policies", within | {"repository": ""}, policies)])
-    taken.look("proxy_cache", "*", state="not_offered", reason="main: getProxyCacheConfig (404): a page of text/html")
+    taken.fetch("namespace_autoprune", "acme", [("autoprune_policies", within | {"repository": ""}, policies)])
+    taken.fetch("proxy_cache", "*", state="not_offered", reason="main: getProxyCacheConfig (404): a page of text/html")
 
 
 def _teams(taken: Taken, developers: Sequence[str], role: str) -> None:
@@ -159,10 +159,10 @@ def _teams(taken: Taken, developers: Sequence[str], role: str) -> None:
     for team, names in (("owners", ("alice",)), ("developers", developers)):
         told = {"organization": "acme", "team": team}
         rows = [("acme", team, name, "robot" if "+" in name else "user", False) for name in names]
-        taken.look("team_members", f"acme/{team}", [("team_members", told, rows)])
+        taken.fetch("team_members", f"acme/{team}", [("team_members", told, rows)])
         rights = [("acme", "web", "team", team, role)] if team == "developers" else []
         held = {"namespace": "acme", "principal_kind": "team", "principal": team}
-        taken.look("team_permissions", f"acme/{team}", [("repository_permissions", held, rights)])
+        taken.fetch("team_permissions", f"acme/{team}", [("repository_permissions", held, rights)])
 
 
 def _permissions(taken: Taken, bob: str, caused_at: datetime | None = None) -> None:
@@ -172,30 +172,30 @@ def _permissions(taken: Taken, bob: str, caused_at: datetime | None = None) -> N
         ("repository_permissions", where | {"principal_kind": kind}, [("acme", "web", kind, name, role)])
         for kind, name, role in (("user", "bob", bob), ("robot", "acme+ci", "write"))
     ]
-    taken.look("user_permissions", "acme/web", brought, caused_at=caused_at)
-    taken.look("user_permissions", "globex/*", state="not_asked", reason=REFUSED)
+    taken.fetch("user_permissions", "acme/web", brought, caused_at=caused_at)
+    taken.fetch("user_permissions", "globex/*", state="not_asked", reason=REFUSED)
     for name in ("api", "=1+1"):
-        taken.look("user_permissions", f"acme/{name}", state="refused", reason=REFUSED)
+        taken.fetch("user_permissions", f"acme/{name}", state="refused", reason=REFUSED)
 
 
 def _web(taken: Taken, tags: Sequence[Row]) -> None:
     """What is in `acme/web` and set up around it."""
     where, place = {"namespace": "acme", "repository": "web"}, ("acme", "web")
-    taken.look("tags", "acme/web", [("tags", where, [(*place, *row) for row in tags])])
+    taken.fetch("tags", "acme/web", [("tags", where, [(*place, *row) for row in tags])])
     settings = [("repository_settings", where, [(*place, 1_209_600, False)])]
-    taken.look("repository", "acme/web", settings)
+    taken.fetch("repository", "acme/web", settings)
     target = (*place, "n-1", HOSTILE_TEXT, "repo_push", "webhook", "hooks.example.com", "{}")
-    taken.look("notifications", "acme/web", [("notifications", where, [target])])
-    taken.look("triggers", "acme/web", state="refused", reason=REFUSED.replace("RepoUserPermissions", "BuildTriggers"))
-    taken.look("repository_autoprune", "acme/web", [("autoprune_policies", where, [])])
+    taken.fetch("notifications", "acme/web", [("notifications", where, [target])])
+    taken.fetch("triggers", "acme/web", state="refused", reason=REFUSED.replace("RepoUserPermissions", "BuildTriggers"))
+    taken.fetch("repository_autoprune", "acme/web", [("autoprune_policies", where, [])])
     builds = [(*place, "b-1", "complete", datetime(2026, 11, 12, tzinfo=UTC), None, None, "bob")]
-    taken.look("builds", "acme/web", [("builds", where, builds)])
+    taken.fetch("builds", "acme/web", [("builds", where, builds)])
 
 
-def _nested(taken: Taken, settings: Sequence[Row], state: LookState = "ok") -> None:
+def _nested(taken: Taken, settings: Sequence[Row], state: FetchState = "ok") -> None:
     """What goes along with `acme/team/nested/app`."""
     where = dict(zip(("namespace", "repository"), _NESTED, strict=True))
-    taken.look("repository", "/".join(_NESTED), [("repository_settings", where, settings)], state=state)
+    taken.fetch("repository", "/".join(_NESTED), [("repository_settings", where, settings)], state=state)
 
 
 def _manifest(taken: Taken, digest: str) -> None:
@@ -203,18 +203,18 @@ def _manifest(taken: Taken, digest: str) -> None:
     place, target = ("acme", "web", digest), f"acme/web@{digest}"
     where = dict(zip(("namespace", "repository", "digest"), place, strict=True))
     kind, empty = "application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.empty.v1+json"
-    taken.look("manifest", target, [("manifests", where, [(*place, kind, empty, None, False, 4, 21_000_000)])])
+    taken.fetch("manifest", target, [("manifests", where, [(*place, kind, empty, None, False, 4, 21_000_000)])])
     labels = [(*place, "l-1", "org.opencontainers.image.vendor", HOSTILE, "manifest", "text/plain")]
-    taken.look("labels", target, [("manifest_labels", where, labels)])
+    taken.fetch("labels", target, [("manifest_labels", where, labels)])
     signature = "application/vnd.dev.cosign.artifact.sig.v1+json"
     signatures = [(*place, f"sha256:{'d' * 64}", kind, signature, 512)]
-    taken.look("referrers", target, [("referrers", where, signatures)])
+    taken.fetch("referrers", target, [("referrers", where, signatures)])
     found = [
         (digest, "openssl", "3.0.1", "CVE-2026-0002", "High", "3.0.9", "https://cve.example.com/2"),
         (digest, "zlib", "1.2.11", "CVE-2026-0001", "Critical", None, None),
     ]
     points = [(digest, "acme", "web", "scanned", 1, 1, 0, 0, 0, 1, 140)]
-    taken.look("scan", target, [("vulnerabilities", {"digest": digest}, found)], [("scans", points)])
+    taken.fetch("scan", target, [("vulnerabilities", {"digest": digest}, found)], [("scans", points)])
 
 
 _WEB, _API, _NESTED, _SUM, _BASE = (

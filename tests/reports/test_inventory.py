@@ -13,13 +13,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from quayledger.collector.inventory.queries import LOOKS as DONE
 from quayledger.reports.errors import UnknownColumn, UnknownFamily, UnknownObject
 from quayledger.reports.inventory import changes, object_report
 from quayledger.reports.inventory.cascades import with_along
 from quayledger.reports.inventory.kinds import KINDS
 from quayledger.reports.inventory.knowledge import Knowledge
-from quayledger.reports.inventory.looks import LOOKS
 from quayledger.reports.model import Report, Table
 from quayledger.reports.period import whole_days
 from quayledger.reports.render import csv, html
@@ -422,15 +420,3 @@ def test_nothing_read_yet_says_what_to_do(untouched: Snapshot) -> None:
         assert "quayledger inventory sync" in _notes(report)
         for render in RENDERERS.values():
             assert "quayledger inventory sync" in render(report) or render is RENDERERS["csv"]
-
-
-def test_readers_and_the_collector_mean_the_same_looks() -> None:
-    def regular(name: str) -> bool:
-        kind = next(kind for kind in DONE if kind.name == name)
-        # Of namespaces there is no list where this look is needed.
-        return not (kind.periods is None or kind.opt_in or kind.only_mirrors or name == "namespace_repositories")
-
-    assert [(look.name, look.level, look.says, look.writes) for look in LOOKS] == [
-        (kind.name, kind.level, kind.says, kind.writes) for kind in DONE
-    ]
-    assert [look.rounds for look in LOOKS] == [regular(look.name) for look in LOOKS]

@@ -1,4 +1,4 @@
-"""What the tests of the inventory share: looks in few words, and copies to read them from."""
+"""What the tests of the inventory share: fetches in few words, and copies to read them from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from quayledger.warehouse.catalog import FAMILIES, FAMILY, SERIES, SERIES_BY_NAME, Type
-from quayledger.warehouse.inventory.store import Brought, Look, LookState, Measured
+from quayledger.warehouse.inventory.store import FamilyRows, Fetch, FetchState, SeriesRows
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.publish import publish
 from quayledger.warehouse.snapshot import Snapshot
@@ -24,49 +24,49 @@ def at(hours: float) -> datetime:
     return BEGIN + timedelta(hours=hours)
 
 
-def brought(family: str, authority: Mapping[str, Any], rows: Iterable[Row], *, closes: bool = True) -> Brought:
+def brought(family: str, authority: Mapping[str, Any], rows: Iterable[Row], *, closes: bool = True) -> FamilyRows:
     """Rows in the order of the family's columns; what is left out at the end is null."""
     schema = dict(FAMILY[family].schema)
     full = [(*row, *(None,) * (len(schema) - len(row))) for row in rows]
-    return Brought(family, authority, pl.DataFrame(full, schema=schema, orient="row"), closes)
+    return FamilyRows(family, authority, pl.DataFrame(full, schema=schema, orient="row"), closes)
 
 
-def measured(series: str, rows: Iterable[Row]) -> Measured:
+def measured(series: str, rows: Iterable[Row]) -> SeriesRows:
     """Points in the order of the series' columns; what is left out at the end is null."""
     schema = dict(SERIES_BY_NAME[series].schema)
     full = [(*row, *(None,) * (len(schema) - len(row))) for row in rows]
-    return Measured(series, pl.DataFrame(full, schema=schema, orient="row"))
+    return SeriesRows(series, pl.DataFrame(full, schema=schema, orient="row"))
 
 
-def look(
+def fetch(
     hours: float,
-    *told: Brought | Measured,
+    *told: FamilyRows | SeriesRows,
     name: str = "list",
     target: str = "",
-    state: LookState = "ok",
+    state: FetchState = "ok",
     caused: float | None = None,
     source_id: str = SOURCE,
-) -> Look:
-    """A look so many hours after BEGIN."""
-    return Look(
+) -> Fetch:
+    """A fetch so many hours after BEGIN."""
+    return Fetch(
         source_id=source_id,
-        look=name,
+        query=name,
         target=target,
         state=state,
         reason="" if state == "ok" else f"it was {state}",
-        looked_at=at(hours),
+        fetched_at=at(hours),
         requests=1,
         rejected_rows=0,
         caused_at=None if caused is None else at(caused),
-        brought=tuple(one for one in told if isinstance(one, Brought)),
-        measured=tuple(one for one in told if isinstance(one, Measured)),
+        families=tuple(one for one in told if isinstance(one, FamilyRows)),
+        series=tuple(one for one in told if isinstance(one, SeriesRows)),
     )
 
 
-def everything(hours: float, text: str, *, source_id: str = SOURCE) -> Look:
-    """A look that brings one object of every family and one point of every series, whose texts are all `text`."""
+def everything(hours: float, text: str, *, source_id: str = SOURCE) -> Fetch:
+    """A fetch that brings one object of every family and one point of every series, whose texts are all `text`."""
     values = {pl.String: text, pl.Boolean: True, pl.Int64: 7, pl.Float64: 0.5, pl.Date: BEGIN.date()}
-    return look(
+    return fetch(
         hours,
         *(brought(one.name, {}, [_made(one.schema, values)]) for one in FAMILIES),
         *(measured(one.name, [_made(one.schema, values)]) for one in SERIES),

@@ -16,13 +16,13 @@ from quayledger.warehouse import migrate
 from quayledger.warehouse.catalog import FAMILIES, FAMILY, SERIES
 from quayledger.warehouse.errors import LockHolder
 from quayledger.warehouse.inventory import store as inventory
-from quayledger.warehouse.inventory.store import Recorded, Wanted, record_looks
+from quayledger.warehouse.inventory.store import Recorded, Stale, record_fetches
 from quayledger.warehouse.ledger import Cursor, Ledger
 from quayledger.warehouse.limits import connection_config
 from quayledger.warehouse.log import events
 from quayledger.warehouse.log.slices import latest_counts, record_counts, slices
 from quayledger.warehouse.runs import Spent, finish_run, start_run
-from tests.warehouse.looking import at, brought, everything, look
+from tests.warehouse.looking import at, brought, everything, fetch
 from tests.warehouse.sample import DAY, NOW, SCOPE, SOURCE, begin, busy_day, event, seal, store
 from tests.warehouse.test_inventory_schema import declared, made
 
@@ -88,15 +88,15 @@ def test_the_inventorys_tables_are_what_the_families_declare(lake: Ledger) -> No
 
 
 def test_looks_are_kept_on_a_lake_as_in_a_file(lake: Ledger) -> None:
-    inventory.want_looks(lake, SOURCE, [Wanted("list", "", "org_create", at(0), 1)], 1, NOW)
-    inventory.want_looks(lake, SOURCE, [Wanted("list", "", "org_create", at(0.5), 1)], 2, NOW)
+    inventory.mark_stale(lake, SOURCE, [Stale("list", "", "org_create", at(0), 1)], 1, NOW)
+    inventory.mark_stale(lake, SOURCE, [Stale("list", "", "org_create", at(0.5), 1)], 2, NOW)
     first, second = everything(0, "a"), everything(1, "b")
-    assert record_looks(lake, 1, [first]) == Recorded(len(FAMILIES), 0, 0, len(SERIES))
-    assert len(inventory.wanted_looks(lake, SOURCE)) == 1
-    assert record_looks(lake, 2, [second, first, second]) == Recorded(len(FAMILIES), 0, len(FAMILIES), len(SERIES))
-    assert inventory.wanted_looks(lake, SOURCE) == []
+    assert record_fetches(lake, 1, [first]) == Recorded(len(FAMILIES), 0, 0, len(SERIES))
+    assert len(inventory.read_stale(lake, SOURCE)) == 1
+    assert record_fetches(lake, 2, [second, first, second]) == Recorded(len(FAMILIES), 0, len(FAMILIES), len(SERIES))
+    assert inventory.read_stale(lake, SOURCE) == []
     changed = brought("teams", {}, [("b", "b", "admin")])
-    assert record_looks(lake, 3, [look(2, changed, state="partial")]) == Recorded(0, 1, 0, 0)
+    assert record_fetches(lake, 3, [fetch(2, changed, state="partial")]) == Recorded(0, 1, 0, 0)
     assert inventory.held(lake, "teams", SOURCE).select("team", "role").rows() == [("b", "admin")]
     assert inventory.newest_points(lake, "sizes", SOURCE)["namespace"].to_list() == ["a", "b"]
     assert lake.rows("SELECT state, from_at FROM looks_history ORDER BY from_at") == [("ok", at(0)), ("partial", at(2))]

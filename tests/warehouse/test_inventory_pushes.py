@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from quayledger.warehouse.inventory import reader
-from quayledger.warehouse.inventory.store import note_rename, record_looks
+from quayledger.warehouse.inventory.store import note_rename, record_fetches
 from quayledger.warehouse.ledger import Ledger
-from tests.warehouse.looking import brought, look, published
+from tests.warehouse.looking import brought, fetch, published
 from tests.warehouse.sample import SOURCE, event, store
 
 
@@ -68,7 +68,7 @@ def _tags(ledger: Ledger, hours: float, namespace: str, *, state: Any = "ok") ->
         for tag, began, ended, digest in _TAGS
     ]
     place = {"namespace": namespace, "repository": "web"}
-    record_looks(ledger, 1, [look(hours, brought("tags", place, rows), target=f"{namespace}/web", state=state)])
+    record_fetches(ledger, 1, [fetch(hours, brought("tags", place, rows), target=f"{namespace}/web", state=state)])
 
 
 def test_each_stretch_of_a_tag_is_told_with_its_event_and_how_sure_that_is(ledger: Ledger) -> None:

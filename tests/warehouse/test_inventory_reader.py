@@ -9,17 +9,17 @@ import polars as pl
 import pytest
 
 from quayledger.warehouse.inventory import reader
-from quayledger.warehouse.inventory.store import note_rename, record_looks
+from quayledger.warehouse.inventory.store import note_rename, record_fetches
 from quayledger.warehouse.ledger import Ledger
-from tests.warehouse.looking import at, brought, look, measured, published
+from tests.warehouse.looking import at, brought, fetch, measured, published
 from tests.warehouse.sample import DAY, SOURCE, begin, event, store
 
 
 def test_a_moment_shows_the_intervals_that_hold_then_and_no_others(ledger: Ledger) -> None:
     for hours, email in ((0, "a@x"), (1, "b@x"), (2, None)):
         rows = [] if email is None else [("acme", email), ("globex", "g@x")]
-        record_looks(ledger, 1, [look(hours, brought("organizations", {}, rows))])
-    record_looks(ledger, 1, [look(0, brought("organizations", {}, [("acme", "o@x")]), source_id="other")])
+        record_fetches(ledger, 1, [fetch(hours, brought("organizations", {}, rows))])
+    record_fetches(ledger, 1, [fetch(0, brought("organizations", {}, [("acme", "o@x")]), source_id="other")])
     with published(ledger) as snapshot:
         shown = {
             hours: reader.as_of(
@@ -45,7 +45,7 @@ def test_a_moment_shows_the_intervals_that_hold_then_and_no_others(ledger: Ledge
 
 def test_points_of_a_stretch(ledger: Ledger) -> None:
     for hours, size in ((0, 5), (1, 6), (2, 7)):
-        record_looks(ledger, 1, [look(hours, measured("sizes", [("namespace", "acme", "", size, None, "running")]))])
+        record_fetches(ledger, 1, [fetch(hours, measured("sizes", [("namespace", "acme", "", size, None, "running")]))])
     with published(ledger) as snapshot:
         found = reader.series(snapshot, "sizes", where={"namespace": "acme"}, since=at(1), until=at(2))
         assert found.select("size_bytes", "backfill", "measured_at").rows() == [(6, "running", at(1))]
@@ -54,9 +54,9 @@ def test_points_of_a_stretch(ledger: Ledger) -> None:
 
 def test_what_was_unknown_when(ledger: Ledger) -> None:
     for hours, state in enumerate(("refused", "ok", "ok", "failed", "gone")):
-        record_looks(ledger, 1, [look(hours, name="members", target="acme", state=state)])  # type: ignore[arg-type]
-    record_looks(
-        ledger, 1, [look(0, name="tags", target="*", state="not_asked"), look(3, name="robots", target="acme")]
+        record_fetches(ledger, 1, [fetch(hours, name="members", target="acme", state=state)])  # type: ignore[arg-type]
+    record_fetches(
+        ledger, 1, [fetch(0, name="tags", target="*", state="not_asked"), fetch(3, name="robots", target="acme")]
     )
     with published(ledger, 10) as snapshot:
         known = {
@@ -101,11 +101,11 @@ def _access(ledger: Ledger) -> None:
     defaults = [("acme", "p1", None, "devs", "team", "read"), ("acme", "p2", "alice", "acme+ci", "robot", "write")]
     members = [("acme", "owners", "carol", "user", False), ("acme", "devs", "bob", "user", False)]
     members += [("acme", "devs", "new@x.org", "invite", True), ("acme", "makers", "acme+ci", "robot", False)]
-    record_looks(
+    record_fetches(
         ledger,
         1,
         [
-            look(
+            fetch(
                 0,
                 brought("users", {}, users),
                 brought(
@@ -159,8 +159,8 @@ _WAYS: list[tuple[Any, ...]] = [
 
 def test_every_way_to_a_role_is_told(ledger: Ledger) -> None:
     _access(ledger)
-    record_looks(
-        ledger, 2, [look(2, brought("users", {}, []), brought("repository_permissions", {}, []), target="later")]
+    record_fetches(
+        ledger, 2, [fetch(2, brought("users", {}, []), brought("repository_permissions", {}, []), target="later")]
     )
     with published(ledger) as snapshot:
 
@@ -211,11 +211,11 @@ def test_when_everything_was_last_used_and_on_what_evidence(ledger: Ledger) -> N
     note_rename(ledger, SOURCE, "user", "old", "new", event(99)["occurred_at"], "user_change_name", 1)
     quay = event(3600)["occurred_at"]
     used = [("robot", "acme+ci", event(15)["occurred_at"]), ("robot", "acme+idle", quay), ("app_token", "t-2", None)]
-    record_looks(
+    record_fetches(
         ledger,
         1,
         [
-            look(
+            fetch(
                 0,
                 brought("users", {}, [("alice",), ("new",), ("sleeper",)]),
                 brought("robots", {}, [("acme+ci", "acme"), ("acme+idle", "acme")]),

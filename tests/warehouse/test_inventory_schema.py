@@ -10,7 +10,7 @@ import pytest
 from quayledger.warehouse.catalog import FAMILIES, FAMILY, INTERVAL_COLUMNS, SERIES, Type
 from quayledger.warehouse.errors import NotPublished
 from quayledger.warehouse.inventory import reader
-from quayledger.warehouse.inventory.store import held, record_looks
+from quayledger.warehouse.inventory.store import held, record_fetches
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log import events as events
 from quayledger.warehouse.schema import UTC_MICROSECONDS
@@ -62,15 +62,15 @@ def test_the_tables_are_what_the_families_declare(ledger: Ledger) -> None:
 
 def test_every_family_and_series_goes_in_and_comes_out_as_it_was(ledger: Ledger) -> None:
     told = everything(0, "text")
-    record_looks(ledger, 1, [told])
+    record_fetches(ledger, 1, [told])
     with published(ledger) as snapshot:
-        for one in told.brought:
+        for one in told.families:
             assert held(ledger, one.family, told.source_id).rows() == one.rows.rows()
             shown = reader.as_of(snapshot, one.family)
             assert shown.schema.items() >= {"source_id": pl.String(), **FAMILY[one.family].schema}.items()
             assert shown.select(one.rows.columns).rows() == one.rows.rows()
             assert reader.history(snapshot, one.family).height == 1
-        for point in told.measured:
+        for point in told.series:
             assert reader.series(snapshot, point.series).select(point.rows.columns).rows() == point.rows.rows()
 
 
@@ -79,7 +79,7 @@ def test_a_ledger_from_before_the_inventory_is_brought_up_to_date(
 ) -> None:
     old_ledger.make(tmp_path, [DAY])
     with Ledger.open(tmp_path, command="new") as opened:
-        record_looks(opened, 1, [everything(0, "text")])
+        record_fetches(opened, 1, [everything(0, "text")])
         with published(opened) as snapshot:
             assert reader.as_of(snapshot, "teams").height == 1
             assert snapshot.rows("SELECT count(*) FROM events") == [(40,)]

@@ -11,7 +11,7 @@ import pytest
 
 from quayledger.warehouse import migrate
 from quayledger.warehouse.catalog_views import grains, inventory_views
-from quayledger.warehouse.inventory.store import record_looks
+from quayledger.warehouse.inventory.store import record_fetches
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log.events import EVENT_COLUMNS
 from quayledger.warehouse.log.months import finalise
@@ -59,7 +59,7 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
         start_run(ledger, "sync", "unfinished", NOW)
         begin(ledger, "empty")
         for hours in (0, 1, 30):
-            record_looks(
+            record_fetches(
                 ledger, run_id, [everything(hours, str(hours)), everything(hours, "always", source_id="other")]
             )
         yield ledger

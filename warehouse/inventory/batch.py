@@ -1,4 +1,4 @@
-"""The inventory's front step: what looks brought, as frames of the declared columns, and the rows that cannot be kept. Pure."""
+"""The inventory's front step: what fetches brought, as frames of the declared columns, and the rows that cannot be kept. Pure."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import polars as pl
 
 from quayledger.warehouse.catalog import Type
 
-# Where a row comes from: the number of its look and of its part (a Brought or Measured) within the batch.
-SOURCE, LOOK, PART = "source_id", "look_no", "part_no"
+# Where a row comes from: the number of its fetch and of its part (a FamilyRows or SeriesRows) within the batch.
+SOURCE, FETCH, PART = "source_id", "fetch_no", "part_no"
 IS_KEPT = "is_kept"
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One frame of one look. `number` is its place in the batch."""
+    """One frame of one fetch. `number` is its place in the batch."""
 
     number: int
-    look: int
+    fetch: int
     source_id: str
     rows: pl.DataFrame
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """The rows of several parts, with SOURCE, LOOK, PART, and IS_KEPT (false: the same look brought the key once more, later
-    on); `repeated`, `keyless`: how many rows of each look were left out as repeated, or because a part of their key is
+    """The rows of several parts, with SOURCE, FETCH, PART, and IS_KEPT (false: the same fetch brought the key once more, later
+    on); `repeated`, `keyless`: how many rows of each fetch were left out as repeated, or because a part of their key is
     null; `keyless_parts`: parts with such rows."""
 
     frame: pl.DataFrame
@@ -41,12 +41,12 @@ def together(key: Iterable[str], schema: Mapping[str, Type], parts: Sequence[Par
     frame = pl.concat([_fitted(part.rows, schema) for part in filled]) if filled else pl.DataFrame(schema=dict(schema))
     frame = frame.with_columns(
         pl.Series(SOURCE, [part.source_id for part in filled for _ in range(part.rows.height)], pl.String),
-        pl.Series(LOOK, [part.look for part in filled for _ in range(part.rows.height)], pl.Int64),
+        pl.Series(FETCH, [part.fetch for part in filled for _ in range(part.rows.height)], pl.Int64),
         pl.Series(PART, [part.number for part in filled for _ in range(part.rows.height)], pl.Int64),
     )
     is_keyless = pl.any_horizontal(pl.col(key).is_null())
     keyless, frame = frame.filter(is_keyless), frame.filter(~is_keyless)
-    frame = frame.with_columns(pl.struct(SOURCE, LOOK, *key).is_last_distinct().alias(IS_KEPT))
+    frame = frame.with_columns(pl.struct(SOURCE, FETCH, *key).is_last_distinct().alias(IS_KEPT))
     return Rows(
         frame, _by_look(frame.filter(~pl.col(IS_KEPT))), _by_look(keyless), frozenset(keyless[PART].unique().to_list())
     )
@@ -63,4 +63,4 @@ def _fitted(rows: pl.DataFrame, schema: Mapping[str, Type]) -> pl.DataFrame:
 
 
 def _by_look(frame: pl.DataFrame) -> dict[int, int]:
-    return dict(frame.group_by(LOOK).len().iter_rows())
+    return dict(frame.group_by(FETCH).len().iter_rows())

@@ -1,4 +1,4 @@
-"""The inventory's causes: what events of newer readings name, for whoever decides what is to be looked at again."""
+"""The inventory's causes: what events of newer readings name, for whoever decides what is to be read again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.schema import UTC_MICROSECONDS
 
-# Texts of the metadata by the name of the column; a renamed user's event says it in another word than an organisation's.
+# Texts of the metadata by the name of the column; a renamed user's event says it in another word than an organization's.
 _NAMED = {
     "team": "$.team",
     "member": "$.member",
@@ -22,7 +22,7 @@ _NAMED = {
     "kid": "$.kid",
     "app_specific_token": "$.app_specific_token",
 }
-CAUSE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+CHANGED_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "kind": pl.String,
     "namespace": pl.String,
     "named": pl.String,
@@ -38,7 +38,7 @@ CAUSE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 _TEXTS = ", ".join(f"json_extract_string(metadata, '{path}') AS {name}" for name, path in _NAMED.items())
 
 
-def causes_since(
+def changed_objects_since(
     ledger: Ledger, source_id: str, after_reading_id: int, kinds: Sequence[str], since: datetime | None
 ) -> tuple[pl.DataFrame, int]:
     """The events of these kinds that readings after the given one brought, one row for all that name the same; and the
@@ -46,14 +46,14 @@ def causes_since(
 
     Columns: kind; namespace (whose log they are in) and named (what their metadata says of it); repository, tag, digest,
     performer; team, member, robot, username, build_uuid, new_name, client_id, kid, app_specific_token of the metadata;
-    old_name (a user's or an organisation's); occurred_at (of the newest of them, UTC); events (how many). What an event
-    does not name is null. `since`: days before it, in UTC, are not looked through."""
+    old_name (a user's or an organization's); occurred_at (of the newest of them, UTC); events (how many). What an event
+    does not name is null. `since`: days before it, in UTC, are not searched."""
     # The newest reading first: what comes while the events are read is for the next time.
     newest = int(
         ledger.rows("SELECT coalesce(max(reading_id), 0) FROM readings WHERE source_id = ?", [source_id])[0][0]
     )
     if not kinds or newest <= after_reading_id:
-        return pl.DataFrame(schema=CAUSE_SCHEMA), newest
+        return pl.DataFrame(schema=CHANGED_SCHEMA), newest
     found = ledger.frame(
         f"""WITH told AS (
             SELECT kind, namespace, repository_namespace AS named, repository, tag, digest, performer, {_TEXTS},
@@ -74,4 +74,4 @@ def causes_since(
             "since": None if since is None else since.astimezone(UTC).date(),
         },
     )
-    return found.cast(pl.Schema(CAUSE_SCHEMA)), newest
+    return found.cast(pl.Schema(CHANGED_SCHEMA)), newest

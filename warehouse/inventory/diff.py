@@ -1,6 +1,6 @@
 """The inventory's differences: what is otherwise at one moment than at another, of all families and sizes and scans.
 
-An object that was found when its place was looked at for the first time did not appear then; unless its place is new
+An object that was found when its place was read for the first time did not appear then; unless its place is new
 itself, or an event told of it. An account that was renamed is the same account, and so is all that goes by its name.
 """
 
@@ -40,7 +40,7 @@ _NAMES = (
 )
 # A team is no account, though it may be called like one.
 _MAYBE_TEAM = {"principal": "principal_kind", "delegate": "delegate_kind"}
-# Of each measurement, what is worth telling: popularity and the like change with every look.
+# Of each measurement, what is worth telling: popularity and the like change with every fetch.
 _MEASURED = {
     "sizes": ("size_bytes", "limit_bytes", "backfill"),
     "scans": ("status", "critical", "high", "medium", "low", "other", "fixable", "packages"),
@@ -92,8 +92,8 @@ def diff(
     source_id; family; object (the key for people); key (JSON); change: appeared | vanished | changed | renamed |
     measured (sizes and scans: the newest point by each moment); column (null where the object appeared or vanished: then
     `after` or `before` tells what is known of it, such as `role write`); before, after (text); at (when, as near as is
-    known); after_at (not earlier than that; null: not known); first_seen_at (the look that told it); certain (false: it
-    may be older, since its place had not been looked at before, or not by its new name; or, of what vanished with a
+    known); after_at (not earlier than that; null: not known); first_seen_at (the fetch that told it); certain (false: it
+    may be older, since its place had not been read before, or not by its new name; or, of what vanished with a
     renamed account, it may merely not have been read by the new name yet); run_id. `families`: names of families, `sizes`,
     `scans`; none are all. Raises ValueError for another name."""
     chosen = _chosen(families)
@@ -127,7 +127,7 @@ def _chosen(families: Sequence[str]) -> frozenset[str]:
 
 
 def _intervals(span: _Span, family: Family, new: pl.DataFrame) -> pl.DataFrame:
-    """The intervals that begin or end within the span, those aside that a first look found: key, values, FETCHED."""
+    """The intervals that begin or end within the span, those aside that a first fetch found: key, values, FETCHED."""
     schema: dict[str, Type] = {"source_id": pl.String, **family.schema, **INTERVAL_COLUMNS}
     values = span.values
     counts, lasts = ["after_at IS NOT NULL", "from_at < first_seen_at", "to_at <= $until"], ["false"]

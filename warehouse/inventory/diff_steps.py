@@ -1,7 +1,7 @@
 """The inventory's arithmetic of differences: from a family's intervals around a span to what changed in it. Pure.
 
 A line is all intervals of one object in their order. It begins with a baseline where the object was there already: at the
-span's beginning, or when its place was looked at for the first time, which is no change.
+span's beginning, or when its place was read for the first time, which is no change.
 """
 
 from __future__ import annotations

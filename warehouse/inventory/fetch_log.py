@@ -1,4 +1,4 @@
-"""The inventory's register of looks: how the newest look at each target went, what was unknown and when, and which looks
+"""The inventory's register of fetches: how the newest fetch at each target went, what was unknown and when, and which fetches
 events still ask for. I/O: the ledger."""
 
 # ruff: noqa: S608 - SQL is put together from the names below; every value is bound or in a registered frame
@@ -17,9 +17,9 @@ from quayledger.warehouse.inventory.tables import INCOMING, as_table, insert
 from quayledger.warehouse.ledger import Cursor
 from quayledger.warehouse.schema import UTC_MICROSECONDS
 
-LookState = Literal["ok", "partial", "refused", "not_offered", "gone", "failed", "not_asked"]
+FetchState = Literal["ok", "partial", "refused", "not_offered", "gone", "failed", "not_asked"]
 READ: frozenset[str] = frozenset({"ok", "partial"})
-# Looks after which nothing is left of what events asked for; one that failed is still owed.
+# Fetches after which nothing is left of what events asked for; one that failed is still owed.
 _ANSWERED = READ | {"gone", "refused", "not_offered"}
 _TELLING = READ | {"gone"}
 _TARGET = {"source_id": pl.String, "look": pl.String, "target": pl.String}
@@ -48,12 +48,12 @@ Target = tuple[str, str, str]
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How one look ended; `target`: source, look, target. The other fields are those of the table `looks`."""
+    """How one fetch ended; `target`: source, fetch, target. The other fields are those of the table `looks`."""
 
     target: Target
     state: str
     reason: str
-    looked_at: datetime
+    fetched_at: datetime
     rows: int
     rejected_rows: int
     requests: int
@@ -76,21 +76,21 @@ class Standing(msgspec.Struct):
 
 
 class Telling:
-    """Which looks of a batch, taken in order, tell anything: those newer than all that told of their target before."""
+    """Which fetches of a batch, taken in order, tell anything: those newer than all that told of their target before."""
 
     def __init__(self, standings: Mapping[Target, Standing]) -> None:
         self._ok_at = {target: one.ok_at for target, one in standings.items()}
         self._told_at = {target: one.told_at for target, one in standings.items()}
 
-    def sight(self, target: Target, state: str, looked_at: datetime, caused_at: datetime | None) -> Sight | None:
-        """What a look may say of times; None where nothing that it brought counts."""
+    def sight(self, target: Target, state: str, fetched_at: datetime, caused_at: datetime | None) -> Sight | None:
+        """What a fetch may say of times; None where nothing that it brought counts."""
         told_at, ok_before = self._told_at.get(target), self._ok_at.get(target)
         if state in READ:
-            self._ok_at[target] = looked_at if ok_before is None else max(looked_at, ok_before)
-        if state not in _TELLING or (told_at is not None and looked_at <= told_at):
+            self._ok_at[target] = fetched_at if ok_before is None else max(fetched_at, ok_before)
+        if state not in _TELLING or (told_at is not None and fetched_at <= told_at):
             return None
-        self._told_at[target] = looked_at
-        return Sight(looked_at, ok_before, caused_at)
+        self._told_at[target] = fetched_at
+        return Sight(fetched_at, ok_before, caused_at)
 
 
 def read_standings(cursor: Cursor, targets: Iterable[Target]) -> dict[Target, Standing]:
@@ -108,13 +108,13 @@ def read_standings(cursor: Cursor, targets: Iterable[Target]) -> dict[Target, St
 
 
 def record_ended(cursor: Cursor, run_id: int, standings: dict[Target, Standing], ended: Sequence[Ended]) -> None:
-    """Brings `looks`, `looks_history` and `looks_wanted` up to date; a look that is not newer than the one noted adds at
+    """Brings `looks`, `looks_history` and `looks_wanted` up to date; a fetch that is not newer than the one noted adds at
     most that it was ok."""
     begun: dict[Target, list[list[Any]]] = {}
     left: dict[Target, datetime] = {}
     for one in ended:
         before = standings.get(one.target)
-        if before is None or (one.looked_at > before.tried_at and one.state != before.state):
+        if before is None or (one.fetched_at > before.tried_at and one.state != before.state):
             _turn(begun, left, one, before, run_id)
         standings[one.target] = _standing(one, before, run_id)
     _write_standings(cursor, standings)
@@ -125,26 +125,26 @@ def record_ended(cursor: Cursor, run_id: int, standings: dict[Target, Standing],
 def _turn(
     begun: dict[Target, list[list[Any]]], left: dict[Target, datetime], one: Ended, before: Standing | None, run_id: int
 ) -> None:
-    """A target's state is another from this look on."""
+    """A target's state is another from this fetch on."""
     stretches = begun.setdefault(one.target, [])
     if stretches:
-        stretches[-1][3] = one.looked_at
+        stretches[-1][3] = one.fetched_at
     elif before is not None:
-        left[one.target] = one.looked_at
-    stretches.append([one.state, one.reason, one.looked_at, None, run_id])
+        left[one.target] = one.fetched_at
+    stretches.append([one.state, one.reason, one.fetched_at, None, run_id])
 
 
 def _standing(one: Ended, before: Standing | None, run_id: int) -> Standing:
-    ok_at = one.looked_at if one.state in READ else None
-    told_at = one.looked_at if one.state in _TELLING else None
+    ok_at = one.fetched_at if one.state in READ else None
+    told_at = one.fetched_at if one.state in _TELLING else None
     if before is None:
         numbers = (one.rows, one.rejected_rows, one.requests)
-        return Standing(one.state, one.reason, one.looked_at, ok_at, ok_at, *numbers, run_id, told_at)
+        return Standing(one.state, one.reason, one.fetched_at, ok_at, ok_at, *numbers, run_id, told_at)
     before.told_at = max(filter(None, (before.told_at, told_at)), default=None)
     ok_times = [moment for moment in (before.first_ok_at, before.ok_at, ok_at) if moment is not None]
     before.first_ok_at, before.ok_at = min(ok_times, default=None), max(ok_times, default=None)
-    if one.looked_at > before.tried_at:
-        before.state, before.reason, before.tried_at, before.run_id = one.state, one.reason, one.looked_at, run_id
+    if one.fetched_at > before.tried_at:
+        before.state, before.reason, before.tried_at, before.run_id = one.state, one.reason, one.fetched_at, run_id
         before.rows, before.rejected_rows, before.requests = one.rows, one.rejected_rows, one.requests
     return before
 
@@ -181,15 +181,15 @@ def _forget_wanted(cursor: Cursor, ended: Sequence[Ended]) -> None:
     answered: dict[Target, datetime] = {}
     for one in ended:
         if one.state in _ANSWERED:
-            answered[one.target] = max(one.looked_at, answered.get(one.target, one.looked_at))
+            answered[one.target] = max(one.fetched_at, answered.get(one.target, one.fetched_at))
     if not answered:
         return
     rows = [(*target, moment) for target, moment in answered.items()]
-    frame = pl.DataFrame(rows, schema=_TARGET | {"looked_at": UTC_MICROSECONDS}, orient="row")
+    frame = pl.DataFrame(rows, schema=_TARGET | {"fetched_at": UTC_MICROSECONDS}, orient="row")
     with as_table(cursor, frame):
         cursor.execute(
             f"DELETE FROM looks_wanted AS wanted WHERE EXISTS (SELECT 1 FROM {INCOMING} "
-            f"WHERE {_same('wanted')} AND wanted.caused_at <= {INCOMING}.looked_at)"
+            f"WHERE {_same('wanted')} AND wanted.caused_at <= {INCOMING}.fetched_at)"
         )
 
 

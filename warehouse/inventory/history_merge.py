@@ -1,7 +1,7 @@
-"""The inventory's merge: a batch of looks into one family's table of intervals, in few statements. I/O: the ledger.
+"""The inventory's merge: a batch of fetches into one family's table of intervals, in few statements. I/O: the ledger.
 
 What of the table the batch concerns is fetched at once; rows that are as they were held fall away in frames; what is left
-goes, object by object and look by look, through the rules of `tracking`.
+goes, object by object and fetch by fetch, through the rules of `tracking`.
 """
 
 # ruff: noqa: S608 - SQL is put together from declared names; every value is in a registered frame
@@ -27,7 +27,7 @@ Key = tuple[Any, ...]
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What one look tells of a family. `closes`: what it does not bring within its authority is gone."""
+    """What one fetch tells of a family. `closes`: what it does not bring within its authority is gone."""
 
     part: Part
     authority: Mapping[str, str | int | None]
@@ -45,7 +45,7 @@ class _Authority(msgspec.Struct, frozen=True):
 
 
 class Merged(msgspec.Struct, frozen=True):
-    """What a merge did: intervals opened anew, changed, closed as gone; and the rows of each look that could not be kept."""
+    """What a merge did: intervals opened anew, changed, closed as gone; and the rows of each fetch that could not be kept."""
 
     opened: int
     changed: int
@@ -54,7 +54,7 @@ class Merged(msgspec.Struct, frozen=True):
 
 
 def merge_family(cursor: Cursor, run_id: int, family: Family, told: Sequence[Told]) -> Merged:
-    """Merges what looks tell of one family, in their order. Raises ValueError for columns that the family does not have."""
+    """Merges what fetches tell of one family, in their order. Raises ValueError for columns that the family does not have."""
     rows = together(family.key, family.schema, [one.part for one in told])
     closing = [one for one in told if one.closes and one.part.number not in rows.keyless_parts]
     authorities = _authorities(family, closing)
@@ -193,7 +193,7 @@ def _follow(
 
 
 def _is_within(family: Family, authority: Mapping[str, object], values: Key) -> bool:
-    """Whether the values are still those of the authority: a look before may have changed them."""
+    """Whether the values are still those of the authority: a fetch before may have changed them."""
     return all(
         name not in authority or authority[name] == value for name, value in zip(family.values, values, strict=True)
     )

@@ -1,6 +1,6 @@
-"""The inventory's arithmetic of intervals: what looks make, one after the other, of what is held of one object. Pure.
+"""The inventory's arithmetic of intervals: what fetches make, one after the other, of what is held of one object. Pure.
 
-An interval never ends before it begins, and two of one object never overlap: a look that is not newer than what it would
+An interval never ends before it begins, and two of one object never overlap: a fetch that is not newer than what it would
 change changes nothing. Times are aware UTC.
 """
 
@@ -16,25 +16,25 @@ Ended = Literal["changed", "gone"]
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """When a look was: `looked_at` its first request, `ok_before` the last look at the same target that was ok or partial,
+    """When a fetch was: `fetched_at` its first request, `ok_before` the last fetch at the same target that was ok or partial,
     `caused_at` the newest event that asked for it."""
 
-    looked_at: datetime
+    fetched_at: datetime
     ok_before: datetime | None = None
     caused_at: datetime | None = None
 
     def moment(self, after_at: datetime | None) -> datetime:
-        """When what the look found changed, as near as is known: with its cause where that lies after `after_at`, the last
-        time it was seen otherwise; else, and where it never was seen otherwise, with the look."""
+        """When what the fetch found changed, as near as is known: with its cause where that lies after `after_at`, the last
+        time it was seen otherwise; else, and where it never was seen otherwise, with the fetch."""
         cause = self.caused_at
-        # What was never looked at before may be much older than what made somebody look.
-        if cause is None or after_at is None or not after_at < cause <= self.looked_at:
-            return self.looked_at
+        # What was never read before may be much older than what made somebody fetch.
+        if cause is None or after_at is None or not after_at < cause <= self.fetched_at:
+            return self.fetched_at
         return cause
 
 
 class End(msgspec.Struct, frozen=True):
-    """How an interval ended: at `to_at`, after `to_after_at`, told by the look of `to_seen_at`."""
+    """How an interval ended: at `to_at`, after `to_after_at`, told by the fetch of `to_seen_at`."""
 
     to_at: datetime
     to_after_at: datetime | None
@@ -54,35 +54,35 @@ class Interval(msgspec.Struct):
 
 
 class Track(msgspec.Struct):
-    """One object: `held`, the interval that is open, `gone_seen_at`, the last look that told that it was gone, and all
-    intervals that looks of this batch touched."""
+    """One object: `held`, the interval that is open, `gone_seen_at`, the last fetch that told that it was gone, and all
+    intervals that fetches of this batch touched."""
 
     held: Interval | None = None
     gone_seen_at: datetime | None = None
     touched: list[Interval] = []
 
     def present(self, sight: Sight, values: Values) -> None:
-        """A look found the object, with these values."""
+        """A fetch found the object, with these values."""
         if self.held is None:
-            if self.gone_seen_at is None or sight.looked_at > self.gone_seen_at:
+            if self.gone_seen_at is None or sight.fetched_at > self.gone_seen_at:
                 self._open(sight, latest(sight.ok_before, self.gone_seen_at), values)
-        elif values != self.held.values and sight.looked_at > self.held.first_seen_at:
+        elif values != self.held.values and sight.fetched_at > self.held.first_seen_at:
             after_at = latest(sight.ok_before, self.held.first_seen_at)
             self._close(self.held, sight, after_at, "changed")
             self._open(sight, after_at, values)
 
     def absent(self, sight: Sight) -> None:
-        """A look that tells all did not find the object."""
-        if self.held is not None and sight.looked_at > self.held.first_seen_at:
+        """A fetch that tells all did not find the object."""
+        if self.held is not None and sight.fetched_at > self.held.first_seen_at:
             self._close(self.held, sight, latest(sight.ok_before, self.held.first_seen_at), "gone")
-            self.gone_seen_at = sight.looked_at
+            self.gone_seen_at = sight.fetched_at
 
     def _open(self, sight: Sight, after_at: datetime | None, values: Values) -> None:
-        self.held = Interval(values, sight.moment(after_at), after_at, sight.looked_at)
+        self.held = Interval(values, sight.moment(after_at), after_at, sight.fetched_at)
         self.touched.append(self.held)
 
     def _close(self, held: Interval, sight: Sight, after_at: datetime | None, ended: Ended) -> None:
-        held.end = End(sight.moment(after_at), after_at, sight.looked_at, ended)
+        held.end = End(sight.moment(after_at), after_at, sight.fetched_at, ended)
         if held.is_stored:
             self.touched.append(held)
         self.held = None

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time
 import polars as pl
 
 from quayledger.warehouse.catalog import Series
-from quayledger.warehouse.inventory.batch import IS_KEPT, LOOK, SOURCE, Part, Rows, together
+from quayledger.warehouse.inventory.batch import FETCH, IS_KEPT, SOURCE, Part, Rows, together
 from quayledger.warehouse.inventory.tables import INCOMING, as_table, insert
 from quayledger.warehouse.ledger import Cursor
 from quayledger.warehouse.schema import UTC_MICROSECONDS
@@ -19,17 +19,17 @@ _AT, _IS_STORED = "measured_at", "is_stored"
 
 
 def add_points(
-    cursor: Cursor, run_id: int, series: Series, parts: Sequence[Part], looked_at: Mapping[int, datetime]
+    cursor: Cursor, run_id: int, series: Series, parts: Sequence[Part], fetched_at: Mapping[int, datetime]
 ) -> tuple[int, Rows]:
     """Adds what differs from the newest point of its key, or is the first of its UTC day; how many points that is, and the
-    rows as they came. A point that is not newer than the newest is left out. `looked_at`: by the number of the look."""
+    rows as they came. A point that is not newer than the newest is left out. `fetched_at`: by the number of the fetch."""
     rows = together(series.key, series.schema, parts)
     if rows.frame.is_empty():
         return 0, rows
     key, columns = [SOURCE, *series.key], [SOURCE, *series.schema, _AT]
     measured = (
         rows.frame.filter(IS_KEPT)
-        .with_columns(pl.col(LOOK).replace_strict(dict(looked_at), return_dtype=UTC_MICROSECONDS).alias(_AT))
+        .with_columns(pl.col(FETCH).replace_strict(dict(fetched_at), return_dtype=UTC_MICROSECONDS).alias(_AT))
         .select(columns)
     )
     newest = _newest(cursor, series, measured)

@@ -118,11 +118,11 @@ _KNOWN: dict[str, Type] = {
 
 
 def knowledge(snap: Snapshot, at: datetime | None = None, source_ids: Sequence[str] = ()) -> pl.DataFrame:
-    """How the newest look at each target by a moment (None: now) had gone: source_id, look, target, state, reason,
-    state_since, ok_at. What was not looked at by then has no row.
+    """How the newest fetch at each target by a moment (None: now) had gone: source_id, fetch, target, state, reason,
+    state_since, ok_at. What was not read by then has no row.
 
-    `ok_at` is the last look that was ok or partial; for a moment in the past it is one by then that is known for sure,
-    and may be older than the last; `reason` may then be that of the first look with this state."""
+    `ok_at` is the last fetch that was ok or partial; for a moment in the past it is one by then that is known for sure,
+    and may be older than the last; `reason` may then be that of the first fetch with this state."""
     return ask(
         snap,
         f"""WITH stretches AS (
@@ -147,18 +147,18 @@ def knowledge(snap: Snapshot, at: datetime | None = None, source_ids: Sequence[s
 
 
 def unknown(
-    snap: Snapshot, looks: Sequence[str] = (), at: datetime | None = None, *, source_ids: Sequence[str] = ()
+    snap: Snapshot, fetches: Sequence[str] = (), at: datetime | None = None, *, source_ids: Sequence[str] = ()
 ) -> pl.DataFrame:
-    """What is held of other targets only, or is old: the rows of `knowledge` whose look was refused, not offered, not asked
-    (others of its kind were refused), or failed. `looks`: kinds of looks, none are all; a target that ends in `*` speaks
+    """What is held of other targets only, or is old: the rows of `knowledge` whose fetch was refused, not offered, not asked
+    (others of its kind were refused), or failed. `looks`: kinds of fetches, none are all; a target that ends in `*` speaks
     for all of its namespace, or of the registry."""
     known = knowledge(snap, at, source_ids)
-    wanted = pl.lit(True) if not looks else pl.col("look").is_in(list(looks))
+    wanted = pl.lit(True) if not fetches else pl.col("look").is_in(list(fetches))
     return known.filter(wanted & ~pl.col("state").is_in(_NOT_UNKNOWN))
 
 
 def coverage(snap: Snapshot, source_ids: Sequence[str] = ()) -> pl.DataFrame:
-    """One row per source and kind of look: source_id, look, targets (those that are gone aside), ok, partial, refused,
+    """One row per source and kind of fetch: source_id, fetch, targets (those that are gone aside), ok, partial, refused,
     not_offered, failed, not_asked, gone (how many targets each), oldest_ok_at, newest_ok_at, oldest_age_s, newest_age_s
     (seconds from those to when the copy was published; null: never read)."""
     return ask(

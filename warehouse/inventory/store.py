@@ -1,5 +1,5 @@
-"""The inventory's door for who collects: what looks brought becomes intervals and points; which looks are wanted; what is
-held. I/O: the ledger. Times are aware UTC; errors: ValueError for what no look may bring, and the family of
+"""The inventory's door for who collects: what fetches brought becomes intervals and points; which fetches are wanted; what is
+held. I/O: the ledger. Times are aware UTC; errors: ValueError for what no fetch may bring, and the family of
 `warehouse.errors`."""
 
 # ruff: noqa: S608 - SQL is put together from declared names; every value is bound
@@ -18,7 +18,7 @@ from quayledger.warehouse.catalog import Type, family_of, series_of
 from quayledger.warehouse.inventory.batch import Part, Rows
 from quayledger.warehouse.inventory.fetch_log import (
     Ended,
-    LookState,
+    FetchState,
     Standing,
     Target,
     Telling,
@@ -34,20 +34,20 @@ from quayledger.warehouse.ledger import Cursor, Ledger, utc
 from quayledger.warehouse.schema import UTC_MICROSECONDS
 
 __all__ = [
-    "Brought",
-    "Look",
-    "LookState",
-    "Measured",
+    "FamilyRows",
+    "Fetch",
+    "FetchState",
     "Recorded",
-    "Wanted",
+    "SeriesRows",
+    "Stale",
     "cursor",
+    "fetch_states",
     "held",
-    "look_states",
+    "mark_stale",
     "newest_points",
     "note_rename",
-    "record_looks",
-    "want_looks",
-    "wanted_looks",
+    "read_stale",
+    "record_fetches",
 ]
 _STATE_COLUMNS = "look, target, state, reason, tried_at, first_ok_at, ok_at, rows, rejected_rows, requests, run_id"
 _WANTED: dict[str, Type] = {
@@ -60,42 +60,45 @@ _WANTED: dict[str, Type] = {
 }
 
 
-class Brought(msgspec.Struct, frozen=True):
-    """What a look brought of one family. `authority`: columns (of key or values) and the values that say of which objects
+class FamilyRows(msgspec.Struct, frozen=True):
+    """What a fetch brought of one family. `authority`: columns (of key or values) and the values that say of which objects
     it tells all ({}: all of the source): those held there and not brought are gone, where `closes`. `rows`: the family's
-    schema, in any order of columns; what cannot be cast becomes null. `told_before`: when a wider look last told of these
-    objects, so that what it did not tell of was not there then."""
+    schema, in any order of columns; what cannot be cast becomes null. `known_before`: when a wider fetch last told of these
+    objects, so that what it did not tell of was not there then; `rejected`: why rows of the answer are not among `rows`, one entry
+    each (whoever records them says that the fetch was partial)."""
 
     family: str
     authority: Mapping[str, str | int | None]
     rows: pl.DataFrame
     closes: bool = True
-    told_before: datetime | None = None
+    known_before: datetime | None = None
+    rejected: tuple[str, ...] = ()
 
 
-class Measured(msgspec.Struct, frozen=True):
-    """What a look brought of one series. `rows`: the series' schema."""
+class SeriesRows(msgspec.Struct, frozen=True):
+    """What a fetch brought of one series. `rows`: the series' schema; `rejected`: as of a family."""
 
     series: str
     rows: pl.DataFrame
+    rejected: tuple[str, ...] = ()
 
 
-class Look(msgspec.Struct, frozen=True):
-    """One look and how it ended. `looked_at`: when its first request was sent; `caused_at`: the newest event that asked for
+class Fetch(msgspec.Struct, frozen=True):
+    """One fetch and how it ended. `fetched_at`: when its first request was sent; `caused_at`: the newest event that asked for
     it. Where `state` is gone, all that is held within each authority is closed; where it is partial, nothing is; any
     other state than these and ok brings nothing."""
 
     source_id: str
-    look: str
+    query: str
     target: str
-    state: LookState
+    state: FetchState
     reason: str
-    looked_at: datetime
+    fetched_at: datetime
     requests: int
     rejected_rows: int
     caused_at: datetime | None
-    brought: tuple[Brought, ...] = ()
-    measured: tuple[Measured, ...] = ()
+    families: tuple[FamilyRows, ...] = ()
+    series: tuple[SeriesRows, ...] = ()
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -107,10 +110,10 @@ class Recorded(msgspec.Struct, frozen=True):
     points: int
 
 
-class Wanted(msgspec.Struct, frozen=True):
-    """A look that events ask for. `cause`: the kind of the newest of them, `caused_at`: its time; `events`: how many."""
+class Stale(msgspec.Struct, frozen=True):
+    """A target of a query that events made stale. `cause`: the kind of the newest of them, `caused_at`: its time; `events`: how many."""
 
-    look: str
+    query: str
     target: str
     cause: str
     caused_at: datetime
@@ -118,11 +121,11 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class _Batch(msgspec.Struct):
-    """Looks on their way in: what tells of each family and series, and what could not be kept of each look's rows."""
+    """Fetches on their way in: what tells of each family and series, and what could not be kept of each fetch's rows."""
 
     told: dict[str, list[Told]] = {}
     parts: dict[str, list[Part]] = {}
-    looked_at: dict[int, datetime] = {}
+    fetched_at: dict[int, datetime] = {}
     left_out: Counter[int] = msgspec.field(default_factory=Counter)
     keyless: Counter[int] = msgspec.field(default_factory=Counter)
 
@@ -133,93 +136,93 @@ class _Batch(msgspec.Struct):
         self.keyless.update(rows.keyless)
 
 
-def record_looks(ledger: Ledger, run_id: int, looks: Sequence[Look]) -> Recorded:
-    """Keeps what looks brought, in their order, all of it or, on any error, nothing. Recording twice is recording once: a
-    look that is not newer than what told of its target before brings nothing.
+def record_fetches(ledger: Ledger, run_id: int, fetches: Sequence[Fetch]) -> Recorded:
+    """Keeps what fetches brought, in their order, all of it or, on any error, nothing. Recording twice is recording once: a
+    fetch that is not newer than what told of its target before brings nothing.
 
-    A row that is as it was held writes nothing. Of rows with the same key within a look the last counts; those without a
+    A row that is as it was held writes nothing. Of rows with the same key within a fetch the last counts; those without a
     whole key are left out, and what brought them closes nothing, as if it were partial. Both count as rejected."""
-    if not looks:
+    if not fetches:
         return Recorded(0, 0, 0, 0)
     with ledger.transaction() as inside:
-        standings = read_standings(inside, (_target(look) for look in looks))
-        batch = _batch(looks, Telling(standings))
+        standings = read_standings(inside, (_target(fetch) for fetch in fetches))
+        batch = _batch(fetches, Telling(standings))
         opened = changed = closed = points = 0
         for name, told in batch.told.items():
             merged = merge_family(inside, run_id, family_of(name), told)
             batch.leave_out(merged.rows)
             opened, changed, closed = opened + merged.opened, changed + merged.changed, closed + merged.closed
         for name, parts in batch.parts.items():
-            added, rows = add_points(inside, run_id, series_of(name), parts, batch.looked_at)
+            added, rows = add_points(inside, run_id, series_of(name), parts, batch.fetched_at)
             batch.leave_out(rows)
             points += added
-        _record_ended(inside, run_id, standings, looks, batch)
+        _record_ended(inside, run_id, standings, fetches, batch)
     return Recorded(opened, changed, closed, points)
 
 
-def _target(look: Look) -> Target:
-    return look.source_id, look.look, look.target
+def _target(fetch: Fetch) -> Target:
+    return fetch.source_id, fetch.query, fetch.target
 
 
-def _batch(looks: Sequence[Look], telling: Telling) -> _Batch:
+def _batch(fetches: Sequence[Fetch], telling: Telling) -> _Batch:
     batch, numbers = _Batch(), count()
-    for number, look in enumerate(looks):
-        sight = telling.sight(_target(look), look.state, look.looked_at, look.caused_at)
+    for number, fetch in enumerate(fetches):
+        sight = telling.sight(_target(fetch), fetch.state, fetch.fetched_at, fetch.caused_at)
         if sight is None:
             continue
-        batch.looked_at[number] = look.looked_at
-        for told in _told(look, number, sight, numbers):
+        batch.fetched_at[number] = fetch.fetched_at
+        for told in _told(fetch, number, sight, numbers):
             batch.told.setdefault(told[0], []).append(told[1])
-        if look.state != "gone":
-            for measured in look.measured:
-                part = Part(next(numbers), number, look.source_id, measured.rows)
+        if fetch.state != "gone":
+            for measured in fetch.series:
+                part = Part(next(numbers), number, fetch.source_id, measured.rows)
                 batch.parts.setdefault(measured.series, []).append(part)
     return batch
 
 
-def _told(look: Look, number: int, sight: Sight, numbers: Iterator[int]) -> Iterator[tuple[str, Told]]:
-    is_gone, is_whole = look.state == "gone", look.state != "partial"
-    for brought in look.brought:
+def _told(fetch: Fetch, number: int, sight: Sight, numbers: Iterator[int]) -> Iterator[tuple[str, Told]]:
+    is_gone, is_whole = fetch.state == "gone", fetch.state != "partial"
+    for brought in fetch.families:
         rows = brought.rows.clear() if is_gone else brought.rows
-        part = Part(next(numbers), number, look.source_id, rows)
-        seen = msgspec.structs.replace(sight, ok_before=latest(sight.ok_before, brought.told_before))
+        part = Part(next(numbers), number, fetch.source_id, rows)
+        seen = msgspec.structs.replace(sight, ok_before=latest(sight.ok_before, brought.known_before))
         yield brought.family, Told(part, brought.authority, is_whole and (brought.closes or is_gone), seen)
 
 
 def _record_ended(
-    inside: Cursor, run_id: int, standings: dict[Target, Standing], looks: Sequence[Look], batch: _Batch
+    inside: Cursor, run_id: int, standings: dict[Target, Standing], fetches: Sequence[Fetch], batch: _Batch
 ) -> None:
     ended = []
-    for number, look in enumerate(looks):
+    for number, fetch in enumerate(fetches):
         keyless, left_out = batch.keyless[number], batch.left_out[number]
-        is_less = look.state == "ok" and keyless > 0
+        is_less = fetch.state == "ok" and keyless > 0
         ended.append(
             Ended(
-                _target(look),
-                "partial" if is_less else look.state,
-                f"{keyless} row(s) had no whole key" if is_less else look.reason,
-                look.looked_at,
-                _height(look) - left_out,
-                look.rejected_rows + left_out,
-                look.requests,
+                _target(fetch),
+                "partial" if is_less else fetch.state,
+                f"{keyless} row(s) had no whole key" if is_less else fetch.reason,
+                fetch.fetched_at,
+                _height(fetch) - left_out,
+                fetch.rejected_rows + left_out,
+                fetch.requests,
             )
         )
     record_ended(inside, run_id, standings, ended)
 
 
-def _height(look: Look) -> int:
-    """How many rows a look brought."""
-    return sum(one.rows.height for one in look.brought) + sum(one.rows.height for one in look.measured)
+def _height(fetch: Fetch) -> int:
+    """How many rows a fetch brought."""
+    return sum(one.rows.height for one in fetch.families) + sum(one.rows.height for one in fetch.series)
 
 
 def cursor(ledger: Ledger, source_id: str) -> int | None:
-    """Up to which reading the source's events were looked through; None where they never were."""
+    """Up to which reading the source's events were searched; None where they never were."""
     found = ledger.rows("SELECT max(reading_id) FROM inventory_cursors WHERE source_id = ?", [source_id])
     return None if found[0][0] is None else int(found[0][0])
 
 
-def want_looks(ledger: Ledger, source_id: str, wanted: Sequence[Wanted], cursor_reading_id: int, now: datetime) -> None:
-    """Notes which looks events ask for, beside those that are wanted already, and up to which reading events were looked
+def mark_stale(ledger: Ledger, source_id: str, wanted: Sequence[Stale], cursor_reading_id: int, now: datetime) -> None:
+    """Notes which fetches events ask for, beside those that are wanted already, and up to which reading events were looked
     through: both or neither. The cursor never goes back."""
     before = cursor(ledger, source_id)
     if not wanted and before is not None and before >= cursor_reading_id:
@@ -233,19 +236,18 @@ def want_looks(ledger: Ledger, source_id: str, wanted: Sequence[Wanted], cursor_
         )
 
 
-def _merge_wanted(inside: Cursor, source_id: str, wanted: Sequence[Wanted]) -> None:
+def _merge_wanted(inside: Cursor, source_id: str, wanted: Sequence[Stale]) -> None:
     if not wanted:
         return
-    names = list(Wanted.__struct_fields__)
     held = inside.execute(
-        f"SELECT {', '.join(names)} FROM looks_wanted WHERE source_id = ? ORDER BY ALL", [source_id]
+        "SELECT look, target, cause, caused_at, events FROM looks_wanted WHERE source_id = ? ORDER BY ALL", [source_id]
     ).fetchall()
-    merged: dict[tuple[str, str], Wanted] = {}
-    asked = {(one.look, one.target) for one in wanted}
-    for one in (*(Wanted(*row) for row in held if row[:2] in asked), *wanted):
-        before = merged.get((one.look, one.target))
+    merged: dict[tuple[str, str], Stale] = {}
+    asked = {(one.query, one.target) for one in wanted}
+    for one in (*(Stale(*row) for row in held if row[:2] in asked), *wanted):
+        before = merged.get((one.query, one.target))
         newest = one if before is None or one.caused_at >= before.caused_at else before
-        merged[one.look, one.target] = msgspec.structs.replace(
+        merged[one.query, one.target] = msgspec.structs.replace(
             newest, events=one.events + (before.events if before else 0)
         )
     frame = pl.DataFrame([(source_id, *msgspec.structs.astuple(one)) for one in merged.values()], _WANTED, orient="row")
@@ -257,17 +259,17 @@ def _merge_wanted(inside: Cursor, source_id: str, wanted: Sequence[Wanted]) -> N
     insert(inside, "looks_wanted", frame)
 
 
-def wanted_looks(ledger: Ledger, source_id: str) -> list[Wanted]:
-    """The looks that events ask for and that were not done since, by look and target."""
+def read_stale(ledger: Ledger, source_id: str) -> list[Stale]:
+    """What events made stale and was not read since, by query and target."""
     found = ledger.rows(
         "SELECT look, target, cause, caused_at, events FROM looks_wanted WHERE source_id = ? ORDER BY look, target",
         [source_id],
     )
-    return [Wanted(look, target, cause, utc(at) or at, events) for look, target, cause, at, events in found]
+    return [Stale(query, target, cause, utc(at) or at, events) for query, target, cause, at, events in found]
 
 
-def look_states(ledger: Ledger, source_id: str) -> pl.DataFrame:
-    """How the newest look at each target went, one row each: look, target, state, reason, tried_at, first_ok_at, ok_at
+def fetch_states(ledger: Ledger, source_id: str) -> pl.DataFrame:
+    """How the newest fetch at each target went, one row each: fetch, target, state, reason, tried_at, first_ok_at, ok_at
     (times UTC), rows, rejected_rows, requests, run_id."""
     return ledger.frame(f"SELECT {_STATE_COLUMNS} FROM looks WHERE source_id = ? ORDER BY look, target", [source_id])
 

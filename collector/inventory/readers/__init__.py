@@ -1,4 +1,4 @@
-"""The inventory's readers: how each look is asked for and what of its answer is kept, by what they are about."""
+"""The inventory's readers: how each fetch is asked for and what of its answer is kept, by what they are about."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from quayledger.collector.inventory.inventory_run import InventoryRun
 from quayledger.collector.inventory.readers import manifests, namespaces, registry, repositories, tags
-from quayledger.collector.inventory.results import Found
+from quayledger.collector.inventory.results import FetchResult
 
-READERS: Mapping[str, Callable[[InventoryRun, str], Awaitable[Found]]] = {
+READERS: Mapping[str, Callable[[InventoryRun, str], Awaitable[FetchResult]]] = {
     **registry.READERS,
     **namespaces.READERS,
     **repositories.READERS,
