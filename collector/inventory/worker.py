@@ -103,7 +103,7 @@ class _Queue:
         for others in run.refusals.note(due.query, due.target, fetch.state):
             self._fetches.append(msgspec.structs.replace(fetch, target=others, state=state, requests=0))
         if tally.failures_in_a_row >= _MOST_FAILURES:
-            raise ServerIsFailing(run.source_id, due.query, f"{_MOST_FAILURES} looks failed in a row: {fetch.reason}")
+            raise ServerIsFailing(run.source_id, due.query, f"{_MOST_FAILURES} queries failed in a row: {fetch.reason}")
 
     def _gone(self, due: Due, fetch: Fetch) -> Fetch:
         """What is there no more takes its parts with it; where only a part was asked for, the whole is read next."""

@@ -1,5 +1,6 @@
-"""The inventory's register of fetches: how the newest fetch at each target went, what was unknown and when, and which fetches
-events still ask for. I/O: the ledger."""
+"""The fetch log: how the newest fetch of each target went, what was unknown and when, and what is still stale. I/O: the
+ledger. On disk a query is called a look: `looks` holds the newest fetch of each target, `looks_history` how it went
+before, `looks_wanted` what events made stale."""
 
 # ruff: noqa: S608 - SQL is put together from the names below; every value is bound or in a registered frame
 
@@ -119,7 +120,7 @@ def record_ended(cursor: Cursor, run_id: int, standings: dict[Target, Standing],
         standings[one.target] = _standing(one, before, run_id)
     _write_standings(cursor, standings)
     _write_stretches(cursor, begun, left)
-    _forget_wanted(cursor, ended)
+    _forget_stale(cursor, ended)
 
 
 def _turn(
@@ -177,7 +178,7 @@ def _write_stretches(cursor: Cursor, begun: Mapping[Target, list[list[Any]]], le
     insert(cursor, "looks_history", pl.DataFrame(rows, schema=_STRETCH, orient="row"))
 
 
-def _forget_wanted(cursor: Cursor, ended: Sequence[Ended]) -> None:
+def _forget_stale(cursor: Cursor, ended: Sequence[Ended]) -> None:
     answered: dict[Target, datetime] = {}
     for one in ended:
         if one.state in _ANSWERED:
@@ -188,8 +189,8 @@ def _forget_wanted(cursor: Cursor, ended: Sequence[Ended]) -> None:
     frame = pl.DataFrame(rows, schema=_TARGET | {"fetched_at": UTC_MICROSECONDS}, orient="row")
     with as_table(cursor, frame):
         cursor.execute(
-            f"DELETE FROM looks_wanted AS wanted WHERE EXISTS (SELECT 1 FROM {INCOMING} "
-            f"WHERE {_same('wanted')} AND wanted.caused_at <= {INCOMING}.fetched_at)"
+            f"DELETE FROM looks_wanted AS stale WHERE EXISTS (SELECT 1 FROM {INCOMING} "
+            f"WHERE {_same('stale')} AND stale.caused_at <= {INCOMING}.fetched_at)"
         )
 
 

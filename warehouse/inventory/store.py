@@ -1,5 +1,6 @@
-"""The inventory's door for who collects: what fetches brought becomes intervals and points; which fetches are wanted; what is
-held. I/O: the ledger. Times are aware UTC; errors: ValueError for what no fetch may bring, and the family of
+"""The inventory's door for who collects: what fetches brought becomes intervals and points; what is stale; what is held.
+
+I/O: the ledger. Times are aware UTC; errors: ValueError for what no fetch may bring, and the family of
 `warehouse.errors`."""
 
 # ruff: noqa: S608 - SQL is put together from declared names; every value is bound
@@ -50,7 +51,7 @@ __all__ = [
     "record_fetches",
 ]
 _STATE_COLUMNS = "look, target, state, reason, tried_at, first_ok_at, ok_at, rows, rejected_rows, requests, run_id"
-_WANTED: dict[str, Type] = {
+_STALE: dict[str, Type] = {
     "source_id": pl.String,
     "look": pl.String,
     "target": pl.String,
@@ -221,14 +222,14 @@ def cursor(ledger: Ledger, source_id: str) -> int | None:
     return None if found[0][0] is None else int(found[0][0])
 
 
-def mark_stale(ledger: Ledger, source_id: str, wanted: Sequence[Stale], cursor_reading_id: int, now: datetime) -> None:
-    """Notes which fetches events ask for, beside those that are wanted already, and up to which reading events were looked
-    through: both or neither. The cursor never goes back."""
+def mark_stale(ledger: Ledger, source_id: str, stale: Sequence[Stale], cursor_reading_id: int, now: datetime) -> None:
+    """Notes what events made stale, beside what is stale already, and up to which reading events were searched: both or
+    neither. The cursor never goes back."""
     before = cursor(ledger, source_id)
-    if not wanted and before is not None and before >= cursor_reading_id:
+    if not stale and before is not None and before >= cursor_reading_id:
         return
     with ledger.transaction() as inside:
-        _merge_wanted(inside, source_id, wanted)
+        _merge_stale(inside, source_id, stale)
         inside.execute("DELETE FROM inventory_cursors WHERE source_id = ?", [source_id])
         inside.execute(
             "INSERT INTO inventory_cursors (source_id, reading_id, noted_at) VALUES (?, ?, ?)",
@@ -236,21 +237,21 @@ def mark_stale(ledger: Ledger, source_id: str, wanted: Sequence[Stale], cursor_r
         )
 
 
-def _merge_wanted(inside: Cursor, source_id: str, wanted: Sequence[Stale]) -> None:
-    if not wanted:
+def _merge_stale(inside: Cursor, source_id: str, stale: Sequence[Stale]) -> None:
+    if not stale:
         return
     held = inside.execute(
         "SELECT look, target, cause, caused_at, events FROM looks_wanted WHERE source_id = ? ORDER BY ALL", [source_id]
     ).fetchall()
     merged: dict[tuple[str, str], Stale] = {}
-    asked = {(one.query, one.target) for one in wanted}
-    for one in (*(Stale(*row) for row in held if row[:2] in asked), *wanted):
+    asked = {(one.query, one.target) for one in stale}
+    for one in (*(Stale(*row) for row in held if row[:2] in asked), *stale):
         before = merged.get((one.query, one.target))
         newest = one if before is None or one.caused_at >= before.caused_at else before
         merged[one.query, one.target] = msgspec.structs.replace(
             newest, events=one.events + (before.events if before else 0)
         )
-    frame = pl.DataFrame([(source_id, *msgspec.structs.astuple(one)) for one in merged.values()], _WANTED, orient="row")
+    frame = pl.DataFrame([(source_id, *msgspec.structs.astuple(one)) for one in merged.values()], _STALE, orient="row")
     with as_table(inside, frame):
         inside.execute(
             f"DELETE FROM looks_wanted AS held WHERE EXISTS (SELECT 1 FROM {INCOMING} "
