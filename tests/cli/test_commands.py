@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from quayledger.service import demo
 from tests.cli.conftest import ROOT, Run, environment, sources
 
 END = "2026-11-20"
@@ -176,17 +177,18 @@ def test_a_killed_sync_goes_on_where_it_was(run: Run, quay: Any, tmp_path: Path)
     assert sources(run("status", "--json"))["requests"] <= 1200 / 20 + 5 + 3 + 1
 
 
-def test_the_demo_runs_twice_and_spares_other_folders(run: Run, tmp_path: Path) -> None:
-    small = ("demo", "--headless", "--events", "300", "--days", "3", "--home", str(tmp_path / "shown"))
-    for _ in range(2):
-        shown = run(*small)
-        assert shown.returncode == 0, shown.stderr
-        assert "300 new events" in shown.stderr
-        assert "Usage" in shown.stdout
+def test_the_demo_runs_anew_in_its_own_folder_and_spares_others(run: Run, tmp_path: Path) -> None:
+    home = tmp_path / "shown"
+    demo.fresh_home(home)
+    (home / "live.duckdb").write_text("of an earlier demo")
+    shown = run("demo", "--headless", "--events", "300", "--days", "3", "--home", str(home))
+    assert shown.returncode == 0, shown.stderr
+    assert "300 new events" in shown.stderr
+    assert "Usage" in shown.stdout
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "live.duckdb").write_text("precious")
-    assert run(*small[:-1], str(mine)).returncode == 2
+    assert run("demo", "--headless", "--home", str(mine)).returncode == 2
     assert (mine / "live.duckdb").read_text() == "precious"
 
 
