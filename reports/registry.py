@@ -11,7 +11,7 @@ from quayledger.reports.errors import UnknownReport
 from quayledger.reports.formatting import visible
 from quayledger.reports.spec import ReportSpec
 
-PACKAGES = ("quayledger.reports.log", "quayledger.reports.inventory")
+PACKAGES = ("quayledger.reports.log", "quayledger.reports.inventory", "quayledger.reports.detections")
 
 
 @cache

@@ -18,8 +18,15 @@ import polars as pl
 _UTC = pl.Datetime("us", "UTC")
 _TEXT = pl.String()
 _NUMBER = pl.Int64()
+_DAY = pl.Date()
+
+
+def _schema(columns: dict[str, pl.DataType]) -> pl.Schema:
+    return pl.Schema(columns)
+
+
 # Columns of `Inputs.events`: those of the view `events` that rules read.
-EVENT_SCHEMA = pl.Schema(
+EVENT_SCHEMA = _schema(
     {
         "event_id": _TEXT,
         "source_id": _TEXT,
@@ -39,7 +46,7 @@ EVENT_SCHEMA = pl.Schema(
     }
 )
 # One row per account, repository, kind, client, address and country before the period: what is usual.
-HISTORY_SCHEMA = pl.Schema(
+HISTORY_SCHEMA = _schema(
     {
         "source_id": _TEXT,
         "kind": _TEXT,  # pull_repo | push_repo
@@ -56,7 +63,7 @@ HISTORY_SCHEMA = pl.Schema(
     }
 )
 # One row per tag that a push or a tag change named before the period: who set it last.
-TAG_SCHEMA = pl.Schema(
+TAG_SCHEMA = _schema(
     {
         "source_id": _TEXT,
         "namespace": _TEXT,
@@ -68,12 +75,12 @@ TAG_SCHEMA = pl.Schema(
     }
 )
 # One row per repository that the inventory knows as private at the end of the period.
-PRIVATE_SCHEMA = pl.Schema({"source_id": _TEXT, "namespace": _TEXT, "repository": pl.String})
+PRIVATE_SCHEMA = _schema({"source_id": _TEXT, "namespace": _TEXT, "repository": _TEXT})
 # One row per source and UTC day of the period.
-DAY_SCHEMA = pl.Schema(
+DAY_SCHEMA = _schema(
     {
         "source_id": _TEXT,
-        "day": pl.Date(),
+        "day": _DAY,
         "state": _TEXT,  # a SliceState, or `not collected`
         "stored_events": _NUMBER,
         "expected_events": _NUMBER,  # null: Quay gave no count
@@ -177,11 +184,17 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     false_positives: str
     runbook: str
     fixtures: tuple[Fixture, ...]
+    context_kinds: tuple[str, ...] = ()  # also read, but their absence does not disable the rule
     switches: tuple[str, ...] = ()
     lookback: timedelta = timedelta()
     merge_within: timedelta = timedelta(hours=24)
     needs_history: timedelta = timedelta()
     needs_inventory: bool = False
+
+    @property
+    def read_kinds(self) -> tuple[str, ...]:
+        """The kinds of events that the rule is given."""
+        return (*self.kinds, *self.context_kinds)
 
     def signals(self, inputs: Inputs, params: msgspec.Struct | None = None) -> list[Signal]:
         """The rule's signals that reach into the period, oldest first."""

@@ -55,7 +55,7 @@ def detect(inputs: Inputs, params: Params) -> Iterator[Finding]:
     for (source_id, subject), mine in grants.group_by("source_id", "subject", maintain_order=True):
         whom = mine.select(pl.coalesce("member", "team", text("delegate_team"), pl.lit("a default permission")))
         names = ", ".join(sorted(set(whom.to_series()))[:5])
-        why = " to itself" if mine["to_self"].any() else ""
+        why = ", also to their own account" if mine["to_self"].any() else ""
         yield Finding(
             source_id=str(source_id),
             subject=str(subject),

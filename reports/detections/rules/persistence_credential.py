@@ -79,6 +79,7 @@ RULE = Rule(
     severity=Severity.INFO,
     techniques=("T1136", "T1098.001"),
     kinds=KINDS,
+    context_kinds=(*success_after_failures.KINDS, *admin_granted.KINDS),
     params=Params,
     detect=detect,
     lookback=timedelta(hours=31),

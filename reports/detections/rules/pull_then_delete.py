@@ -62,7 +62,7 @@ RULE = Rule(
     title="Mass pull, then deletion",
     severity=Severity.CRITICAL,
     techniques=("T1530", "T1485", "T1657"),
-    kinds=("pull_repo", "delete_tag"),
+    kinds=("pull_repo", *mass_deletion.KINDS),
     params=Params,
     detect=detect,
     lookback=timedelta(hours=31),

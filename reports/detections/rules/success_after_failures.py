@@ -25,6 +25,7 @@ class Params(msgspec.Struct, frozen=True):
     allow_ips: tuple[str, ...] = ()
 
 
+KINDS = ("login_failure", "login_success")
 _BEFORE = (brute_force_by_ip, brute_force_by_account, password_spray, credential_stuffing)
 
 
@@ -71,7 +72,7 @@ RULE = Rule(
     title="Log-in succeeded after an attack",
     severity=Severity.HIGH,
     techniques=("T1110", "T1078"),
-    kinds=("login_failure", "login_success"),
+    kinds=KINDS,
     switches=("ACTION_LOG_AUDIT_LOGIN_FAILURES",),
     params=Params,
     detect=detect,

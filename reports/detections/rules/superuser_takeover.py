@@ -20,9 +20,9 @@ class Params(msgspec.Struct, frozen=True):
 _ALWAYS = ("take_ownership",)
 _BY_SUPERUSER = ("user_change_password", "user_change_email")
 _WORDS = {
-    "take_ownership": "took over",
-    "user_change_password": "changed the password of",
-    "user_change_email": "changed the e-mail address of",
+    "take_ownership": "took ownership",
+    "user_change_password": "changed the password",
+    "user_change_email": "changed the e-mail address",
 }
 
 
@@ -36,12 +36,12 @@ def detect(inputs: Inputs, params: Params) -> Iterator[Finding]:
     acts = acts.with_columns(who=pl.coalesce("superuser", "actor", pl.lit("a superuser")))
     acts = acts.filter(~pl.col("who").is_in(params.allow_superusers))
     for (source_id, who, target), mine in acts.group_by("source_id", "who", "target", maintain_order=True):
-        done = " and ".join(_WORDS[kind] for kind in dict.fromkeys(mine["kind"]))
+        done = ", ".join(_WORDS[kind] for kind in dict.fromkeys(mine["kind"]))
         yield Finding(
             source_id=str(source_id),
             subject=str(target),
             events=mine,
-            summary=f"{who} {done} {target}.",
+            summary=f"{who} acted on {target}: {done}.",
             related=(str(who), *related(mine, "ip")),
         )
 

@@ -1,0 +1,1 @@
+"""List, test and run the detection rules."""
