@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from typer import Context
 from typer.core import TyperGroup
 from typer.main import get_command
@@ -17,6 +18,7 @@ from quayledger.cli import _main
 from quayledger.collector.inventory.on_demand import QUESTIONS
 from quayledger.collector.quay import redaction
 from quayledger.collector.quay.operations import OPERATIONS, Operation
+from quayledger.reports.detections.registry import all_rules
 from quayledger.service.config_template import settings_rows
 from quayledger.service.exit_codes import MEANING, Exit
 from quayledger.warehouse.catalog import FAMILIES, SERIES, Family, Series
@@ -219,11 +221,47 @@ def _questions() -> list[str]:
     return [*lines, "| question | what it tells |", "|---|---|", *rows]
 
 
+def detections_page() -> str:
+    """Every detection rule."""
+    lines = [
+        _MADE,
+        "# Detection rules",
+        "",
+        "`quayledger detect run` judges a period by these rules and shows what they find; nothing is stored. `detect list` lists",
+        "them, `detect test` lets each judge its own examples. A rule whose input the record does not hold is disabled and says",
+        "why: it never reports “nothing found”. A rule that compares with what was usual judges from the day on which the",
+        "record is long enough.",
+        "",
+    ]
+    for rule in all_rules():
+        lines += [
+            f"## {rule.id} {rule.title}",
+            "",
+            f"`{rule.name}`, version {rule.version}, {rule.severity.value}; ATT&CK {', '.join(rule.techniques)}.",
+            f"{rule.description}",
+            "",
+            f"- Reads: {', '.join(f'`{kind}`' for kind in rule.kinds) or 'the states of the days'}."
+            + (
+                f" Quay writes them only with {', '.join(f'`{name}`' for name in rule.switches)}."
+                if rule.switches
+                else ""
+            )
+            + (f" Needs a record of {rule.needs_history.days} days." if rule.needs_history else "")
+            + (" Needs the inventory." if rule.needs_inventory else ""),
+            f"- False positives: {rule.false_positives}",
+            f"- What to do: {rule.runbook}",
+            f"- Parameters: {', '.join(f'`{name}` = {value!r}' for name, value in msgspec.structs.asdict(rule.params()).items())}.",
+            "",
+        ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "cli.md": cli_page,
     "secrets.md": secrets_page,
     "inventory.md": inventory_page,
+    "detections.md": detections_page,
 }
 
 
