@@ -9,9 +9,8 @@ import msgspec
 import polars as pl
 
 from quayledger.reports.errors import UnknownTable
-from quayledger.reports.inventory.knowledge import Knowledge
-from quayledger.reports.log.coverage import Coverage
 from quayledger.reports.period import Period
+from quayledger.reports.trust import Trust
 
 ColumnKind = Literal["text", "count", "ratio", "share", "change", "bytes", "flag", "time", "day"]
 ChartKind = Literal["line", "bar", "heat", "strip", "calendar"]
@@ -98,8 +97,7 @@ class Parameter(msgspec.Struct, frozen=True):
 
 class Report(msgspec.Struct, frozen=True):
     """A whole report. `generated_at`, `as_of` (when the copy of the record that was read was published): aware UTC.
-    `compared_with`: the period that changes refer to; None where none was asked for. `coverage`: how complete it is, by days
-    of the log or by parts of the inventory, whichever it is made of."""
+    `compared_with`: the period that changes refer to; None where none was asked for. `trust`: how complete it is."""
 
     id: str
     title: str
@@ -108,7 +106,7 @@ class Report(msgspec.Struct, frozen=True):
     period: Period
     compared_with: Period | None
     parameters: tuple[Parameter, ...]
-    coverage: Coverage | Knowledge
+    trust: Trust
     metrics: tuple[Metric, ...]
     tables: tuple[Table, ...]
     charts: tuple[Chart, ...]

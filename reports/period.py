@@ -26,6 +26,7 @@ DEFAULT_PRESET = "last-30-days"
 # How a period may be written, for help texts.
 EXAMPLES = ("last-30-days", "this-month", "previous-month")
 MAX_DAYS = 3660
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 Bucket = Literal["hour", "day", "week", "month"]
 _LAST = re.compile(r"last-(\d{1,4})-days")
 _CUSTOM = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.\.|/)(\d{4}-\d{2}-\d{2})")

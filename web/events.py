@@ -8,7 +8,7 @@ import msgspec
 import streamlit as st
 
 from quayledger.reports.log.events_page import BROWSER_EXPORT_LIMIT, SHOWN, EventsPage, ExportForm, as_quay_gave_it
-from quayledger.reports.log.period_view import WEEKDAYS
+from quayledger.reports.period import WEEKDAYS
 from quayledger.web import filter_bar, widgets
 from quayledger.web.filter_bar import Asked
 from quayledger.web.record import Record

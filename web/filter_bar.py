@@ -105,6 +105,6 @@ def _coverage_line(record: Record, coverage: Coverage, period: Period) -> None:
     badge, more = st.columns([5, 1], vertical_alignment="center")
     with badge:
         days = f"{day_label(period.first_day)} – {day_label(period.last_day)}"
-        widgets.badge(coverage, f"{days} · record of {formatting.moment(record.published.published_at)}")
+        widgets.badge(coverage.trust, f"{days} · data as of {formatting.moment(record.published.published_at)}")
     with more.popover("Coverage", icon=":material/fact_check:", use_container_width=True):
-        widgets.coverage_details(coverage)
+        widgets.trust_details(coverage.trust)

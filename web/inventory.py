@@ -187,7 +187,7 @@ def _report(
     """The report: how much of it is known, its figures, its tables. Gives the row that was clicked on, if any."""
     row: dict[str, Any] | None = None
     aside = f"{report.period.label} · record of {formatting.moment(record.published.published_at)}"
-    widgets.badge(report.coverage, aside)
+    widgets.badge(report.trust, aside)
     widgets.metrics(report)
     for table in report.tables:
         if table.name in collapsed and not table.total_rows:

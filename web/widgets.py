@@ -11,10 +11,9 @@ import streamlit as st
 from msgspec import UNSET
 
 from quayledger.reports import formatting
-from quayledger.reports.inventory.knowledge import Knowledge
-from quayledger.reports.log.coverage import STATE_MEANINGS, Coverage
 from quayledger.reports.model import Column, Metric, Note, Report, Table
 from quayledger.reports.render import html, json
+from quayledger.reports.trust import Trust
 
 _STYLE = """<style>
 .stMainBlockContainer { padding-top: 1.1rem; padding-bottom: 3rem; max-width: 1500px }
@@ -59,28 +58,22 @@ def ignored(faults: Iterable[str]) -> None:
         st.html(f'<div class="ql-ignored" role="status">{shown(fault)}</div>')
 
 
-def badge(coverage: Coverage | Knowledge, aside: str) -> None:
+def badge(trust: Trust, aside: str) -> None:
     """How complete the period is, in one line, and the moment of the record."""
     st.html(
-        f'<div class="ql-line"><span class="ql-badge ql-{coverage.level}" data-testid="coverage-badge">'
-        f'{shown(coverage.text)}</span><span class="ql-dim">{shown(aside)}</span></div>'
+        f'<div class="ql-line"><span class="ql-badge ql-{trust.level}" data-testid="coverage-badge">'
+        f'{shown(trust.text)}</span><span class="ql-dim">{shown(aside)}</span></div>'
     )
 
 
-def coverage_details(coverage: Coverage) -> None:
+def trust_details(trust: Trust) -> None:
     """What the badge is made of."""
-    states: dict[str, int] = {}
-    for day in coverage.days:
-        states[day.state] = states.get(day.state, 0) + 1
     rows = "".join(
-        f"<tr><td>{count:,}</td><td><b>{shown(state)}</b></td><td>{shown(STATE_MEANINGS.get(state, ''))}</td></tr>"
-        for state, count in sorted(states.items(), key=lambda item: -item[1])
+        f"<tr><td>{shown(formatting.plural(one.number, one.noun))}</td><td><b>{shown(one.label)}</b></td>"
+        f"<td>{shown(one.meaning)}</td></tr>"
+        for one in trust.details
     )
-    kind = "UTC days" if coverage.sources < 2 else "UTC days of each source"
-    st.html(f'<div class="ql-dim">{kind}</div><table class="ql-states">{rows}</table>')
-    if coverage.missing_events:
-        gaps = ", ".join(f"{gap.kind} {gap.events:,}" for gap in coverage.missing_events[:12])
-        st.html(f'<div class="ql-dim">Counted by the source and not held: {shown(gaps)}</div>')
+    st.html(f'<table class="ql-states">{rows}</table>')
 
 
 def notes(report_notes: Sequence[Note]) -> None:

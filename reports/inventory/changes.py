@@ -133,7 +133,7 @@ def build(snapshot: Snapshot, params: ChangesParams, *, now: datetime | None = N
             Parameter("Steps", "every one" if every_step else "first against last"),
             Parameter("Source", ", ".join(source_ids) or "all"),
         ),
-        coverage=summed_up(parts),
+        trust=summed_up(parts).trust,
         metrics=_metrics(found),
         tables=(
             *(_table(found, area, several, params.top) for area in AREAS if set(area[2]) & set(chosen)),

@@ -66,7 +66,7 @@ def build(snapshot: Snapshot, params: InventoryCoverageParams, *, now: datetime 
         period=period,
         compared_with=None,
         parameters=(Parameter("State", period.label), Parameter("Source", ", ".join(source_ids) or "all")),
-        coverage=summed_up(parts),
+        trust=summed_up(parts).trust,
         metrics=_metrics(parts, published),
         tables=(
             *_coverage(parts, published, several, top),

@@ -9,7 +9,7 @@ import msgspec
 import polars as pl
 
 from quayledger.reports import formatting
-from quayledger.reports.log.coverage import Level
+from quayledger.reports.trust import Detail, Level, Trust
 from quayledger.warehouse.catalog import QUERY
 from quayledger.warehouse.catalog.queries import SUPERUSER, title_of
 
@@ -77,6 +77,16 @@ class Knowledge(msgspec.Struct, frozen=True):
     parts: tuple[Part, ...]
     text: str
     level: Level
+
+    @property
+    def trust(self) -> Trust:
+        """How far the report can be relied on: what could not be read, by what it is and why."""
+        unread = [
+            Detail(one.targets, "read", title_of(part.look), MEANINGS.get(one.state, one.state))
+            for part in distinct(self.parts)
+            for one in part.unknown
+        ]
+        return Trust(self.text, self.level, (Detail(self.looks_known, "read", "up to date"), *unread))
 
 
 def one(sources: Sequence[str], **targets: str) -> pl.DataFrame:
@@ -257,13 +267,18 @@ def short(reason: str) -> str:
     return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}…"
 
 
+def distinct(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """The parts, each read once: several tables may be made of the same."""
+    return tuple({(part.source_id, part.look, part.targets, part.target): part for part in parts}.values())
+
+
 def summed_up(parts: Sequence[Part]) -> Knowledge:
     """The parts of a report as one statement; a look that several tables are made of counts once."""
-    distinct = {(part.source_id, part.look, part.targets, part.target): part for part in parts}.values()
-    total = sum(part.targets for part in distinct)
-    known = total - sum(part.unknown_targets for part in distinct)
-    oldest = min((part.oldest_ok_at for part in distinct if part.oldest_ok_at), default=None)
-    newest = max((part.newest_ok_at for part in distinct if part.newest_ok_at), default=None)
+    once = distinct(parts)
+    total = sum(part.targets for part in once)
+    known = total - sum(part.unknown_targets for part in once)
+    oldest = min((part.oldest_ok_at for part in once if part.oldest_ok_at), default=None)
+    newest = max((part.newest_ok_at for part in once if part.newest_ok_at), default=None)
     told = f"{known:,} of {formatting.plural(total, 'look')} known" if total else "nothing was looked at"
     if oldest and newest:
         told += f", read {formatting.moment(oldest)}" + ("" if oldest == newest else f" to {formatting.moment(newest)}")

@@ -72,7 +72,7 @@ def build(snapshot: Snapshot, params: ListParams, *, now: datetime | None = None
             Parameter("Sorted by", by or "name"),
             Parameter("Source", ", ".join(source_ids) or "all"),
         ),
-        coverage=summed_up(drawn.parts),
+        trust=summed_up(drawn.parts).trust,
         metrics=(counted(chosen.family, FAMILY[chosen.family].title, drawn), *_figures(listed, drawn, whole)),
         tables=(drawn.table,),
         charts=(),

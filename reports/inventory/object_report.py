@@ -73,7 +73,7 @@ def build(snapshot: Snapshot, params: ObjectParams, *, now: datetime | None = No
             Parameter(subject.kind.title, name),
             Parameter("Source", ", ".join(asked.source_ids)),
         ),
-        coverage=summed_up([part for one in drawn for part in one.parts]),
+        trust=summed_up([part for one in drawn for part in one.parts]).trust,
         metrics=tuple(metrics),
         tables=_tables(drawn, fate),
         charts=(),

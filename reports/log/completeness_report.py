@@ -10,9 +10,8 @@ import msgspec
 import polars as pl
 from msgspec import Meta
 
-from quayledger.reports import formatting
+from quayledger.reports import formatting, states
 from quayledger.reports.log import costs, period_view
-from quayledger.reports.log.coverage import STATE_MEANINGS
 from quayledger.reports.log.period_view import View
 from quayledger.reports.model import Chart, Column, Encodings, Metric, Note, Parameter, Report, Table
 from quayledger.reports.period import Period
@@ -69,7 +68,7 @@ def build(snapshot: Snapshot, params: CompletenessParams, *, now: datetime | Non
             Parameter("Period", period.label),
             Parameter("Source", ", ".join(source_ids) or "all"),
         ),
-        coverage=view.coverage,
+        trust=view.coverage.trust,
         metrics=_metrics(view, found),
         tables=_tables(view, found, params.top),
         charts=(calendar(view), _requests(view, found)),
@@ -301,13 +300,15 @@ def _table(name: str, title: str, columns: tuple[Column, ...], rows: pl.DataFram
 
 def _states(view: View) -> pl.DataFrame:
     """One row per source and state, in the order of the states' meanings."""
-    order = {state: place for place, state in enumerate(STATE_MEANINGS)}
+    order = {state.name: place for place, state in enumerate(states.STATES)}
     return (
         calendar(view)
         .frame.group_by("source_id", "state")
         .agg(pl.len().cast(pl.Int64).alias("days"), pl.col("stored_events").sum(), _sum_known("expected_events"))
         .with_columns(
-            pl.col("state").replace_strict(STATE_MEANINGS, default="", return_dtype=pl.String).alias("meaning"),
+            pl.col("state")
+            .map_elements(lambda name: states.state_of(name).meaning, return_dtype=pl.String)
+            .alias("meaning"),
             pl.col("state").replace_strict(order, default=len(order), return_dtype=pl.Int64).alias("place"),
         )
         .sort("source_id", "place", "state")

@@ -4,60 +4,17 @@ touches."""
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
 
 import msgspec
 import polars as pl
 
 from quayledger.reports.period import Period
+from quayledger.reports.states import GROUPS, WORST_FIRST, held, state_of
+from quayledger.reports.trust import Detail, Level, Trust
 from quayledger.warehouse.log import events as reader
 from quayledger.warehouse.snapshot import Snapshot
 
-Level = Literal["good", "open", "warning", "bad"]
-NOT_COLLECTED = "not collected"
-GROUPS: dict[str, tuple[str, ...]] = {
-    "verified": ("verified", "repaired"),
-    "open": ("open", "provisional"),
-    "uncountable": ("uncountable",),
-    "short": ("short", "over", "truncated"),
-    "missing": (NOT_COLLECTED, "unavailable", "excluded"),
-}
-GROUP_LABELS = {
-    "verified": "verified",
-    "open": "not closed yet",
-    "uncountable": "the source gives no count",
-    "short": "incomplete",
-    "missing": "not collected",
-}
-STATE_MEANINGS = {
-    "verified": "stored events equal the source's own count, kind by kind",
-    "repaired": "verified after more than one way of reading",
-    "open": "the day is not over",
-    "provisional": "the day is over, its count is still to be compared",
-    "short": "the source counts more events than could be read",
-    "over": "more is stored than the source counts",
-    "uncountable": "the source gives no count to compare with",
-    "truncated": "at the edge of what the source still keeps",
-    "unavailable": "the source refused or cannot be searched",
-    "excluded": "left out by a setting",
-    NOT_COLLECTED: "nothing was asked for this day",
-}
-# One colour a state, of one family a group; each is legible on light and dark ground.
-STATE_COLOURS = {
-    "verified": "#3f9b68",
-    "repaired": "#8abf4d",
-    "open": "#9cc4ec",
-    "provisional": "#4f86c6",
-    "short": "#e0902b",
-    "over": "#8e5bb5",
-    "uncountable": "#8a94a0",
-    "truncated": "#b98a5a",
-    "unavailable": "#c0405c",
-    "excluded": "#5f6b78",
-    NOT_COLLECTED: "rgba(128,140,155,0.3)",
-}
-_GROUP_OF = {state: group for group, states in GROUPS.items() for state in states}
-_WORST_FIRST = ("missing", "short", "uncountable", "open", "verified")
+MISSING = "reported by Quay, missing here"
 # A log of a user's own never shows these; Quay writes them to one account only, but a reader has to know.
 _USER_SCOPE_HIDES = "service keys (service_key_*)"
 
@@ -109,7 +66,19 @@ class Coverage(msgspec.Struct, frozen=True):
     def breakdown(self) -> tuple[tuple[str, int], ...]:
         """How many days are in which group, in words, those that are not empty."""
         counts = (self.days_verified, self.days_open, self.days_uncountable, self.days_short, self.days_missing)
-        return tuple((GROUP_LABELS[group], count) for group, count in zip(GROUPS, counts, strict=True) if count)
+        return tuple((group.label, count) for group, count in zip(GROUPS, counts, strict=True) if count)
+
+    @property
+    def trust(self) -> Trust:
+        """How far the period can be relied on: its days by state, and the events that are missing by kind."""
+        days: dict[str, int] = {}
+        for day in self.days:
+            days[day.state] = days.get(day.state, 0) + 1
+        noun = "UTC day" if self.sources < 2 else "UTC day of a source"
+        by_state = [Detail(days[state.name], noun, state.name, state.meaning) for state in held(set(days))]
+        missing = [Detail(gap.events, "event", gap.kind, MISSING) for gap in self.missing_events]
+        rejected = [Detail(self.rejected_rows, "row", "rejected", "could not be read as an event; kept aside")]
+        return Trust(self.text, self.level, (*by_state, *missing, *(rejected if self.rejected_rows else [])))
 
 
 def measure(snapshot: Snapshot, period: Period, as_of: datetime, source_ids: tuple[str, ...] = ()) -> Coverage:
@@ -129,9 +98,9 @@ def summarise(states: pl.DataFrame, kinds: pl.DataFrame, hidden: tuple[str, ...]
     days = tuple(_day_state(row) for row in states.iter_rows(named=True))
     worst: dict[date, int] = {}
     for day in days:
-        worst[day.day] = min(worst.get(day.day, len(_WORST_FIRST)), _WORST_FIRST.index(day.group))
-    groups = [_WORST_FIRST[rank] for rank in worst.values()]
-    counts = {group: groups.count(group) for group in GROUPS}
+        worst[day.day] = min(worst.get(day.day, len(WORST_FIRST)), WORST_FIRST.index(day.group))
+    groups = [WORST_FIRST[rank] for rank in worst.values()]
+    counts = {group.name: groups.count(group.name) for group in GROUPS}
     return Coverage(
         days_total=len(groups),
         days_verified=counts["verified"],
@@ -156,7 +125,7 @@ def _day_state(row: dict[str, object]) -> DayState:
         source_id=str(row["source_id"]),
         day=row["day"] if isinstance(row["day"], date) else date.fromisoformat(str(row["day"])),
         state=state,
-        group=_GROUP_OF.get(state, "short"),
+        group=state_of(state).group,
         stored_events=int(str(row["stored_events"] or 0)),
         expected_events=None if expected is None else int(str(expected)),
         note=str(row["note"] or ""),

@@ -9,16 +9,15 @@ import msgspec
 import polars as pl
 
 from quayledger.reports import formatting
-from quayledger.reports.log.coverage import GROUP_LABELS, Coverage, measure
+from quayledger.reports.log.coverage import Coverage, measure
 from quayledger.reports.model import Chart, Encodings, Metric, Note, NoteLevel, Parameter
-from quayledger.reports.period import Bucket, Period, bucket_of, buckets, start_of_day
+from quayledger.reports.period import WEEKDAYS, Bucket, Period, bucket_of, buckets, start_of_day
 from quayledger.warehouse.log import events
 from quayledger.warehouse.log.events import EventFilter
 from quayledger.warehouse.snapshot import Snapshot
 
 SERIES_COLUMNS = ("pulls", "pushes", "deletes", "other", "events", "actors")
 NOT_ASKED = "not asked for"
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _METRICS = {
     "events": ("Events", "every entry of the log, of any kind"),
     "pulls": ("Pulls", "pull_repo events"),
@@ -119,8 +118,8 @@ def _completeness(coverage: Coverage, as_of: datetime) -> list[Note]:
         notes.append(
             Note(
                 "warning",
-                f"{formatting.plural(coverage.days_uncountable, 'day')}: {GROUP_LABELS['uncountable']}, "
-                "so nothing proves them complete.",
+                f"{formatting.plural(coverage.days_uncountable, 'day')} without a count from the source: nothing proves "
+                "them complete.",
             )
         )
     if coverage.rejected_rows:
@@ -277,6 +276,8 @@ def heat(view: View) -> Chart:
     frame = cells.join(found, on=["weekday", "hour"], how="left", maintain_order="left").with_columns(
         pl.when(known).then(pl.col("events").fill_null(0)).otherwise(pl.col("events")).alias("events")
     )
+    if frame["events"].null_count() == frame.height:
+        frame = frame.clear()
     title = f"Events by week day and hour ({view.period.time_zone})"
     return Chart("heat", title, "heat", frame, Encodings("hour", ("weekday",), "events"), _hottest(frame), "weekday")
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from quayledger.reports.model import Report
 
-FORMAT = "quayledger-report/1"
+FORMAT = "quayledger-report/2"
 
 
 class _File(msgspec.Struct, frozen=True):

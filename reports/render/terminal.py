@@ -14,26 +14,11 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from quayledger.reports import formatting
-from quayledger.reports.log.coverage import GROUP_LABELS
-from quayledger.reports.log.period_view import WEEKDAYS
+from quayledger.reports import formatting, states
 from quayledger.reports.model import Chart, Metric, Note, Report, Table
+from quayledger.reports.period import WEEKDAYS
 
 _LEVEL = {"good": "green", "open": "cyan", "warning": "yellow", "bad": "red"}
-_STRIP = {"verified": "█", "open": "▒", "uncountable": "?", "short": "▄", "missing": "·"}
-_STATES = {
-    "verified": "█",
-    "repaired": "▓",
-    "open": "▒",
-    "provisional": "░",
-    "short": "▄",
-    "over": "▀",
-    "uncountable": "?",
-    "truncated": "/",
-    "unavailable": "!",
-    "excluded": "x",
-    "not collected": "·",
-}
 _TEXTUAL = ("text", "flag", "time", "day")
 _NAMES = ("text", "time")  # what may be broken where the width is short
 _LEAST = 6
@@ -64,7 +49,7 @@ def _blocks(report: Report, width: int) -> Iterator[RenderableType]:
     yield Text(formatting.visible(report.title), style="bold")
     for parameter in report.parameters:
         yield Text(f"{parameter.label + ':':15}", style="dim") + Text(formatting.visible(parameter.value))
-    yield Text(f"{'Coverage:':15}", style="dim") + Text(report.coverage.text, style=_LEVEL[report.coverage.level])
+    yield Text(f"{'Coverage:':15}", style="dim") + Text(report.trust.text, style=_LEVEL[report.trust.level])
     yield Text("")
     yield _figures(report.metrics)
     for chart in report.charts:
@@ -179,8 +164,11 @@ def _chart(chart: Chart, width: int) -> Iterator[RenderableType]:
         yield Text("")
         yield Text(chart.title, style="bold")
         for source_id, days in chart.frame.group_by(chart.encodings.y[0], maintain_order=True):
-            yield Text("".join(_STRIP[group] for group in days["group"]) + f"  {formatting.visible(str(source_id[0]))}")
-        yield Text("  ".join(f"{_STRIP[group]} {label}" for group, label in GROUP_LABELS.items()), style="dim")
+            yield Text(
+                "".join(states.GROUP[group].glyph for group in days["group"])
+                + f"  {formatting.visible(str(source_id[0]))}"
+            )
+        yield Text("  ".join(f"{group.glyph} {group.label}" for group in states.GROUPS), style="dim")
     elif chart.kind == "calendar" and chart.frame.height:
         yield Text("")
         yield Text(chart.title, style="bold")
@@ -190,7 +178,7 @@ def _chart(chart: Chart, width: int) -> Iterator[RenderableType]:
 def _weeks(chart: Chart, width: int) -> Iterator[RenderableType]:
     """A block of weeks for each source, the newest that fit: weeks along, Monday above Sunday."""
     for source_id, days in chart.frame.group_by("source_id", maintain_order=True):
-        known = {row["day"]: _STATES.get(row["state"], "¿") for row in days.iter_rows(named=True)}
+        known = {row["day"]: states.state_of(row["state"]).glyph for row in days.iter_rows(named=True)}
         first, last = min(known), max(known)
         monday = max(first - timedelta(days=first.weekday()), last - timedelta(days=last.weekday() + 7 * (width - 8)))
         weeks = [monday + timedelta(days=7 * week) for week in range((last - monday).days // 7 + 1)]
@@ -198,8 +186,8 @@ def _weeks(chart: Chart, width: int) -> Iterator[RenderableType]:
         for place, name in enumerate(WEEKDAYS):
             cells = "".join(known.get(week + timedelta(days=place), " ") for week in weeks)
             yield Text(f"  {name}  {cells}")
-    held = set(chart.frame["state"])
-    yield Text("  ".join(f"{mark} {state}" for state, mark in _STATES.items() if state in held), style="dim")
+    held = states.held(set(chart.frame["state"]))
+    yield Text("  ".join(f"{state.glyph} {state.name}" for state in held), style="dim")
 
 
 def _spark(values: list[int | None]) -> str:

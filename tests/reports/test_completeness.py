@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quayledger.reports import states as day_states
 from quayledger.reports.log import completeness_report, costs
-from quayledger.reports.log.coverage import GROUPS, STATE_COLOURS, STATE_MEANINGS
 from quayledger.reports.log.next_runs import schedule
 from quayledger.reports.model import Report
 from quayledger.reports.period import Period, parse
@@ -91,7 +91,9 @@ def test_what_people_read_of_every_state(report: Report, form: str) -> None:
 
 def test_every_state_has_a_meaning_a_colour_and_a_day_here(report: Report) -> None:
     known = {*SliceState, "not collected"}
-    assert known == set(STATE_MEANINGS) == set(STATE_COLOURS) == {state for group in GROUPS.values() for state in group}
+    assert known == {state.name for state in day_states.STATES}
+    assert {state.group for state in day_states.STATES} == set(day_states.GROUP) == set(day_states.WORST_FIRST)
+    assert day_states.state_of("from a newer version").group == "short"
     shown = report.charts[0].frame
     assert known == set(shown["state"])
     assert shown.height == 2 * ((LAST - FIRST).days + 1)

@@ -12,7 +12,7 @@ import pytest
 from quayledger.reports import registry
 from quayledger.reports.errors import BadParameter, UnknownReport
 from quayledger.reports.log import events_page
-from quayledger.reports.log.coverage import Coverage, measure, summarise
+from quayledger.reports.log.coverage import measure, summarise
 from quayledger.reports.model import Report
 from quayledger.reports.period import Period, hours_of_week, parse
 from quayledger.reports.spec import inputs, parse_params
@@ -122,8 +122,7 @@ def test_a_hole_in_the_period_forbids_comparison(tmp_path: Path) -> None:
     with Snapshot.open(tmp_path) as snapshot:
         report = build("usage", snapshot, period=parse("last-5-days", "UTC", NOW))
     assert report.comparison == "No comparison: this period has gaps."
-    assert isinstance(report.coverage, Coverage)
-    assert report.coverage.days_missing == 1
+    assert [(one.number, one.label) for one in report.trust.details][-1] == (1, "not collected")
 
 
 def test_the_top_is_cut_and_says_so(snapshot: Snapshot, period: Period) -> None:
@@ -219,4 +218,4 @@ def test_the_source_filter_reaches_every_part(snapshot: Snapshot, period: Period
     other = build("usage", snapshot, period=period, sources=("nosuch",))
     assert own.metrics == build("usage", snapshot, period=period).metrics
     assert all(metric.value is None for metric in other.metrics)
-    assert other.coverage.level == "bad"
+    assert other.trust.level == "bad"
