@@ -130,7 +130,9 @@ def test_a_drawing_is_the_same_each_time_and_runs_nothing(snapshot: Snapshot, pe
             assert drawn == charts.to_svg(chart)
             elements = list(ElementTree.fromstring(drawn).iter())  # noqa: S314 - made here
             assert {element.tag.rpartition("}")[2] for element in elements} <= _DRAWN
-            assert not [name for element in elements for name in element.attrib if name.startswith("on") or "href" in name]
+            assert not [
+                name for element in elements for name in element.attrib if name.startswith("on") or "href" in name
+            ]
     top = next(chart for chart in build("usage", snapshot, period=period).charts if chart.name == "top")
     assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in charts.to_svg(top)
 
