@@ -8,7 +8,7 @@ what was read before is worth nothing until `close` returns.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
@@ -16,8 +16,9 @@ import polars as pl
 
 from quayledger.collector.errors import CollectorError
 from quayledger.collector.log.normalise import DefaultNamespace, Reject
-from quayledger.collector.log.normalise_bulk import Bulk, Rows, split
+from quayledger.collector.log.normalise_bulk import Bulk, Rows, split, split_leniently
 from quayledger.collector.quay.client import moment
+from quayledger.collector.quay.lenient_json import UNREADABLE
 
 BLOCK_BYTES = 1 << 20
 BATCH_ROWS = 10_000
@@ -36,7 +37,6 @@ _DAY = timedelta(days=1)
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 _decode_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class BadExport(CollectorError):
@@ -138,9 +138,9 @@ class ExportReader:
             raise self._bad("it is cut off: its end is missing")
         text = _list(self._held, end.start())
         try:
-            rows = _decode_rows(text)
-        except _UNREADABLE as error:
-            raise self._bad(f"it is cut off or no JSON near its end ({error})") from None
+            rows = _last_rows(text)
+        except UNREADABLE as error:
+            raise self._bad(f"it is cut off or not valid JSON near its end ({error})") from None
         if not rows or not _is_terminator(rows[-1]):
             raise self._bad("its last row is no terminator: rows are missing")
         self._held.clear()
@@ -158,7 +158,7 @@ class ExportReader:
             told = msgspec.json.decode(bytes(self._held[: found.end()]) + b"]}", type=_Head)
             details = told.details
             start, end = moment(details.start_time), moment(details.end_time)
-        except (*_UNREADABLE, ValueError):
+        except (*UNREADABLE, ValueError):
             raise self._bad(_says_of_beginning(self._held)) from None
         self.head = Head(told.export_id, start, end, details.namespace, details.repository)
         self._check(self.head)
@@ -189,19 +189,22 @@ class ExportReader:
             raise self._bad("rows follow its terminator")
         self._rejects += rejects
         self._rejected += len(rejects)
+        self._check_rejected()
+
+    def _check_rejected(self) -> None:
         if self._rejected > MOST_REJECTS:
-            raise self._bad(f"more than {MOST_REJECTS:,} of its rows are no events")
+            raise self._bad(f"more than {MOST_REJECTS:,} of its rows are not events of the days that it covers")
 
     def _block(self) -> Block:
         events = self._bulk.frame()
-        outside = events.filter(~pl.col("occurred_at").is_between(*self._span))
-        if outside.height:
-            raise self._bad(
-                f"it holds {outside.height} event(s) outside the days that it says it covers, such as one of "
-                f"{outside['occurred_at'][0]:%Y-%m-%d}"
-            )
+        inside = pl.col("occurred_at").is_between(*self._span)
+        for event in events.filter(~inside).iter_rows(named=True):
+            says = f"its time, {event['occurred_at']:%Y-%m-%d %H:%M:%S}, lies outside the days that the file covers"
+            self._rejects.append(Reject(event["kind"], says, ""))
+            self._rejected += 1
+        self._check_rejected()
         rejects, self._rejects = self._rejects, []
-        return Block(events, rejects)
+        return Block(events.filter(inside), rejects)
 
     def _want_more(self) -> None:
         if len(self._held) > MOST_EVENT_BYTES:
@@ -232,14 +235,15 @@ def _last_border(held: bytearray) -> tuple[bytes, Rows, int] | None:
         if found := _rows_before(held, at + 1):
             return found
     sure = _scan(held)
-    return _rows_before(held, sure) if sure else None
+    # Here at the latest a row that is not valid JSON shows: the others of its block are read without decoding it.
+    return (_rows_before(held, sure) or _rows_before(held, sure, split_leniently)) if sure else None
 
 
-def _rows_before(held: bytearray, end: int) -> tuple[bytes, Rows, int] | None:
+def _rows_before(held: bytearray, end: int, how: Callable[[bytes], Rows] = split) -> tuple[bytes, Rows, int] | None:
     text = _list(held, end)
     try:
-        rows = split(text)
-    except _UNREADABLE:
+        rows = how(text)
+    except UNREADABLE:
         return None
     return text, rows, held.index(b",", end) + 1
 
@@ -265,12 +269,19 @@ def _scan(held: bytearray) -> int | None:
     return sure
 
 
+def _last_rows(text: bytes) -> list[msgspec.Raw]:
+    try:
+        return _decode_rows(text)
+    except UNREADABLE:
+        return split_leniently(text).raw
+
+
 def _is_terminator(row: bytes | msgspec.Raw) -> bool:
     if b"terminator" not in bytes(row)[:64]:
         return False
     try:
         return bool(msgspec.json.decode(row) == {"terminator": True})
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
 
 

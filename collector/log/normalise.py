@@ -1,6 +1,6 @@
-"""Normalising: one row of a log answer becomes one event of the ledger, or a counted reject; nothing it said gets lost.
+"""Normalises one row of a log reply into one event of the ledger, or a counted reject; nothing of it is lost.
 
-Pure. What is taken apart here is put together again by `warehouse.quayform`; the two are held to each other by tests.
+Pure. `warehouse.log.quay_json` puts together again what is taken apart here; tests hold the two to each other.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 import polars as pl
 
+from quayledger.collector.quay import lenient_json
+from quayledger.collector.quay.lenient_json import MOST_NESTED, UNREADABLE, is_deep
 from quayledger.collector.quay.scopes import Scope
 from quayledger.warehouse.schema import EVENT_SCHEMA, REJECT_SCHEMA
 
@@ -21,7 +23,9 @@ _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_S = 86_400
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MOST_ROW_BYTES = 4 << 20
 _RAW_LIMIT = 20_000
+_LONGEST_KIND = 200
 _EMPTY: Any = object()
 
 Parts = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
@@ -68,7 +72,7 @@ class Event(NamedTuple):
 
 
 class Reject(NamedTuple):
-    """A row that is no readable event. `kind` is None where not even that could be read."""
+    """A row that is not a readable event, with the reason. `kind`: None if not even that could be read."""
 
     kind: str | None
     reason: str
@@ -92,21 +96,25 @@ class DefaultNamespace(NamedTuple):
 
 def normalise(raw: msgspec.Raw | bytes, default: DefaultNamespace) -> Event | Reject:
     """One row of `logs`. Source: `/superuser/logs`, `/organization/{}/logs`, `/user/logs`, `/repository/{}/logs`, exports."""
+    if len(memoryview(raw)) > MOST_ROW_BYTES:
+        return Reject(None, f"larger than {MOST_ROW_BYTES // 1024 // 1024} MiB", _text(raw))
     try:
+        if is_deep(bytes(raw)):
+            return _unreadable(raw, f"nested more than {MOST_NESTED} levels deep")
         row = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Reject(None, f"not JSON: {error}", _text(raw))
+    except UNREADABLE as error:
+        return _unreadable(raw, f"not valid JSON: {error}")
     if not isinstance(row, dict):
         return Reject(None, "not a JSON object", _text(raw))
     kind = row.pop("kind", None)
-    if not isinstance(kind, str) or not kind:
-        return Reject(None, "no kind", _text(raw))
+    if not _is_name(kind):
+        return Reject(None, "no kind" if not kind else "the kind is too long or not text", _text(raw))
     stamp = row.pop("datetime", None)
     if not isinstance(stamp, str):
         return Reject(kind, "no datetime", _text(raw))
     seconds = stamp_seconds(stamp)
     if seconds is None:
-        return Reject(kind, "the datetime is not in Quay's form (RFC 2822, -0000)", _text(raw))
+        return Reject(kind, "the datetime is not in Quay's format (RFC 2822 with -0000)", _text(raw))
     extra: dict[str, Any] = {} if "metadata" in row else {"_absent": ["metadata"]}
     metadata = row.pop("metadata", _EMPTY)
     parts = NO_PARTS
@@ -131,6 +139,20 @@ def normalise(raw: msgspec.Raw | bytes, default: DefaultNamespace) -> Event | Re
     )
 
 
+def _unreadable(raw: msgspec.Raw | bytes, reason: str) -> Reject:
+    """A row that is not valid JSON, or beyond our bounds; its kind is looked for all the same, so that it can be counted."""
+    try:
+        members = lenient_json.members(bytes(raw))
+        kind = lenient_json.decode(members.get("kind", b"null"))
+    except UNREADABLE:
+        kind = None
+    return Reject(kind if _is_name(kind) else None, reason, _text(raw))
+
+
+def _is_name(kind: object) -> TypeGuard[str]:
+    return isinstance(kind, str) and 0 < len(kind) <= _LONGEST_KIND
+
+
 def event_frame(events: Iterable[Event]) -> pl.DataFrame:
     """Events as a frame of EVENT_SCHEMA, in the order given."""
     return pl.DataFrame(list(events), schema=EVENT_SCHEMA, orient="row")
@@ -142,8 +164,8 @@ def reject_frame(rejects: Iterable[Reject]) -> pl.DataFrame:
 
 
 def take_apart(metadata: dict[str, Any]) -> Parts:
-    """Metadata in the order of an event's columns: what has a column of its own, and the rest as JSON. Empties the dict of
-    the former."""
+    """Metadata in the order of an event's columns: the keys with a column of their own, and the rest as JSON. Removes the
+    former from the dict."""
     repository = _take(metadata, "repo")
     repository_namespace = _take(metadata, "namespace")
     tag = _take(metadata, "tag")
@@ -154,7 +176,7 @@ def take_apart(metadata: dict[str, Any]) -> Parts:
 
 
 def _take(metadata: dict[str, Any], key: str) -> str | None:
-    """The value, taken out, where it is text; anything else stays in the residual so that its type is kept."""
+    """Removes and returns the value if it is text; anything else stays in the rest, so that its type is kept."""
     value = metadata.get(key)
     if type(value) is str:
         del metadata[key]
@@ -185,7 +207,9 @@ def _performer(row: dict[str, Any], extra: dict[str, Any]) -> tuple[str | None, 
     odd = {key: value for key, value in performer.items() if key not in ("kind", "name", "is_robot", "avatar")}
     if not usual or odd:
         extra["performer"] = _without_avatar(performer)
-    return performer["name"], "robot" if is_robot is True else "user"
+    # Splunk gives null for a deleted robot; only robots have a + in their name.
+    is_robot = is_robot if type(is_robot) is bool else "+" in performer["name"]
+    return performer["name"], "robot" if is_robot else "user"
 
 
 def _namespace(row: dict[str, Any], extra: dict[str, Any], default: DefaultNamespace) -> tuple[str | None, str | None]:
@@ -224,12 +248,12 @@ def stamp_seconds(stamp: str) -> int | None:
 
 @lru_cache(maxsize=1024)
 def _midnight(head: str) -> int | None:
-    """Seconds since 1970 of the day in `Sun, 22 Nov 2026 `; None where it is no such day."""
+    """Seconds since 1970 of the day in `Sun, 22 Nov 2026 `; None if it is not a valid day."""
     try:
         day = date(int(head[12:16]), _MONTHS.index(head[8:11]) + 1, int(head[5:7]))
     except ValueError:
         return None
-    # Written back and compared: only then does the ledger's stamp give the very text that was received.
+    # Formatted again and compared: only then does the stored time give back the text that was received.
     if f"{_WEEKDAYS[day.weekday()]}, {day.day:02d} {_MONTHS[day.month - 1]} {day.year:04d} " != head:
         return None
     return (day - _EPOCH).days * _DAY_S
@@ -252,4 +276,4 @@ def from_stamp_us(stamp: int) -> datetime:
 
 
 def _text(raw: msgspec.Raw | bytes) -> str:
-    return bytes(raw)[:_RAW_LIMIT].decode("utf-8", "replace")
+    return bytes(memoryview(raw)[:_RAW_LIMIT]).decode("utf-8", "replace")

@@ -1,7 +1,7 @@
-"""Normalising in bulk: the rows of an export by the thousand, with the same outcome as `collector.normalise` row by row.
+"""Normalises the rows of an export by the thousand, with the same result as `normalise` row by row.
 
-A log says the same few things again and again. So what of a row repeats (its metadata, its performer, its time to the second)
-is looked through for secrets and taken apart once, and found again by its bytes. A row of any unusual shape goes the long way.
+The rows of a log repeat the same few values. So the repeating parts of a row (metadata, performer, time to the second) are
+redacted and taken apart once and then looked up by their bytes. A row of any unusual shape is normalised by itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from quayledger.collector.log.normalise import (
     stamp_seconds,
     take_apart,
 )
-from quayledger.collector.quay import redaction
+from quayledger.collector.quay import lenient_json, redaction
+from quayledger.collector.quay.lenient_json import UNREADABLE, is_deep
 from quayledger.warehouse.schema import EVENT_SCHEMA
 
 _MOST_KEPT = 4_000  # of each cache; at about 1 kB each they stay small
@@ -61,11 +62,17 @@ _decode = msgspec.json.Decoder().decode
 
 
 def split(block: bytes | bytearray) -> Rows:
-    """The rows of a JSON list; as they are where any is unusual. Raises msgspec.DecodeError where it is no JSON list."""
+    """The rows of a JSON list; not decoded if any is unusual. Raises msgspec.DecodeError if it is not a JSON list."""
     try:
         return Rows(_decode_usual(block), [])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return Rows([], _decode_raw(block))
+
+
+def split_leniently(block: bytes | bytearray) -> Rows:
+    """The same for a list in which a row is not valid JSON, at the speed of Python. Raises msgspec.DecodeError if it is not
+    a list, or is incomplete."""
+    return Rows([], [msgspec.Raw(row) for row in lenient_json.items(bytes(block))])
 
 
 class _Numbered(Generic[V]):
@@ -123,7 +130,7 @@ class Bulk:
             try:
                 usual.append(_decode_one(raw))
                 known.append(raw)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 odd_raws.append(raw)
         return self._take_odd(odd_raws + [known[number] for number in self._gather(usual)])
 
@@ -158,6 +165,8 @@ class Bulk:
         found_performers = _look_up(self._performers, performers, _performers)
         odd = _without(stamps) | _without(found_parts) | _without(found_performers)
         odd |= self._not_plain(kinds) | self._not_plain(ips)
+        # What is redacted in these depends on the kind, which their metadata alone does not tell.
+        odd |= {number for number, kind in enumerate(kinds) if kind == "login_failure"}
         held = self._held
         held.stamps += _all_but(odd, stamps)
         held.kinds += _all_but(odd, kinds)
@@ -188,10 +197,7 @@ class Bulk:
         return rejects
 
     def _long(self, raw: msgspec.Raw) -> Event | Reject:
-        try:
-            return normalise(redaction.redact(bytes(raw)), self._default)
-        except RecursionError:
-            return Reject(None, "nested too deeply", "")
+        return normalise(redaction.redact(bytes(raw)), self._default)
 
 
 def _look_up(cache: dict[K, V], keys: list[K], make: Callable[[list[K]], Iterable[V]]) -> list[V]:
@@ -225,17 +231,19 @@ def _stamps(texts: list[str]) -> list[int | None]:
 
 
 def _parts(texts: list[bytes]) -> list[Parts | None]:
-    """Metadata taken apart, secrets cut out; None where it is no JSON object."""
-    # One look at all of them spares the look at each, which is the rule.
+    """Metadata taken apart and redacted; None if it must be normalised with its row."""
+    # Looking through all of them at once usually spares looking through each.
     if redaction.may_hold_secrets(b"\n".join(texts)):
         return [_part(text, redaction.redact) for text in texts]
     return [_part(text, bytes) for text in texts]
 
 
 def _part(text: bytes, clean: Callable[[bytes], bytes]) -> Parts | None:
+    if b'"token"' in text or is_deep(text):
+        return None
     try:
         metadata = _decode(clean(text))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return take_apart(metadata) if type(metadata) is dict else None
 
@@ -249,10 +257,7 @@ def _performer(text: bytes) -> Performer | None:
     if not text:
         return None, None
     row = b'{"kind":"x","metadata":{},"ip":null,"datetime":"Thu, 01 Jan 1970 00:00:00 -0000","performer":%b}' % text
-    try:
-        event = normalise(redaction.redact(row), DefaultNamespace(None, None))
-    except RecursionError:
-        return None
+    event = normalise(redaction.redact(row), DefaultNamespace(None, None))
     if type(event) is not Event or event.extra is not None:
         return None
     return event.performer, event.performer_kind

@@ -18,7 +18,6 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 from quayledger.collector.quay import error_replies, redaction, registry_tokens
 from quayledger.collector.quay.connection import Basic, Bearer, can_be_sent, connection, credentials, is_tls, usable
 from quayledger.collector.quay.connection import trust as trust
-from quayledger.collector.quay.error_replies import UNREADABLE
 from quayledger.collector.quay.errors import (
     BrokenReply,
     NotAQuay,
@@ -27,10 +26,13 @@ from quayledger.collector.quay.errors import (
     Throttled,
     TimedOut,
     TlsFailure,
+    TooLarge,
     Unauthenticated,
     UnexpectedReply,
     Unreachable,
 )
+from quayledger.collector.quay.http_reply import HttpReply, ReplyTooLarge, read_reply
+from quayledger.collector.quay.lenient_json import UNREADABLE
 from quayledger.collector.quay.meter import Meter
 from quayledger.collector.quay.rate_limit import RateLimit
 from quayledger.collector.quay.times import moment as moment
@@ -44,7 +46,6 @@ _LONGEST_WAIT_S = 60.0
 # A Quay that answered a moment ago and is gone is being restarted, which takes a minute or two: that is waited for.
 _PATIENCE_S = 180.0
 _RESTARTING = frozenset({502, 503, 504})  # what a proxy answers meanwhile
-_MOST_BYTES = 64 * 1024 * 1024
 _RETRIED = (Unreachable, Throttled, ServerFailure, BrokenReply)
 _OUTCOMES: dict[type[QuayError], str] = {Throttled: "throttled", TimedOut: "timeout"}
 _MOST_REDIRECTS = 2
@@ -297,14 +298,12 @@ class QuayClient:
         self.rate_limit.succeeded(reply.seconds)
         return found
 
-    async def _send(self, request: _Request) -> httpx.Response:
+    async def _send(self, request: _Request) -> HttpReply:
         """The complete reply, or the error that explains why there is none."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 if request.body is not None:
-                    return await self._http.post(
-                        request.path, params=request.params, json=request.body, auth=request.auth
-                    )
+                    return await self._exchange_once(request, "POST", request.path, json=request.body)
                 return await self._follow(request)
         except (TimeoutError, httpx.TimeoutException):
             raise TimedOut(
@@ -312,13 +311,24 @@ class QuayClient:
             ) from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise self._transport_error(request.operation, error) from None
+        except ReplyTooLarge as error:
+            raise TooLarge(self.source_id, request.operation, str(error)) from None
         except httpx.InvalidURL as error:
             says = f"the address cannot be used: {self._clean(error)}"
             raise NotAQuay(self.source_id, request.operation, says) from None
 
-    async def _follow(self, request: _Request) -> httpx.Response:
+    async def _exchange_once(
+        self, request: _Request, method: str, address: str | httpx.URL, json: dict[str, str] | None = None
+    ) -> HttpReply:
+        """Sends one HTTP request and reads its reply, bounded."""
+        params = request.params if isinstance(address, str) else None
+        sent = self._http.build_request(method, address, params=params, json=json)
+        response = await self._http.send(sent, auth=request.auth, stream=True)
+        return await read_reply(response, request.good)
+
+    async def _follow(self, request: _Request) -> HttpReply:
         """GET, following Quay's redirects to a trailing slash; the token is sent to the source's own host only."""
-        response = await self._http.get(request.path, params=request.params, auth=request.auth)
+        response = await self._exchange_once(request, "GET", request.path)
         own = httpx.URL(self.base_url)
         for _ in range(_MOST_REDIRECTS):
             if response.status_code not in (301, 302, 307, 308):
@@ -329,10 +339,10 @@ class QuayClient:
                 raise NotAQuay(self.source_id, request.operation, says, status=response.status_code)
             # A proxy's redirect may drop the query; without the dates Quay would answer for a window of its own.
             address = target if target.query else target.copy_merge_params(request.params)
-            response = await self._http.get(address, auth=request.auth)
+            response = await self._exchange_once(request, "GET", address)
         return response
 
-    def _read(self, request: _Request, response: httpx.Response, seconds: float) -> Reply:
+    def _read(self, request: _Request, response: HttpReply, seconds: float) -> Reply:
         status, operation = response.status_code, request.operation
         if status not in request.good:
             raise self._refusal(operation, response)
@@ -340,17 +350,10 @@ class QuayClient:
         if "json" not in kind:
             says = f"it answers {status} with {kind or 'no content type'}, not JSON"
             raise NotAQuay(self.source_id, operation, says, status=status)
-        if len(response.content) > _MOST_BYTES:
-            raise BrokenReply(
-                self.source_id, operation, f"the reply is too large ({len(response.content):,} bytes)", status=status
-            )
-        try:
-            body = response.content if request.is_secret else redaction.redact(response.content)
-        except RecursionError:
-            raise BrokenReply(self.source_id, operation, "its JSON is nested too deeply", status=status) from None
+        body = response.content if request.is_secret else redaction.redact(response.content)
         return Reply(status, body, error_replies.served_at(response), seconds)
 
-    def _refusal(self, operation: str, response: httpx.Response) -> QuayError:
+    def _refusal(self, operation: str, response: HttpReply) -> QuayError:
         if response.status_code == 429 or "retry-after" in response.headers:
             self.rate_limit.pause(error_replies.retry_after(response))
         says = self._clean(error_replies.explanation(response))
@@ -391,7 +394,7 @@ def decoded(client: QuayClient, operation: str, body: bytes, decode: Callable[[b
 def _describe(body: bytes) -> str | None:
     """A hint by which a person may recognise another server's JSON; None if it is not complete JSON."""
     try:
-        found = msgspec.json.decode(body)
+        found = msgspec.json.decode(body, type=dict[str, msgspec.Raw] | list[msgspec.Raw] | str | float | bool | None)
     except UNREADABLE:
         return None
     if isinstance(found, dict):
@@ -403,7 +406,7 @@ def _is_transient(request: _Request, error: BaseException) -> bool:
     """Whether a retry may help."""
     if isinstance(error, ServerFailure) and error.status == 500:
         return not request.takes_500
-    return isinstance(error, _RETRIED)
+    return isinstance(error, _RETRIED) and not isinstance(error, TooLarge)
 
 
 def _is_restart(error: BaseException | None) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Generator
 import httpx
 from pydantic import SecretStr
 
+from quayledger.collector.quay.http_reply import ACCEPTED_ENCODING
 from quayledger.settings import SettingsError, SourceSettings
 
 REGISTRY_USER = "$oauthtoken"  # the user name under which Quay accepts an API token as a password
@@ -63,7 +64,11 @@ def connection(source: SourceSettings, transport: httpx.AsyncBaseTransport | Non
     try:
         return httpx.AsyncClient(
             base_url=source.url,
-            headers={"Accept": "application/json", "User-Agent": "quayledger"},
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": ACCEPTED_ENCODING,
+                "User-Agent": "quayledger",
+            },
             timeout=source.timeout_seconds,
             transport=transport,
             verify=trusted,

@@ -6,7 +6,6 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import msgspec
 
 from quayledger.collector.quay import redaction
@@ -21,9 +20,10 @@ from quayledger.collector.quay.errors import (
     Throttled,
     Unauthenticated,
 )
+from quayledger.collector.quay.http_reply import HttpReply
+from quayledger.collector.quay.lenient_json import UNREADABLE
 from quayledger.collector.quay.times import moment
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _LONGEST_PAUSE_S = 900.0
 _TITLE = re.compile(rb"(?is)<title[^>]*>(.*?)</title>")
 _KINDS: dict[int, type[QuayError]] = {401: Unauthenticated, 403: Forbidden, 404: NotFound, 429: Throttled}
@@ -38,7 +38,7 @@ class _Error(msgspec.Struct):
     errors: Any = None
 
 
-def error_class(response: httpx.Response) -> type[QuayError]:
+def error_class(response: HttpReply) -> type[QuayError]:
     """The error class for an unsuccessful reply."""
     status = response.status_code
     if status != 429 and status >= 500:
@@ -51,7 +51,7 @@ def error_class(response: httpx.Response) -> type[QuayError]:
     return _KINDS.get(status, BadRequest)
 
 
-def explanation(response: httpx.Response) -> str:
+def explanation(response: HttpReply) -> str:
     """The API's own explanation of the error: its detail and type. An HTML page is only named."""
     kind = response.headers.get("content-type", "no content type").partition(";")[0]
     if "json" not in kind:
@@ -69,7 +69,7 @@ def explanation(response: httpx.Response) -> str:
     return _typed(told, error.error_type)
 
 
-def retry_after(response: httpx.Response) -> float:
+def retry_after(response: HttpReply) -> float:
     """Seconds to wait before the next request, from Retry-After; 1 if the header is missing."""
     text = response.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
@@ -82,7 +82,7 @@ def retry_after(response: httpx.Response) -> float:
     return min(max((until - begin).total_seconds(), 0.0), _LONGEST_PAUSE_S)
 
 
-def served_at(response: httpx.Response) -> datetime | None:
+def served_at(response: HttpReply) -> datetime | None:
     """The server's clock from its Date header, aware UTC; None if missing."""
     try:
         return moment(response.headers["date"])
@@ -102,7 +102,7 @@ def _typed(told: Any, kind: Any) -> str:
     return f"{text} [{kind}]" if kind else text
 
 
-def _page(kind: str, response: httpx.Response) -> str:
+def _page(kind: str, response: HttpReply) -> str:
     title = _TITLE.search(response.content[:4096])
     named = " ".join(title[1].decode("utf-8", "replace").split()) if title else ""
     return f"a page of type {kind}" + (f", titled {named[:80]!r}" if named else "")

@@ -125,6 +125,12 @@ class BrokenReply(QuayError):
     next_step = "A proxy on the way may cut replies short. The next run tries again"
 
 
+class TooLarge(BrokenReply):
+    """A reply beyond the size that any reply of Quay may have. It is not requested again."""
+
+    next_step = "No reply of Quay is that large: check the address, and any proxy on the way"
+
+
 @contextmanager
 def absent_where_it_says(words: str) -> Iterator[None]:
     """Some operations answer 400 where others answer 404: turns a BadRequest with these words into NotFound."""

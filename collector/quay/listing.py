@@ -102,7 +102,7 @@ def _asker(client: QuayClient, operation: str, path: str, key: str, params: Para
     rows = items(key)
 
     def read(body: bytes) -> pagination.Page:
-        return pagination.Page(rows(body), pagination.decode_marks(body))
+        return pagination.Page(rows(body), pagination.decode_marks(body, key))
 
     async def ask(chosen: dict[str, str | int]) -> pagination.Page:
         return await read_one(client, operation, path, read, {**params, **chosen}, purpose=purpose)

@@ -6,13 +6,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
+from quayledger.collector.quay import lenient_json
 from quayledger.collector.quay.client import QuayClient, Reply, decoded, moment
 from quayledger.collector.quay.errors import BrokenReply, SearchUnavailable, WrongWindow
+from quayledger.collector.quay.lenient_json import UNREADABLE
 from quayledger.collector.quay.scopes import Scope
 
 # Quay adds up two days with the same day of the month, so a window must not contain one twice; February has 28 days.
 LONGEST_WINDOW_DAYS = 28
 PAGE_ROWS = 20  # Quay ignores `limit` here
+MOST_PAGE_ROWS = 5_000  # no Quay sends more than 20; the bound is on memory
 _ONE_DAY = timedelta(days=1)
 
 
@@ -53,7 +56,7 @@ class _Aggregate(msgspec.Struct):
     message: str = ""
 
 
-_decode_list = msgspec.json.Decoder(_List).decode
+_decode_list_fast = msgspec.json.Decoder(_List).decode
 _decode_rows = msgspec.json.Decoder(_Rows).decode
 _decode_aggregate = msgspec.json.Decoder(_Aggregate).decode
 
@@ -86,6 +89,8 @@ async def list_logs(
             )
         start, end = _moment(client, operation, found.start_time), _moment(client, operation, found.end_time)
         _check_window(client, operation, (start, end), first, last)
+        if len(found.logs) > MOST_PAGE_ROWS:
+            raise BrokenReply(client.source_id, operation, f"a page of {len(found.logs):,} rows", status=200)
         return LogPage(reply.body, found.logs, found.next_page or None, start, end, reply.served_at)
 
     return await client.get(
@@ -131,8 +136,28 @@ async def aggregate_logs(
 
 
 def page_rows(body: bytes) -> tuple[msgspec.Raw, ...]:
-    """The rows of a stored page. Raises msgspec.DecodeError if it is not a page."""
-    return _decode_rows(body).logs
+    """The rows of a stored page, not decoded. Raises msgspec.DecodeError if it is not a page."""
+    try:
+        return _decode_rows(body).logs
+    except msgspec.ValidationError:
+        raise
+    except UNREADABLE:
+        return _raw(lenient_json.split(body, "logs")[1])
+
+
+def _decode_list(body: bytes) -> _List:
+    """A page. Where one of its rows is not valid JSON, the rows are found without decoding them."""
+    try:
+        return _decode_list_fast(body)
+    except msgspec.ValidationError:
+        raise
+    except UNREADABLE:
+        envelope, rows = lenient_json.split(body, "logs", _List.__struct_fields__)
+        return msgspec.structs.replace(_decode_list_fast(envelope), logs=_raw(rows))
+
+
+def _raw(rows: list[bytes]) -> tuple[msgspec.Raw, ...]:
+    return tuple(msgspec.Raw(row) for row in rows)
 
 
 def _params(first: date, last: date, performer: str | None) -> dict[str, str | int]:

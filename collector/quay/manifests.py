@@ -8,7 +8,7 @@ import msgspec
 
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
-from quayledger.collector.quay.error_replies import UNREADABLE
+from quayledger.collector.quay.lenient_json import UNREADABLE
 from quayledger.collector.quay.listing import NO_PARAMS, read_list, read_one
 from quayledger.collector.quay.rows import Rows, reader, translated
 

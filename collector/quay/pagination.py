@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 
 import msgspec
 
+from quayledger.collector.quay import lenient_json
 from quayledger.collector.quay.errors import BrokenReply
+from quayledger.collector.quay.lenient_json import UNREADABLE
 
 PAGE_ROWS = 100  # the largest `limit` that Quay accepts
 _MOST_PAGES = 20_000
@@ -37,7 +39,17 @@ class Page(msgspec.Struct, frozen=True):
 
 Ask = Callable[[dict[str, str | int]], Awaitable[Page]]
 Same = Callable[[msgspec.Raw], Hashable]
-decode_marks = msgspec.json.Decoder(Marks).decode
+_decode_marks = msgspec.json.Decoder(Marks).decode
+
+
+def decode_marks(body: bytes, key: str) -> Marks:
+    """The marks of a page whose rows are under `key`. Raises msgspec.DecodeError."""
+    try:
+        return _decode_marks(body)
+    except msgspec.ValidationError:
+        raise
+    except UNREADABLE:
+        return _decode_marks(lenient_json.split(body, key, Marks.__struct_fields__)[0])
 
 
 async def read_all(source_id: str, operation: str, ask: Ask) -> list[msgspec.Raw]:

@@ -8,8 +8,9 @@ from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
-from quayledger.collector.quay.error_replies import UNREADABLE
+from quayledger.collector.quay import lenient_json
 from quayledger.collector.quay.errors import safe
+from quayledger.collector.quay.lenient_json import UNREADABLE
 from quayledger.collector.quay.times import Moment, instant
 
 _T = TypeVar("_T")
@@ -59,7 +60,17 @@ def names(found: tuple[Named, ...] | None) -> tuple[str, ...] | None:
 def reader(kind: type[_T]) -> Reader[_T]:
     """A reader of JSON as the struct `kind`: unknown fields are ignored, times may have any of Quay's formats. The reader
     raises msgspec.DecodeError."""
-    return msgspec.json.Decoder(kind, dec_hook=_hook).decode
+    decode = msgspec.json.Decoder(kind, dec_hook=_hook).decode
+
+    def read(body: bytes) -> _T:
+        try:
+            return decode(body)
+        except msgspec.ValidationError:
+            raise
+        except UNREADABLE:
+            return decode(_encode(lenient_json.decode(bytes(body))))
+
+    return read
 
 
 def translated(kind: type[_Wire], convert: Callable[[_Wire], _T]) -> Reader[_T]:
@@ -93,6 +104,15 @@ def items(key: str | None) -> Reader[Items]:
     its values. The reader raises msgspec.DecodeError."""
 
     def read(body: bytes) -> Items:
+        try:
+            return read_fast(body)
+        except msgspec.ValidationError:
+            raise
+        except UNREADABLE:
+            rows = lenient_json.items(body) if key is None else lenient_json.split(body, key)[1]
+            return tuple(msgspec.Raw(row) for row in rows)
+
+    def read_fast(body: bytes) -> Items:
         if key is not None:
             members = _members(body)
             if key not in members:
@@ -115,6 +135,7 @@ def _hook(kind: type, value: Any) -> Any:
     raise NotImplementedError(f"no decoder for {kind}")
 
 
+_encode = msgspec.json.Encoder().encode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _items: Reader[Items | dict[str, msgspec.Raw]] = msgspec.json.Decoder(
     tuple[msgspec.Raw, ...] | dict[str, msgspec.Raw]

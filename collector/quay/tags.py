@@ -8,7 +8,7 @@ import msgspec
 
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
-from quayledger.collector.quay.error_replies import UNREADABLE
+from quayledger.collector.quay.lenient_json import UNREADABLE
 from quayledger.collector.quay.listing import read_overlapping
 from quayledger.collector.quay.rows import Rows, reader
 from quayledger.collector.quay.times import Moment
