@@ -58,7 +58,14 @@ def test_the_client_has_no_other_way_to_send() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "_http"
     }
-    assert used == {"get", "post", "__aenter__", "__aexit__"}
+    assert used == {"build_request", "send", "__aenter__", "__aexit__"}
+    sent = [
+        node.args[1]
+        for node in ast.walk(ast.parse((HOME / "client.py").read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "_exchange_once"
+    ]
+    assert {node.value for node in sent if isinstance(node, ast.Constant)} == {"GET", "POST"}
+    assert all(isinstance(node, ast.Constant) for node in sent)
 
 
 NO_EXPORTS = ["/user/starred", "/organization/acme/exportlogs/x", "/exportlogs", "/repository/web/exportlogs", "/superuser/exportlogs"]  # fmt: skip
