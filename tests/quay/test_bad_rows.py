@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quayledger.collector.log.normalise import MOST_ROW_BYTES, Event, DefaultNamespace, Reject, normalise
+from quayledger.collector.log.normalise import MOST_ROW_BYTES, DefaultNamespace, Event, Reject, normalise
 from quayledger.collector.quay import errors, lenient_json, logs, robots, superuser
 from quayledger.collector.quay.lenient_json import MOST_NESTED
 from quayledger.collector.quay.redaction import MARK, looks_secret, redact
