@@ -1,16 +1,120 @@
-"""Ways in which a report leaves a command."""
+"""The command of a report, made from what the report declares, and the formats in which a report leaves it."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
+from typing import Annotated, Any
 
-from quayledger.cli._options import ReportFormat
-from quayledger.cli._output import out, write_out
+import typer
+
+from quayledger import settings as settings_room
+from quayledger.cli._options import AsJson, Format, FromDay, Home, OutputFile, ReportFormat, TableName, ToDay, as_day
+from quayledger.cli._output import err, out, write_out
+from quayledger.collector.log.days import utc_now
 from quayledger.reports.model import Report
 from quayledger.reports.render import csv as csv_form
 from quayledger.reports.render import html as html_form
 from quayledger.reports.render import json as json_form
 from quayledger.reports.render import terminal as terminal_form
+from quayledger.reports.spec import Input, ReportSpec, inputs, parse_params
+from quayledger.warehouse.snapshot import Snapshot
+
+TERMINAL_ROWS = 50
+_METAVARS = {"day": "DAY", "period": "PERIOD", "time_zone": "ZONE", "number": "N"}
+
+
+def report_command(spec: ReportSpec[Any]) -> Callable[..., None]:
+    """A function that typer reads as the command of a report: its parameters, then those of every report."""
+
+    def run(*, home: Path, form: ReportFormat, table: str, output: Path | None, as_json: bool, **given: Any) -> None:
+        chosen = ReportFormat.JSON if as_json else form
+        given["top"] = _rows(spec, given.get("top"), chosen)
+        if spec.has_period:
+            given["period"] = _period(given.pop("from_day"), given.pop("to_day"), given["period"])
+        params = parse_params(spec, {name: value for name, value in given.items() if value != []}, utc_now())
+        with Snapshot.open(home) as snapshot, err.status("reading"):
+            built = spec.build(snapshot, params)
+        write_report(built, chosen, table, output)
+
+    days = [_option("from_day", FromDay, None), _option("to_day", ToDay, None)] if spec.has_period else []
+    parameters = [*days, *(_parameter(item) for item in inputs(spec)), *_EVERY_REPORT]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {item.name: item.annotation for item in parameters}
+    return run
+
+
+def _option(name: str, kind: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+_EVERY_REPORT = (
+    _option("form", Format, ReportFormat.TERMINAL),
+    _option("table", TableName, ""),
+    _option("output", OutputFile, None),
+    _option("as_json", AsJson, False),
+    _option("home", Home, settings_room.DEFAULT_HOME),
+)
+
+
+def _parameter(item: Input) -> inspect.Parameter:
+    """One parameter of a report: an argument where it must be given, else an option. What is out of range is refused by the
+    report itself, in the same words everywhere."""
+    kind: Any = {"number": int, "flag": bool, "day": date}.get(item.kind, str)
+    more: dict[str, Any] = {"help": item.help, "metavar": _METAVARS.get(item.kind, item.option.upper())}
+    if item.kind == "day":
+        more["parser"] = as_day
+    if item.choices:
+        more["autocompletion"] = lambda: list(item.choices)
+    if item.required:
+        return _option(item.name, Annotated[kind, typer.Argument(**more)], inspect.Parameter.empty)
+    if item.kind == "flag":
+        return _flag(item)
+    if item.choices:
+        more["help"] = f"{item.help} Choices: {', '.join(item.choices)}."
+    option = typer.Option(f"--{item.option}", show_default=_shown_default(item), **more)
+    return _option(item.name, Annotated[list[kind] | None if item.many else (kind | None), option], None)
+
+
+def _flag(item: Input) -> inspect.Parameter:
+    default = item.default == "yes"
+    words = f"--{item.option}/--no-{item.option}" if default else f"--{item.option}"
+    return _option(item.name, Annotated[bool, typer.Option(words, help=item.help)], default)
+
+
+def _shown_default(item: Input) -> str | bool:
+    if item.name == "top":
+        return f"{_terminal_rows(item)} in the terminal, all in CSV and JSON"
+    return item.default if item.kind in ("period", "time_zone", "number") and item.default else False
+
+
+def _terminal_rows(item: Input) -> int:
+    return int(item.default or 0) or TERMINAL_ROWS
+
+
+def _rows(spec: ReportSpec[Any], asked: int | None, form: ReportFormat) -> int | None:
+    """Tables are cut for the eye alone: a file for machines is whole unless a number was asked for."""
+    item = next((item for item in inputs(spec) if item.name == "top"), None)
+    if asked is not None or item is None:
+        return asked
+    if form is ReportFormat.TERMINAL:
+        return _terminal_rows(item)
+    return int(item.default or 0) if form is ReportFormat.HTML else 0
+
+
+def _period(first: date | None, last: date | None, period: str | None) -> str | None:
+    """A period in words from the days of a command line. Raises BadParameter where both are given, or a day is missing."""
+    if first is None and last is None:
+        return period
+    if period is not None:
+        raise typer.BadParameter("give --period, or --from and --to")
+    today = utc_now().date()
+    first, last = first or last or today, last or max(first or today, today)
+    if first > last:
+        raise typer.BadParameter(f"--from {first} is after --to {last}")
+    return f"{first}..{last}"
 
 
 def write_report(built: Report, form: ReportFormat, table: str, output: Path | None) -> None:

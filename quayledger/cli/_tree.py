@@ -17,11 +17,25 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 OTHERS = "Other commands"
-# Click would wrap and cut at 80; on wider terminals a sentence may run a little longer.
+# Help is wrapped at the width of the terminal, at most at this one.
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-class CommandGroup(TyperGroup):
+class HelpGroup(TyperGroup):
+    """A group whose help shows the first paragraph of each command whole, under headings."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes the commands under their headings."""
+        for heading, names in self.headings(ctx).items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, _first_paragraph(self.get_command(ctx, name))) for name in names])
+
+    def headings(self, ctx: Any) -> dict[str, tuple[str, ...]]:
+        """The names of the commands by the heading that they stand under."""
+        return {"Commands": tuple(self.list_commands(ctx))}
+
+
+class CommandGroup(HelpGroup):
     """The commands that the modules of `package` hold; `sections`: their order in the help, by heading.
 
     A module holds `command`: a function that typer reads, or a group that is there already. Its docstring is the help."""
@@ -31,7 +45,7 @@ class CommandGroup(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of the commands, in the order of the help."""
-        return [name for names in self._sections().values() for name in names]
+        return [name for names in self.headings(ctx).values() for name in names]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command as the help shows it, not loaded yet; None where there is none of that name."""
@@ -54,15 +68,8 @@ class CommandGroup(TyperGroup):
         made.command(name, help=module.__doc__)(module.command)
         return typer.main.get_command(made)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Writes the commands under their headings."""
-        for heading, names in self._sections().items():
-            commands = [(name, self.get_command(ctx, name)) for name in names]
-            limit = formatter.width - 6 - max(map(len, self._files()))
-            with formatter.section(heading):
-                formatter.write_dl([(name, command.get_short_help_str(limit)) for name, command in commands])
-
-    def _sections(self) -> dict[str, tuple[str, ...]]:
+    def headings(self, ctx: Any) -> dict[str, tuple[str, ...]]:
+        """As `sections` says; what it does not name comes last."""
         files = self._files()
         sections = {heading: tuple(name for name in names if name in files) for heading, names in self.sections.items()}
         listed = {name for names in sections.values() for name in names}
@@ -83,6 +90,10 @@ def group_of(package: ModuleType, name: str) -> CommandGroup:
     made = CommandGroup(name=name, help=package.__doc__, no_args_is_help=True, rich_markup_mode=None)
     made.package = package
     return made
+
+
+def _first_paragraph(command: Any) -> str:
+    return " ".join((command.help or "").partition("\n\n")[0].split())
 
 
 def _docstring(path: Path) -> str:

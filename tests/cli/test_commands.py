@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from quayledger.reports import registry
+from quayledger.reports.spec import inputs
 from quayledger.service import demo
 from tests.cli.conftest import ROOT, Run, environment, sources
 
@@ -106,6 +108,24 @@ def test_the_usage_report_says_the_same_in_every_format(run: Run, ledger: Path) 
     assert f"{int(pulls):,}" in run(*asked, home=ledger).stdout
     assert f"{int(pulls):,}" in run(*asked, "--format", "html", home=ledger).stdout
     assert run(*asked, "--format", "csv", home=ledger).stdout.count("\n") > 2
+
+
+def test_every_report_has_its_command(run: Run, ledger: Path) -> None:
+    known = run("report", "--help").stdout
+    for spec in registry.reports():
+        assert f"  {spec.id} " in known
+        if not any(item.required for item in inputs(spec)):
+            made = run("report", spec.id, "--json", home=ledger)
+            assert made.returncode == 0, made.stderr
+            assert json.loads(made.stdout)["report"]["id"] == spec.id
+
+
+def test_days_and_periods_are_two_ways_to_say_the_same(run: Run, ledger: Path) -> None:
+    by_days = run("report", "usage", *RANGE, "--format", "csv", home=ledger)
+    by_period = run("report", "usage", "--period", f"{RANGE[1]}..{END}", "--format", "csv", home=ledger)
+    assert by_days.stdout == by_period.stdout != ""
+    both = run("report", "usage", *RANGE, "--period", "today", home=ledger)
+    assert both.returncode == 2
 
 
 def test_the_folder_may_be_named_before_or_after_the_command(run: Run, ledger: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from quayledger.cli._reports import TERMINAL_ROWS
 from quayledger.service.exit_codes import Exit
 from tests.cli.conftest import Run, environment, sources
 
@@ -47,6 +48,17 @@ def test_the_cost_the_taking_and_what_it_tells(run: Run, quay: Any) -> None:
     alice = json.loads(run("inventory", "show", "user", "alice", "--json").stdout)["report"]
     assert any(row for table in alice["tables"] if "access" in table["name"] for row in table["frame"])
     assert "alice@example.com" in run("inventory", "show", "user", "alice").stdout
+    tags = run("inventory", "list", "tag", "--format", "csv").stdout
+    (table,) = (
+        table
+        for table in json.loads(run("inventory", "list", "tag", "--json").stdout)["report"]["tables"]
+        if table["total_rows"] > TERMINAL_ROWS
+    )
+    assert len(list(csv.DictReader(io.StringIO(tags)))) == len(table["frame"]) == table["total_rows"]
+    assert (
+        len(list(csv.DictReader(io.StringIO(run("inventory", "list", "tag", "--format", "csv", "--top", "7").stdout))))
+        == 7
+    )
     before = run("inventory", "show", "user", "alice", "--as-of", "2020-01-01")
     assert before.returncode == 0
     assert "alice@example.com" not in before.stdout
