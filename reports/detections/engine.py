@@ -30,6 +30,7 @@ from quayledger.warehouse.snapshot import Snapshot
 
 HISTORY = timedelta(days=30)
 TAG_HISTORY = timedelta(days=365)
+DAY_STATES = timedelta(days=45)
 _DAY = timedelta(days=1)
 _TAG_KINDS = {"push_repo", "create_tag", "move_tag", "revert_tag"}
 
@@ -216,7 +217,7 @@ def _private(snapshot: Snapshot, at: datetime, source_ids: Sequence[str]) -> pl.
 
 
 def _day_states(snapshot: Snapshot, since: datetime, until: datetime, source_ids: Sequence[str]) -> pl.DataFrame:
-    """The states of the days from 15 days before to the last of the period."""
+    """The states of the days from DAY_STATES before to the last of the period."""
     last = (until - timedelta(microseconds=1)).date()
-    frame = events.coverage(snapshot, (since - 15 * _DAY).date(), last, tuple(source_ids))
+    frame = events.coverage(snapshot, (since - DAY_STATES).date(), last, tuple(source_ids))
     return frame.select(DAY_SCHEMA.names())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quayledger.collector.quay import redaction
 from quayledger.reports.detections.model import NOON, Fixture, Rule, Severity
 from quayledger.reports.detections.registry import UnknownRule, all_rules, find
 from quayledger.reports.detections.rules.admin_granted import RULE as ADMIN_GRANTED
@@ -40,6 +42,11 @@ def test_ids_and_names_are_unique() -> None:
     assert len({rule.id for rule in all_rules()}) == len({rule.name for rule in all_rules()}) == len(all_rules())
     with pytest.raises(UnknownRule, match="D999"):
         find("D999")
+
+
+def test_the_mark_of_a_removed_secret_is_the_collectors() -> None:
+    (rule,) = find("D6")
+    assert msgspec.structs.asdict(rule.params())["mark"] == redaction.MARK
 
 
 def test_what_makes_a_signal_more_serious() -> None:
