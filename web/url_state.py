@@ -15,7 +15,7 @@ from quayledger.warehouse.log.events import EventFilter
 
 CUSTOM = "custom"
 MAX_LENGTH = 300
-ACTOR_TYPES = ("user", "robot", "anonymous", "system")
+ACTOR_TYPES = ("user", "robot", "token", "anonymous", "system")
 # Parameter of the address and label on the page; each is a field of EventFilter that is compared as it is.
 TEXT_FILTERS: tuple[tuple[str, str], ...] = (
     ("kind", "Kind"),

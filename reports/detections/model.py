@@ -33,7 +33,7 @@ EVENT_SCHEMA = _schema(
         "occurred_at": _UTC,
         "kind": _TEXT,
         "actor": _TEXT,  # user or robot; null where Quay names nobody
-        "actor_type": _TEXT,  # user | robot | anonymous | system
+        "actor_type": _TEXT,  # user | robot | token | anonymous | system
         "credential": _TEXT,
         "ip": _TEXT,
         "user_agent": _TEXT,

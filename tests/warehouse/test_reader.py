@@ -97,7 +97,7 @@ _CHOICES: list[tuple[EventFilter, set[str]]] = [
     (EventFilter(actor="acme+gone"), {"deleted robot"}),
     (EventFilter(actor="bob"), {"login"}),
     (EventFilter(actor_type="robot"), {"robot", "deleted robot"}),
-    (EventFilter(actor_type="anonymous"), {"anonymous", "failure"}),
+    (EventFilter(actor_type="anonymous"), {"anonymous"}),
     (EventFilter(actor_type="system"), {"prune"}),
     (EventFilter(ip="10.0.0.2"), {"robot"}),
     (EventFilter(tag="v1"), {"pull"}),
@@ -144,7 +144,7 @@ def test_events_tell_who_by_what_and_how_it_ended(snapshot: Snapshot) -> None:
     assert rows[1]["event_id"] == "main-20261005-1"
     assert (rows[5]["credential"], rows[5]["actor"]) == ("OAuth token of ci", "alice")
     assert rows[7]["outcome"] == "failure"
-    assert rows[7]["actor"] is None, "a name that somebody typed is nobody's deed"
+    assert rows[7]["actor"] == "root", "a failed login is found by the name that was typed"
     assert rows[9]["namespace"] == "gone"
     assert shown.schema["occurred_at"] == pl.Datetime("us", "UTC")
 

@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 import polars as pl
 
+from quayledger.warehouse.log.addresses import is_within, network_of
 from quayledger.warehouse.snapshot import Snapshot
 
 EVENT_COLUMNS = (
@@ -40,6 +41,9 @@ EVENT_COLUMNS = (
     "performer",
     "performer_kind",
     "repository_namespace",
+    "stored_ip",
+    "stored_user_agent",
+    "stored_digest",
     "metadata",
     "extra",
     "scope",
@@ -52,12 +56,12 @@ NOT_COLLECTED = "not collected"
 _COLUMNS = ", ".join(EVENT_COLUMNS)
 _SEARCHED = "concat_ws(chr(10), kind, namespace, repository, tag, digest, actor, ip, user_agent, metadata, extra)"
 _FULL_NAME = "coalesce(namespace || '/', '') || repository"
-# Of each key: its expression, and what an event must be to have one.
+# A failed login is found by the name that was typed, but a typed name is not an active account. Of each key: its expression, and what an event must be to have one.
 _KEYS: dict[str, tuple[str, str]] = {
     "namespace": ("namespace", "true"),
     "repository": (_FULL_NAME, "true"),
-    "actor": ("actor", "actor_type = 'user'"),
-    "robot": ("actor", "actor_type = 'robot'"),
+    "actor": ("actor", "actor_type = 'user' AND kind <> 'login_failure'"),
+    "robot": ("actor", "actor_type = 'robot' AND kind <> 'login_failure'"),
     "client": ("client", "true"),
     "kind": ("kind", "true"),
     "source": ("source_id", "true"),
@@ -69,14 +73,14 @@ _ACTS = """
     count(*) FILTER (kind NOT IN ('pull_repo', 'push_repo', 'delete_tag', 'permanently_delete_tag',
                                   'autoprune_tag_delete', 'delete_repo')) AS other,
     count(*) AS events,
-    count(DISTINCT actor) AS actors"""
+    count(DISTINCT actor) FILTER (kind <> 'login_failure') AS actors"""
 _ANONYMOUS_PULLS = "count(*) FILTER (kind = 'pull_repo' AND actor_type = 'anonymous') AS anonymous_pulls"
 
 
 class EventFilter(msgspec.Struct, frozen=True):
     """Which events: all that are set must hold. `since` <= occurred_at < `until`, both aware. `user_agent` and `text` are
     substrings, whatever the case; `text` of any name or the metadata; the others are compared as they are. `repository`:
-    its name, or `namespace/name`."""
+    its name, or `namespace/name`. `ip`: an address in any spelling, or a network such as `10.0.0.0/8`."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -100,19 +104,12 @@ class _Where(msgspec.Struct, frozen=True):
     values: dict[str, object]
 
 
-_EQUAL = ("namespace", "actor", "actor_type", "ip", "tag", "digest", "client")
+_EQUAL = ("namespace", "actor", "actor_type", "tag", "digest", "client")
 _AMONG = {"source_ids": "source_id", "kinds": "kind", "categories": "category"}
 
 
-def _where(flt: EventFilter) -> _Where:
-    parts, values = ["true"], dict[str, object]()
-    if flt.since is not None:
-        # The day says it again, so that other days' rows and months' files are not even opened.
-        parts.append("occurred_at >= $since AND day >= $since_day")
-        values |= {"since": flt.since, "since_day": _utc_day(flt.since)}
-    if flt.until is not None:
-        parts.append("occurred_at < $until AND day <= $until_day")
-        values |= {"until": flt.until, "until_day": _utc_day(flt.until)}
+def _where(snap: Snapshot, flt: EventFilter) -> _Where:
+    parts, values = _period(flt)
     for field, column in _AMONG.items():
         if chosen := getattr(flt, field):
             names = [f"{field}_{index}" for index in range(len(chosen))]
@@ -122,16 +119,40 @@ def _where(flt: EventFilter) -> _Where:
         if (wanted := getattr(flt, column)) is not None:
             parts.append(f"{column} = ${column}")
             values[column] = wanted
+    if flt.ip is not None:
+        # Addresses are compared as addresses and not as text; there are few distinct ones, so that is done here.
+        parts.append("ip IN (SELECT unnest($ips::VARCHAR[]))")
+        values["ips"] = _spellings(snap, flt.ip, flt)
     if flt.repository is not None:
         parts.append(f"(repository = $repository OR {_FULL_NAME} = $repository)")
         values["repository"] = flt.repository
-    if flt.user_agent is not None:
-        parts.append("contains(lower(user_agent), lower($user_agent))")
-        values["user_agent"] = flt.user_agent
-    if flt.text is not None:
-        parts.append(f"contains(lower({_SEARCHED}), lower($text))")
-        values["text"] = flt.text
+    for column, searched in (("user_agent", "user_agent"), ("text", _SEARCHED)):
+        if (part := getattr(flt, column)) is not None:
+            parts.append(f"contains(lower({searched}), lower(${column}))")
+            values[column] = part
     return _Where(" AND ".join(parts), values)
+
+
+def _period(flt: EventFilter) -> tuple[list[str], dict[str, object]]:
+    parts, values = ["true"], dict[str, object]()
+    if flt.since is not None:
+        # The day says it again, so that other days' rows and months' files are not even opened.
+        parts.append("occurred_at >= $since AND day >= $since_day")
+        values |= {"since": flt.since, "since_day": _utc_day(flt.since)}
+    if flt.until is not None:
+        parts.append("occurred_at < $until AND day <= $until_day")
+        values |= {"until": flt.until, "until_day": _utc_day(flt.until)}
+    return parts, values
+
+
+def _spellings(snap: Snapshot, wanted: str, flt: EventFilter) -> list[str]:
+    """The texts under which an address, or those of a network, are stored; the text itself if it is neither."""
+    network = network_of(wanted)
+    if network is None:
+        return [wanted]
+    range_ = _where(snap, EventFilter(since=flt.since, until=flt.until, source_ids=flt.source_ids))
+    stored = snap.rows(f"SELECT DISTINCT ip FROM events WHERE ip IS NOT NULL AND {range_.sql}", range_.values)
+    return [text for (text,) in stored if is_within(text, network)]
 
 
 def _utc_day(moment: datetime) -> date:
@@ -143,7 +164,7 @@ def _utc_day(moment: datetime) -> date:
 
 def events(snap: Snapshot, flt: EventFilter, *, limit: int, offset: int = 0, newest_first: bool = True) -> pl.DataFrame:
     """The events that match, EVENT_COLUMNS, in an order that is the same each time. `limit` 0: all."""
-    where, order = _where(flt), _order(newest_first)
+    where, order = _where(snap, flt), _order(newest_first)
     if not limit:
         sql = f"SELECT {_COLUMNS} FROM events WHERE {where.sql} ORDER BY {order} OFFSET $offset"
         return snap.frame(sql, where.values | {"offset": offset})
@@ -160,7 +181,7 @@ def event_batches(
     snap: Snapshot, flt: EventFilter, *, batch_rows: int = 50_000, newest_first: bool = False
 ) -> Iterator[pl.DataFrame]:
     """The events that match in frames of at most about `batch_rows` rows: never more than a few days are held at once."""
-    where, order = _where(flt), _order(newest_first)
+    where, order = _where(snap, flt), _order(newest_first)
     sql = f"SELECT {_COLUMNS} FROM events WHERE {where.sql} AND day BETWEEN $first AND $last ORDER BY {order}"
     for first, last in _stretches(snap, where, batch_rows, newest_first):
         for batch in snap.batches(sql, where.values | {"first": first, "last": last}, batch_rows):
@@ -192,14 +213,14 @@ def _order(newest_first: bool) -> str:
 
 def count_events(snap: Snapshot, flt: EventFilter) -> int:
     """How many events match."""
-    where = _where(flt)
+    where = _where(snap, flt)
     return int(snap.rows(f"SELECT count(*) FROM events WHERE {where.sql}", where.values)[0][0])
 
 
 def totals(snap: Snapshot, flt: EventFilter) -> pl.DataFrame:
     """One row: events, pulls, pushes, deletes, other, actors (distinct users and robots), namespaces, repositories,
     clients (families), ips, anonymous_pulls, builds, unknown_kinds (distinct kinds that this version does not know)."""
-    where = _where(flt)
+    where = _where(snap, flt)
     return snap.frame(
         f"""SELECT {_ACTS},
             count(DISTINCT namespace) AS namespaces,
@@ -220,7 +241,7 @@ def usage_counts(snap: Snapshot, flt: EventFilter, *, by: UsageKey) -> pl.DataFr
     `actor` keys are users, `robot` keys robots, `repository` keys `namespace/name`; events without a key are left out.
     A name that several sources have is one key."""
     key, having = _KEYS[by]
-    where = _where(flt)
+    where = _where(snap, flt)
     return snap.frame(
         f"""SELECT {key} AS key, {_ACTS}, count(DISTINCT client) AS clients, {_ANONYMOUS_PULLS}
         FROM events WHERE {where.sql} AND {having} AND {key} IS NOT NULL
@@ -232,7 +253,7 @@ def usage_counts(snap: Snapshot, flt: EventFilter, *, by: UsageKey) -> pl.DataFr
 def usage_series(snap: Snapshot, flt: EventFilter, *, time_zone: str, bucket: Bucket) -> pl.DataFrame:
     """One row per bucket with an event: bucket (its local beginning in `time_zone`, an IANA name; no zone attached), pulls,
     pushes, deletes, other, events, actors. Weeks begin on Monday."""
-    where = _where(flt)
+    where = _where(snap, flt)
     frame = snap.frame(
         f"""SELECT date_trunc($bucket, timezone($time_zone, occurred_at)) AS bucket, {_ACTS}
         FROM events WHERE {where.sql} GROUP BY bucket ORDER BY bucket""",
@@ -243,7 +264,7 @@ def usage_series(snap: Snapshot, flt: EventFilter, *, time_zone: str, bucket: Bu
 
 def heat(snap: Snapshot, flt: EventFilter, *, time_zone: str) -> pl.DataFrame:
     """One row per week day (1 Monday … 7 Sunday) and hour (0 … 23) of `time_zone` with an event: weekday, hour, events."""
-    where = _where(flt)
+    where = _where(snap, flt)
     return snap.frame(
         f"""WITH local AS (SELECT timezone($time_zone, occurred_at) AS moment FROM events WHERE {where.sql})
         SELECT isodow(moment) AS weekday, hour(moment) AS hour, count(*) AS events
@@ -257,7 +278,7 @@ def build_counts(snap: Snapshot, flt: EventFilter) -> pl.DataFrame:
 
     Source: metadata of build_dockerfile and cancel_build. A cancelled build whose start does not match the filter counts
     under null, as its event names the build alone."""
-    where = _where(flt)
+    where = _where(snap, flt)
     return snap.frame(
         f"""WITH told AS (
             SELECT source_id, kind, metadata FROM events
@@ -298,7 +319,7 @@ def list_sources(snap: Snapshot) -> pl.DataFrame:
 
 def namespaces(snap: Snapshot, source_ids: tuple[str, ...] = ()) -> list[str]:
     """The namespaces that events name, by name. Empty `source_ids`: of all sources."""
-    where = _where(EventFilter(source_ids=source_ids))
+    where = _where(snap, EventFilter(source_ids=source_ids))
     found = snap.rows(
         f"SELECT DISTINCT namespace FROM events WHERE {where.sql} AND namespace IS NOT NULL ORDER BY namespace",
         where.values,

@@ -46,6 +46,9 @@ def to_quay(frame: pl.DataFrame) -> Iterator[bytes]:
     leaves the namespace to its scope gets it said.
 
     `frame`: at least the columns of EVENT_SCHEMA, as stored or as the view `events` shows them; `occurred_at` UTC."""
+    stored = {f"stored_{name}": name for name in ("ip", "user_agent", "digest") if f"stored_{name}" in frame.columns}
+    # The view `events` makes these three comparable; what was received is beside them.
+    frame = frame.drop(stored.values()).rename(stored)
     for row in frame.select(_COLUMNS).iter_rows(named=True):
         yield _encode(_event(row))
 

@@ -1,15 +1,43 @@
 -- One row per event, in the words of its readers: who did what, from where, with what outcome.
-WITH told AS (
+WITH read_events AS (
     SELECT
-        *,
-        lower(user_agent) AS agent,
-        -- A robot's deletion takes the performer from its old rows; pulls, pushes and tag changes keep the name themselves.
+        * EXCLUDE (ip, user_agent, digest),
+        ip AS stored_ip,
+        user_agent AS stored_user_agent,
+        digest AS stored_digest,
+        -- Kinds write the same thing under several keys: deletes `digest`, logins `useragent`, service keys `user_agent`.
         CASE
-            WHEN performer IS NULL AND (kind IN ('pull_repo', 'push_repo') OR contains(kind, '_tag'))
-                THEN json_extract_string(metadata, '$.username')
-            WHEN performer IS NULL AND kind = 'login_success' THEN namespace
-        END AS named
+            WHEN digest IS NULL AND contains(metadata, '"digest":') THEN json_extract_string(metadata, '$.digest')
+            ELSE digest
+        END AS digest,
+        CASE
+            WHEN user_agent IS NULL AND contains(metadata, '"useragent":') THEN json_extract_string(metadata, '$.useragent')
+            WHEN user_agent IS NULL AND contains(metadata, '"user_agent":') THEN json_extract_string(metadata, '$.user_agent')
+            ELSE user_agent
+        END AS user_agent,
+        -- Elasticsearch stores a missing address as the text None; an IPv4 address may come in its IPv6 form.
+        CASE
+            WHEN ip IN ('', 'None') THEN NULL
+            WHEN starts_with(lower(ip), '::ffff:') AND contains(ip, '.') THEN substr(ip, 8)
+            ELSE ip
+        END AS ip,
+        -- A robot's deletion takes the performer from its old rows; these kinds name the account in their metadata too.
+        CASE
+            WHEN performer IS NOT NULL THEN NULL
+            WHEN kind IN ('pull_repo', 'push_repo', 'pull_repo_failed', 'push_repo_failed', 'login_failure')
+                OR contains(kind, '_tag')
+                THEN nullif(json_extract_string(metadata, '$.username'), '[secret-removed]')
+            WHEN kind = 'login_success' THEN namespace
+        END AS named,
+        -- Of a pull or push without an account, whether an access token made it; `token` is the token's name.
+        performer IS NULL AND contains(metadata, '"token":')
+        AND kind IN (
+            'pull_repo', 'push_repo', 'delete_tag', 'pull_repo_failed', 'push_repo_failed', 'delete_tag_failed'
+        ) AS by_access_token
     FROM stg_events
+),
+told AS (
+    SELECT *, lower(user_agent) AS agent FROM read_events
 )
 SELECT
     concat(source_id, '-', strftime(day, '%Y%m%d'), '-', event_no) AS event_id,
@@ -21,9 +49,11 @@ SELECT
     coalesce(log_kinds.category, 'unknown') AS category,
     coalesce(performer, named) AS actor,
     CASE
+        -- Only robots have a + in their name; Splunk does not say of a deleted one that it was a robot.
+        WHEN contains(coalesce(performer, named), '+') THEN 'robot'
         WHEN performer IS NOT NULL THEN coalesce(performer_kind, 'user')
-        WHEN contains(named, '+') THEN 'robot'
         WHEN named IS NOT NULL THEN 'user'
+        WHEN by_access_token THEN 'token'
         WHEN kind IN ('pull_repo', 'push_repo', 'pull_repo_failed', 'push_repo_failed', 'login_failure') THEN 'anonymous'
         ELSE 'system'
     END AS actor_type,
@@ -34,7 +64,8 @@ SELECT
         WHEN kind IN ('pull_repo', 'push_repo') AND contains(metadata, '"app_specific_token_title":')
             THEN 'app token ' || json_extract_string(metadata, '$.app_specific_token_title')
         WHEN kind IN ('pull_repo', 'push_repo') AND contains(metadata, '"app_specific_token":') THEN 'app token'
-        WHEN kind IN ('pull_repo', 'push_repo') AND contains(metadata, '"token":') THEN 'access token'
+        WHEN by_access_token
+            THEN 'access token' || coalesce(' ' || nullif(json_extract_string(metadata, '$.token'), '[secret-removed]'), '')
     END AS credential,
     ip,
     user_agent,
@@ -70,6 +101,9 @@ SELECT
     performer,
     performer_kind,
     repository_namespace,
+    stored_ip,
+    stored_user_agent,
+    stored_digest,
     metadata,
     extra,
     scope,
