@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import msgspec
 
 from quayledger.reports.errors import BadPeriod
+from quayledger.reports.formatting import visible
 
 PRESETS: tuple[tuple[str, str], ...] = (
     ("today", "Today"),
@@ -24,11 +25,12 @@ PRESETS: tuple[tuple[str, str], ...] = (
 )
 DEFAULT_PRESET = "last-30-days"
 # How a period may be written, for help texts.
-EXAMPLES = ("last-30-days", "this-month", "previous-month")
+EXAMPLES = ("yesterday", "last-7-days", "last-week", "this-month", "last-month", "2026-10")
 MAX_DAYS = 3660
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 Bucket = Literal["hour", "day", "week", "month"]
 _LAST = re.compile(r"last-(\d{1,4})-days")
+_DAY_MONTH_YEAR = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 _CUSTOM = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.\.|/)(\d{4}-\d{2}-\d{2})")
 
 
@@ -171,7 +173,8 @@ def whole_days(first: date, last: date, time_zone: str) -> Period:
 
 
 def parse(text: str, time_zone: str, now: datetime) -> Period:
-    """A period from a preset (`last-7-days`, `this-month`, …) or from days (`2026-11-01..2026-11-21`, both included).
+    """A period from a name (`last-7-days`, `yesterday`, `last-week`, …), a day, month or year (`2026-10`), or days
+    (`2026-11-01..2026-11-21`, both included). Weeks begin on Monday.
     "Last N days" are today and the days before it, in the time zone. Raises BadPeriod."""
     today = now.astimezone(zone(time_zone)).date()
     words = text.strip().lower().replace(" ", "-")
@@ -181,15 +184,38 @@ def parse(text: str, time_zone: str, now: datetime) -> Period:
         if not 1 <= int(last[1]) <= MAX_DAYS:
             raise BadPeriod(f"{text!r}: ask for 1 to {MAX_DAYS} days")
         return whole_days(today - timedelta(days=int(last[1]) - 1), today, time_zone)
-    if words == "today":
-        return whole_days(today, today, time_zone)
-    if words == "this-month":
-        return whole_days(today.replace(day=1), _end_of_month(today), time_zone)
-    if words == "previous-month":
-        end = today.replace(day=1) - timedelta(days=1)
-        return whole_days(end.replace(day=1), end, time_zone)
-    known = ", ".join(name for name, _ in PRESETS)
-    raise BadPeriod(f"{text[:60]!r} is no period: use {known}, or days such as 2026-11-01..2026-11-21")
+    if named := _named(words, today):
+        return whole_days(*named, time_zone)
+    raise BadPeriod(
+        f"'{visible(text[:60])}' is not a period. Use {', '.join(EXAMPLES)}, or days such as 2026-11-01..2026-11-21."
+    )
+
+
+def _named(words: str, today: date) -> tuple[date, date] | None:
+    """First and last day of what people call by a word, or write as a day, a month or a year."""
+    monday, month = today - timedelta(days=today.weekday()), today.replace(day=1)
+    yesterday, month_before = today - timedelta(days=1), month - timedelta(days=1)
+    last_week = monday - timedelta(days=7), monday - timedelta(days=1)
+    last_month = month_before.replace(day=1), month_before
+    known = {
+        "today": (today, today),
+        "yesterday": (yesterday, yesterday),
+        "this-week": (monday, monday + timedelta(days=6)),
+        "last-week": last_week,
+        "previous-week": last_week,
+        "this-month": (month, _end_of_month(today)),
+        "last-month": last_month,
+        "previous-month": last_month,
+    }
+    if words in known:
+        return known[words]
+    if written := _DAY_MONTH_YEAR.fullmatch(words):
+        year, month_number, day = written[1], written[2] or "01", written[3] or "01"
+        first = _day(f"{year}-{month_number}-{day}")
+        if written[3]:
+            return first, first
+        return first, _end_of_month(first) if written[2] else first.replace(month=12, day=31)
+    return None
 
 
 def bucket_of(period: Period) -> Bucket:
@@ -255,7 +281,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise BadPeriod(f"{text!r} is no day of the calendar: write YYYY-MM-DD") from None
+        raise BadPeriod(f"'{visible(text[:60])}' is not a date. Use YYYY-MM-DD.") from None
 
 
 def _end_of_month(day: date) -> date:

@@ -12,9 +12,13 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 Truth = list[dict[str, Any]]
+# How long an example takes says how busy the machine is, not whether the property holds.
+settings.register_profile("quayledger", deadline=None)
+settings.load_profile("quayledger")
 
 
 class Simulated:

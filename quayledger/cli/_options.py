@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from quayledger.reports import period as period_words
 
 
 class ReportFormat(StrEnum):
@@ -57,16 +59,18 @@ TableName = Annotated[
 Top = Annotated[int, typer.Option(min=0, max=10_000, metavar="N", help="Maximum rows per table (0 = all).")]
 Namespace = Annotated[str | None, typer.Option(metavar="NAME", help="Only this organization or user.")]
 Period = Annotated[
-    str,
-    typer.Option(
-        metavar="PERIOD", help="last-30-days, this-month, previous-month, … or days such as 2026-11-01..2026-11-21."
-    ),
+    str | None,
+    typer.Option("--period", metavar="PERIOD", help=f"Instead of --from and --to: {', '.join(period_words.EXAMPLES)}."),
 ]
 TimeZone = Annotated[str, typer.Option(metavar="ZONE", help="Time zone of the days, such as Europe/Berlin.")]
-ObjectKind = Annotated[str, typer.Argument(help="user, robot, team, repository, organization or tag.", metavar="KIND")]
-AsOfDay = Annotated[
-    date | None, typer.Option("--as-of", parser=as_day, metavar="DAY", help="Show the end of this UTC day.")
-]
-Family = Annotated[
-    list[str] | None, typer.Option(metavar="FAMILY", help="Only this family or area of the inventory; repeatable.")
-]
+
+
+def days_of(first: date | None, last: date | None, period: str | None) -> tuple[date | None, date | None]:
+    """First and last UTC day of what a command line says; None where it does not say. Raises BadParameter, BadPeriod."""
+    if first is not None and last is not None and first > last:
+        raise typer.BadParameter(f"--from {first} is after --to {last}")
+    if period is None:
+        return first, last
+    if first is not None or last is not None:
+        raise typer.BadParameter("give --period, or --from and --to")
+    return period_words.parse(period, "UTC", datetime.now(UTC)).utc_days()

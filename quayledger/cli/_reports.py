@@ -11,7 +11,18 @@ from typing import Annotated, Any
 import typer
 
 from quayledger import settings as settings_room
-from quayledger.cli._options import AsJson, Format, FromDay, Home, OutputFile, ReportFormat, TableName, ToDay, as_day
+from quayledger.cli._options import (
+    AsJson,
+    Format,
+    FromDay,
+    Home,
+    OutputFile,
+    ReportFormat,
+    TableName,
+    ToDay,
+    as_day,
+    days_of,
+)
 from quayledger.cli._output import err, out, write_out
 from quayledger.collector.log.days import utc_now
 from quayledger.reports.model import Report
@@ -105,16 +116,12 @@ def _rows(spec: ReportSpec[Any], asked: int | None, form: ReportFormat) -> int |
 
 
 def _period(first: date | None, last: date | None, period: str | None) -> str | None:
-    """A period in words from the days of a command line. Raises BadParameter where both are given, or a day is missing."""
+    """A period in words from the days of a command line. Raises BadParameter, BadPeriod."""
     if first is None and last is None:
         return period
-    if period is not None:
-        raise typer.BadParameter("give --period, or --from and --to")
+    days_of(first, last, period)
     today = utc_now().date()
-    first, last = first or last or today, last or max(first or today, today)
-    if first > last:
-        raise typer.BadParameter(f"--from {first} is after --to {last}")
-    return f"{first}..{last}"
+    return f"{first or last}..{last or max(first or today, today)}"
 
 
 def write_report(built: Report, form: ReportFormat, table: str, output: Path | None) -> None:

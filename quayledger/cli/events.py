@@ -12,7 +12,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from quayledger import settings as settings_room
-from quayledger.cli._options import EventFormat, EventsFormat, FromDay, Home, Namespace, OutputFile, Sources, ToDay
+from quayledger.cli._options import (
+    EventFormat,
+    EventsFormat,
+    FromDay,
+    Home,
+    Namespace,
+    OutputFile,
+    Period,
+    Sources,
+    ToDay,
+    days_of,
+)
 from quayledger.cli._output import err, out, write_out
 from quayledger.reports.formatting import visible
 from quayledger.reports.log import events_page as event_files
@@ -30,6 +41,7 @@ def command(
     home: Home = settings_room.DEFAULT_HOME,
     first: FromDay = None,
     last: ToDay = None,
+    period: Period = None,
     source: Sources = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only this kind; repeatable.")] = None,
     namespace: Namespace = None,
@@ -44,6 +56,7 @@ def command(
     output: OutputFile = None,
 ) -> None:
     """Raises NotPublished where nothing is collected yet."""
+    first, last = days_of(first, last, period)
     chosen = reader.EventFilter(
         since=_midnight(first) if first else None,
         until=_midnight(last) + timedelta(days=1) if last else None,

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from quayledger import settings as settings_room
-from quayledger.cli._options import AsJson, FromDay, Home, Sources, ToDay
+from quayledger.cli._options import AsJson, FromDay, Home, Period, Sources, ToDay, days_of
 from quayledger.cli._output import err, out, print_json
 from quayledger.cli.sync import request_of
 from quayledger.collector.inventory.estimate import Inventoried, InventoryPlan, plan_inventory, read_inventoried
@@ -32,6 +32,7 @@ def command(
     home: Home = settings_room.DEFAULT_HOME,
     first: FromDay = None,
     last: ToDay = None,
+    period: Period = None,
     source: Sources = None,
     inventory: Annotated[
         bool, typer.Option("--inventory", help="Plan `inventory sync` instead, and what its rounds cost.")
@@ -42,7 +43,7 @@ def command(
     if inventory:
         _plan_inventory(home, tuple(source or ()), as_json=as_json)
         return
-    request = request_of(first, last, source)
+    request = request_of(*days_of(first, last, period), source)
     with err.status("counting"):
         plans = asyncio.run(plan(settings_room.load(home), request, _held_by(home)))
     if as_json:

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from quayledger import settings as settings_room
-from quayledger.cli._options import AsJson, FromDay, Home, Sources, ToDay
+from quayledger.cli._options import AsJson, FromDay, Home, Period, Sources, ToDay, days_of
 from quayledger.cli._output import err, print_json
 from quayledger.cli._progress import Show, exit_with, follow, print_notes, progress, stoppable
 from quayledger.collector.log.days import utc_now
@@ -30,11 +30,12 @@ def command(
     home: Home = settings_room.DEFAULT_HOME,
     first: FromDay = None,
     last: ToDay = None,
+    period: Period = None,
     source: Sources = None,
     as_json: AsJson = False,
 ) -> None:
     """Raises LedgerBusy where another command than `serve` holds the ledger."""
-    request = request_of(first, last, source)
+    request = request_of(*days_of(first, last, period), source)
     settings = settings_room.load(home)
     choose_sources(settings, request.source_ids)
     try:
@@ -50,10 +51,8 @@ def command(
 def request_of(first: date | None, last: date | None, source: list[str] | None) -> SyncRequest:
     """The days and sources of the command line. Raises BadParameter for days that cannot be collected."""
     today = utc_now().date()
-    if first is not None and last is not None and first > last:
-        raise typer.BadParameter(f"--from {first} is after --to {last}")
     if first is not None and first > today:
-        raise typer.BadParameter(f"--from {first} is in the future; today is {today} UTC")
+        raise typer.BadParameter(f"{first} is in the future; today is {today} UTC")
     return SyncRequest(first, last, tuple(source or ()))
 
 

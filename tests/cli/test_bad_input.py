@@ -130,7 +130,7 @@ def test_an_empty_ledger_says_what_to_do(run: Run) -> None:
 def test_an_unknown_source_period_and_zone(run: Run, asked: dict[str, str]) -> None:
     says(run("sync", "--source", "other", **asked), Exit.USAGE, "main")
     assert run("sync", *RANGE, **asked).returncode == 0
-    says(run("report", "usage", "--period", "sometimes"), Exit.USAGE, "last-30-days")
+    says(run("report", "usage", "--period", "sometimes"), Exit.USAGE, "last-7-days")
     says(run("report", "usage", "--time-zone", "Mars/Base"), Exit.USAGE, "UTC")
     says(run("report", "usage", "--format", "csv", "--table", "nothing"), Exit.USAGE, "by_namespace")
 

@@ -124,6 +124,10 @@ def test_days_and_periods_are_two_ways_to_say_the_same(run: Run, ledger: Path) -
     by_days = run("report", "usage", *RANGE, "--format", "csv", home=ledger)
     by_period = run("report", "usage", "--period", f"{RANGE[1]}..{END}", "--format", "csv", home=ledger)
     assert by_days.stdout == by_period.stdout != ""
+    day = run("events", "--period", END, "--limit", "0", "--format", "jsonl", home=ledger).stdout
+    assert (
+        day == run("events", "--from", END, "--to", END, "--limit", "0", "--format", "jsonl", home=ledger).stdout != ""
+    )
     both = run("report", "usage", *RANGE, "--period", "today", home=ledger)
     assert both.returncode == 2
 
