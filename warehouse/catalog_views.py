@@ -1,6 +1,7 @@
 """The views of the catalog's families and series, generated from their declared schemas, since they are all alike. Pure.
 
-A family's view `x` is what holds now; a series' view `x_now` is the newest point of each key. They work in any DuckDB
+A family's view `x` is what holds now; a series' view `x_now` is the newest point of each key that is
+still there: what was deleted, or is called otherwise since, is not counted as present. They work in any DuckDB
 client, without anything of ours.
 """
 
@@ -33,8 +34,14 @@ def _current(family: Family) -> str:
 def _newest(series: Series) -> str:
     columns = ", ".join(("source_id", *series.schema, "measured_at", "run_id"))
     key = ", ".join(("source_id", *series.key))
+    listed = "\n    UNION ALL ".join(
+        f"SELECT source_id, {', '.join(f'{one.key[name]} AS {name}' for name in series.key)} FROM {one.view}"
+        for one in series.presence
+    )
+    there = f"\nSEMI JOIN (\n    {listed}\n) AS there USING ({key})" if listed else ""
+    only = " that is still there" if listed else ""
     return (
-        f"-- {series.one_row} The newest of each only.\nSELECT {columns}\nFROM {series.name}\n"
+        f"-- {series.one_row} The newest of each{only}.\nSELECT {columns}\nFROM {series.name}\n"
         f"JOIN (SELECT {key}, max(measured_at) AS measured_at FROM {series.name} GROUP BY ALL) AS newest\n"
-        f"    USING ({key}, measured_at)"
+        f"    USING ({key}, measured_at){there}"
     )

@@ -63,19 +63,24 @@ def fetch(
     )
 
 
+# What the points of `everything` measure: a namespace and a robot that are among its objects.
+_OF_OBJECTS = {"level": "namespace", "repository": "", "subject_kind": "robot"}
+
+
 def everything(hours: float, text: str, *, source_id: str = SOURCE) -> Fetch:
-    """A fetch that brings one object of every family and one point of every series, whose texts are all `text`."""
+    """A fetch that brings one object of every family and one point of every series of these objects, whose texts are all
+    `text`."""
     values = {pl.String: text, pl.Boolean: True, pl.Int64: 7, pl.Float64: 0.5, pl.Date: BEGIN.date()}
     return fetch(
         hours,
         *(brought(one.name, {}, [_made(one.schema, values)]) for one in FAMILIES),
-        *(measured(one.name, [_made(one.schema, values)]) for one in SERIES),
+        *(measured(one.name, [_made(one.schema, values, _OF_OBJECTS)]) for one in SERIES),
         source_id=source_id,
     )
 
 
-def _made(schema: Mapping[str, Type], values: Mapping[Any, Any]) -> Row:
-    return tuple(values.get(kind, BEGIN) for kind in schema.values())
+def _made(schema: Mapping[str, Type], values: Mapping[Any, Any], fixed: Mapping[str, str] | None = None) -> Row:
+    return tuple((fixed or {}).get(name, values.get(kind, BEGIN)) for name, kind in schema.items())
 
 
 def published(ledger: Ledger, hours: float = 1000) -> Snapshot:

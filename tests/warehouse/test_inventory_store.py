@@ -305,7 +305,19 @@ def test_a_point_is_kept_where_it_is_new_or_of_a_new_day(ledger: Ledger) -> None
     assert record_fetches(ledger, 1, [size(17, 5), size(18, 7)]).points == 1
     points = ledger.frame("SELECT measured_at, size_bytes FROM sizes ORDER BY 1").rows()
     assert points == [(at(0), 5), (at(2), 6), (at(3), 5), (at(15), 5), (at(18), 7)]
-    assert inventory.newest_points(ledger, "sizes", SOURCE, {"level": "namespace"})["size_bytes"].to_list() == [7]
+    assert ledger.rows("SELECT size_bytes FROM sizes_now") == []
+    organization = brought("organizations", {}, [("acme",)])
+    record_fetches(ledger, 1, [fetch(19, organization, name="organizations")])
+    assert ledger.rows("SELECT size_bytes FROM sizes_now") == [(7,)]
+
+
+def test_what_is_gone_or_renamed_is_in_no_present_sum(ledger: Ledger) -> None:
+    def read(hours: float, *names: str) -> Fetch:
+        sizes = measured("sizes", [("namespace", name, "", 11_806_068) for name in names])
+        return fetch(hours, brought("organizations", {}, [(name,) for name in names]), sizes)
+
+    record_fetches(ledger, 1, [read(0, "acme", "globex"), read(1, "acme", "globex-inc"), read(2, "globex-inc")])
+    assert ledger.rows("SELECT namespace, size_bytes FROM sizes_now") == [("globex-inc", 11_806_068)]
 
 
 def test_a_days_count_is_kept_once_however_many_days_pass(ledger: Ledger) -> None:

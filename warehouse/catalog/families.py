@@ -54,15 +54,25 @@ class Family(msgspec.Struct, frozen=True):
         return {**self.key, **self.values}
 
 
+class Presence(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the objects are that a series measures, so that what is gone does not count as present. `view`: what lists
+    them; `key`: for each column of the series' key, the SQL that names it there."""
+
+    view: str
+    key: Mapping[str, str]
+
+
 class Series(msgspec.Struct, frozen=True):
     """One kind of measurement. A point is added where a value of `values` differs from the newest of its `key`, or the
-    newest is of another UTC day (not where a day is part of the key); `measured_at` and `run_id` come with every point."""
+    newest is of another UTC day (not where a day is part of the key); `measured_at` and `run_id` come with every point.
+    `presence`: where what it measures is listed while it is there; () where points stand for themselves."""
 
     name: str
     title: str
     one_row: str
     key: Mapping[str, Type]
     values: Mapping[str, Type]
+    presence: tuple[Presence, ...] = ()
 
     @property
     def schema(self) -> dict[str, Type]:
@@ -364,6 +374,17 @@ SERIES: tuple[Series, ...] = (
             "last_modified_at": _TIME,
             "calculated_at": _TIME,
         },
+        presence=(
+            Presence(view="sources", key={"level": "'registry'", "namespace": "''", "repository": "''"}),
+            Presence(
+                view="organizations", key={"level": "'namespace'", "namespace": "organization", "repository": "''"}
+            ),
+            Presence(view="users", key={"level": "'namespace'", "namespace": "username", "repository": "''"}),
+            Presence(
+                view="repositories",
+                key={"level": "'repository'", "namespace": "namespace", "repository": "repository"},
+            ),
+        ),
     ),
     Series(
         name="last_uses",
@@ -372,6 +393,17 @@ SERIES: tuple[Series, ...] = (
         "far as Quay knows; `uses` null: not counted.",
         key={"subject_kind": _TEXT, "subject": _TEXT},
         values={"last_used_at": _TIME, "uses": _WHOLE},
+        presence=(
+            Presence(view="robots", key={"subject_kind": "'robot'", "subject": "robot"}),
+            Presence(view="app_tokens", key={"subject_kind": "'app_token'", "subject": "uuid"}),
+            Presence(
+                view="tags", key={"subject_kind": "'tag'", "subject": "concat(namespace, '/', repository, ':', tag)"}
+            ),
+            Presence(
+                view="tags",
+                key={"subject_kind": "'manifest'", "subject": "concat(namespace, '/', repository, '@', digest)"},
+            ),
+        ),
     ),
     Series(
         name="scans",
@@ -391,6 +423,7 @@ SERIES: tuple[Series, ...] = (
             "fixable": _WHOLE,
             "packages": _WHOLE,
         },
+        presence=(Presence(view="tags", key={"digest": "digest"}),),
     ),
     Series(
         name="repository_actions",

@@ -27,6 +27,7 @@ USE_SCHEMA: dict[str, Type] = {
     "last_used_at": UTC_MICROSECONDS,
     "last_use_at": UTC_MICROSECONDS,
     "evidence": pl.String,
+    "never_used": pl.Boolean,
     "evidence_from": pl.Date,
     "idle_days": pl.Int64,
     "distinct_ips_30d": pl.Int64,
@@ -94,9 +95,10 @@ def last_use(snap: Snapshot, *, now: datetime, source_ids: Sequence[str] = ()) -
     subject: the name, the token's UUID, the OAuth token's number, the application's client id; title: of a token or
     application; exists: whether the inventory holds it now (null: of OAuth tokens Quay tells no list); last_event_at,
     last_event_kind: the newest event in which it acts or is the credential; last_used_at: Quay's own word on it (robots
-    and app tokens); last_use_at: the later of the two; evidence: events | quay | both | none; evidence_from: the first UTC
-    day of which anything is collected (no evidence before it is not "never"); idle_days: whole days from last_use_at to
-    `now`, null without evidence; distinct_ips_30d: addresses in events of the 30 days before `now`. Accounts that were
+    and app tokens); last_use_at: the later of the two; evidence: events | quay | both | none; never_used: Quay says that it
+    was never used, and no event says otherwise; evidence_from: the first UTC
+    day of which anything is collected (no evidence before it is not "never"); idle_days: whole days to `now` from
+    last_use_at, or from the creation of what was never used; null without evidence; distinct_ips_30d: addresses in events of the 30 days before `now`. Accounts that were
     renamed are told by their present name."""
     found = renames(snap, source_ids)
     since = now.astimezone(UTC) - _IPS_DAYS
@@ -104,21 +106,33 @@ def last_use(snap: Snapshot, *, now: datetime, source_ids: Sequence[str] = ()) -
     return ask(
         snap,
         f"""WITH {RENAMED}, {_ACTS}, {_USED}, used AS ({told}), {_SUBJECTS},
-        quay AS (SELECT source_id, subject_kind, subject, last_used_at FROM last_uses_now WHERE last_used_at IS NOT NULL),
+        quay AS (
+            SELECT source_id, subject_kind, subject, max(last_used_at) AS last_used_at, true AS is_measured
+            FROM last_uses GROUP BY ALL
+        ),
+        created AS (
+            SELECT source_id, 'robot' AS subject_kind, robot AS subject, created_at FROM robots
+            UNION ALL SELECT source_id, 'app_token', uuid, created_at FROM app_tokens
+        ),
         days AS (SELECT source_id, min(day) AS evidence_from FROM slices GROUP BY source_id),
         both_sides AS (
             SELECT source_id, subject_kind, subject, coalesce(subjects.title, used.title) AS title,
                 CASE WHEN subject_kind <> 'oauth_token' THEN subjects.subject IS NOT NULL END AS "exists",
                 last_event_at, last_event_kind, last_used_at, greatest(last_event_at, last_used_at) AS last_use_at,
-                coalesce(distinct_ips_30d, 0) AS distinct_ips_30d
+                coalesce(is_measured, false) AND last_event_at IS NULL AND last_used_at IS NULL AS never_used,
+                created_at, coalesce(distinct_ips_30d, 0) AS distinct_ips_30d
             FROM subjects FULL JOIN used USING (source_id, subject_kind, subject)
             LEFT JOIN quay USING (source_id, subject_kind, subject)
+            LEFT JOIN created USING (source_id, subject_kind, subject)
+        ),
+        idle AS (
+            SELECT *, CASE WHEN never_used THEN created_at ELSE last_use_at END AS idle_since FROM both_sides
         )
         SELECT *,
             CASE WHEN last_event_at IS NULL AND last_used_at IS NULL THEN 'none' WHEN last_event_at IS NULL THEN 'quay'
                 WHEN last_used_at IS NULL THEN 'events' ELSE 'both' END AS evidence,
-            datesub('day', last_use_at, greatest(last_use_at, $now)) AS idle_days
-        FROM both_sides LEFT JOIN days USING (source_id)
+            datesub('day', idle_since, greatest(idle_since, $now)) AS idle_days
+        FROM idle LEFT JOIN days USING (source_id)
         WHERE {OF_SOURCES}
         ORDER BY source_id, subject_kind, subject""",
         of_sources(source_ids) | rename_values(found) | {"now": now, "ips_since": since, "ips_day": since.date()},

@@ -45,7 +45,6 @@ __all__ = [
     "fetch_states",
     "held",
     "mark_stale",
-    "newest_points",
     "note_rename",
     "read_stale",
     "record_fetches",
@@ -285,18 +284,6 @@ def held(ledger: Ledger, family: str, source_id: str, where: Where | None = None
         values | {"source_id": source_id},
     )
     return found.cast(pl.Schema(chosen.schema))
-
-
-def newest_points(ledger: Ledger, series: str, source_id: str, where: Where | None = None) -> pl.DataFrame:
-    """The newest point of each key of a series: its key and values, measured_at (UTC), run_id; by key."""
-    chosen = series_of(series)
-    condition, values = where_of(chosen.schema, where)
-    found = ledger.frame(
-        f"SELECT {', '.join(chosen.schema)}, measured_at, run_id FROM {chosen.name}_now "
-        f"WHERE source_id = $source_id AND {condition} ORDER BY {', '.join(chosen.key)}",
-        values | {"source_id": source_id},
-    )
-    return found.cast(pl.Schema({**chosen.schema, "measured_at": UTC_MICROSECONDS, "run_id": pl.Int64}))
 
 
 def note_rename(
