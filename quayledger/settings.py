@@ -148,10 +148,17 @@ class InventorySettings(_Section):
         default=5.0, gt=0, le=1440, description="How long such a run may take before the log goes first again."
     )
     leave_out: tuple[str, ...] = Field(
-        default=(), description="Looks that are never done; docs/inventory.md names them."
+        default=(), description="Queries that are never sent; docs/inventory.md names them."
     )
     extra: tuple[str, ...] = Field(
-        default=(), description="Looks that are off unless named: `tag_pulls`, one request a tag."
+        default=(), description="Queries that are off unless named: `tag_pulls`, one request a tag."
+    )
+    settle_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=168,
+        description="How long a tag may wait at most until layers, labels and signatures of its image are read: many "
+        "images are replaced within hours.",
     )
     calculate_registry_size: bool = Field(
         default=False,

@@ -12,12 +12,13 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 import msgspec
 from pydantic import SecretStr
 
-from quayledger.settings import CollectSettings, Settings, SourceSettings
+from quayledger.settings import CollectSettings, InventorySettings, Settings, SourceSettings
 from quayledger.warehouse.ledger import holder
 
 _READY_WAIT_S = 90.0
@@ -50,11 +51,12 @@ def fresh_home(home: Path) -> None:
 
 
 @contextlib.contextmanager
-def stand_in(events: int, days: int, seed: int) -> Iterator[StandIn]:
-    """Starts `python -m simulator`, waits until it listens, stops it at the end."""
+def stand_in(events: int, days: int, seed: int, now: datetime) -> Iterator[StandIn]:
+    """Starts a stand-in whose clock shows `now`, waits until it listens, stops it at the end."""
     with tempfile.TemporaryDirectory(prefix="quayledger-demo-") as folder:
         ready = Path(folder) / "ready.json"
         arguments = ["--port", "0", "--events", str(events), "--days", str(days), "--seed", str(seed)]
+        arguments += ["--now", now.isoformat()]
         process = subprocess.Popen(
             [sys.executable, "-m", "quayledger.simulator", *arguments, "--with-parent", "--ready-file", str(ready)],
             stdout=subprocess.DEVNULL,
@@ -71,11 +73,21 @@ def stand_in(events: int, days: int, seed: int) -> Iterator[StandIn]:
 def plant_changes(quay: StandIn, since: datetime, until: datetime) -> int:
     """Lets the stand-in's registry change as people change one: accounts, permissions, tags, policies, spread over a stretch of
     time; gives how many objects changed. Raises DemoError."""
-    wish = json.dumps({"since": since.isoformat(), "until": until.isoformat()}).encode()
-    asked = Request(f"{quay.url}/__simulator__/changes", wish, {"content-type": "application/json"})  # noqa: S310
+    return len(_control(quay, "changes", {"since": since.isoformat(), "until": until.isoformat()}))
+
+
+def set_clock(quay: StandIn, now: datetime) -> None:
+    """Sets the stand-in's clock. Raises DemoError."""
+    _control(quay, "clock", {"now": now.isoformat()})
+
+
+def _control(quay: StandIn, what: str, wish: dict[str, str]) -> Any:
+    asked = Request(  # noqa: S310 - the stand-in on loopback
+        f"{quay.url}/__simulator__/{what}", json.dumps(wish).encode(), {"content-type": "application/json"}
+    )
     try:
         with urlopen(asked, timeout=_READY_WAIT_S) as reply:  # noqa: S310 - the stand-in on loopback
-            return len(json.load(reply))
+            return json.load(reply)
     except (OSError, ValueError) as error:
         raise DemoError(f"the stand-in Quay cannot be changed: {error}") from None
 
@@ -94,6 +106,7 @@ def demo_settings(quay: StandIn, days: int) -> Settings:
             **dict(Settings.model_construct()),
             "sources": {"demo": source},
             "collect": CollectSettings(backfill_days=days, settle_seconds=0),
+            "inventory": InventorySettings(settle_hours=0),
         }
     )
 

@@ -36,10 +36,21 @@ class LastFetch(msgspec.Struct, frozen=True):
 
 
 class Birth(msgspec.Struct, frozen=True):
-    """When a target began, and a time at which it was not there yet."""
+    """When a tag began to stand for a target, and a time at which it did not. `before`: what the tag stood for before, the
+    newest first, with the time since when: as far back as anything waits for a tag to settle."""
 
     at: datetime
     not_before: datetime
+    before: tuple[tuple[str, datetime], ...] = ()
+
+    def waits_since(self, query: str, known: Mapping[tuple[str, str], LastFetch]) -> datetime:
+        """Since when the tag waits to be read: a tag that is moved again and again is not put off each time anew."""
+        since = self.at
+        for target, began in self.before:
+            if (query, target) in known:
+                break
+            since = began
+        return since
 
 
 class Due(msgspec.Struct, frozen=True):

@@ -67,7 +67,8 @@ class Schedule:
                 yield Due(query.name, target, "round", late=now - known.tried_at)
                 continue
             birth = targets.born.get(target)
-            if birth is not None and known is None and now - birth.at < query.settle:
+            settle = min(query.settle, timedelta(hours=run.settings.settle_hours))
+            if birth is not None and known is None and now - birth.waits_since(query.name, run.known) < settle:
                 continue
             due = round_due(query, target, known, refresh, now, birth)
             if due is None and known is not None and query.again_after and target.rpartition("@")[2] in unfinished:

@@ -17,6 +17,7 @@ from quayledger.warehouse.inventory.held_objects import Holder
 
 _MIRRORS = ("MIRROR", "ORG_MIRROR")
 _GONE = "MARKED_FOR_DELETION"
+_LONGEST_SETTLE = max(query.settle for query in QUERIES)
 
 
 class Targets(msgspec.Struct, frozen=True):
@@ -73,7 +74,7 @@ def read_targets(holder: Holder, source_id: str, access: str, now: datetime) -> 
             "digest": tuple(_joined(digests, "@", "digest")),
             "tag": tuple(_joined(current.select("name", "tag").unique().sort("name", "tag"), ":", "tag")),
         },
-        born=_births(held_objects.first_read_at(holder, source_id, "tags"), current),
+        born=_births(held_objects.first_read_at(holder, source_id, "tags"), tags, now),
         rows_held={
             "tags": dict(tags.group_by("name").len().iter_rows()),
             "organizations": {"": len(organizations)},
@@ -83,13 +84,24 @@ def read_targets(holder: Holder, source_id: str, access: str, now: datetime) -> 
     )
 
 
-def _births(first_read: pl.DataFrame, current: pl.DataFrame) -> dict[str, Birth]:
-    began = current.group_by("name", "digest").agg(pl.col("started_at").min())
-    new = began.join(first_read, on="name").filter(pl.col("started_at") > pl.col("first_ok_at"))
-    return {
-        f"{name}@{digest}": Birth(at, first_ok_at)
-        for name, digest, at, first_ok_at in new.select("name", "digest", "started_at", "first_ok_at").iter_rows()
-    }
+def _births(first_read: pl.DataFrame, tags: pl.DataFrame, now: datetime) -> dict[str, Birth]:
+    """Of manifests that a tag came to stand for after its repository's tags were first read."""
+    new = tags.join(first_read, on="name").filter(pl.col("started_at") > pl.col("first_ok_at"))
+    line = new.sort("started_at").with_columns(
+        pl.col("started_at").shift(-1).over("name", "tag").fill_null(now).alias("until")
+    )
+    recent = line.filter(pl.col("until") >= now - _LONGEST_SETTLE)
+    before: dict[tuple[str, str], list[tuple[str, datetime]]] = {}
+    for name, tag, digest, at in recent.select("name", "tag", "digest", "started_at").reverse().iter_rows():
+        before.setdefault((name, tag), []).append((f"{name}@{digest}", at))
+    births: dict[str, Birth] = {}
+    current = line.filter("is_current").select("name", "tag", "digest", "started_at", "first_ok_at")
+    for name, tag, digest, at, first_ok_at in current.sort("started_at", descending=True).iter_rows():
+        target = f"{name}@{digest}"
+        earlier = tuple(one for one in before.get((name, tag), ()) if one[1] < at)
+        # Where several tags stand for it, the first of them counts; its other tags wait with it.
+        births[target] = Birth(at, first_ok_at, earlier)
+    return births
 
 
 def _joined(frame: pl.DataFrame, sign: str, column: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ Needs no Quay and no network."""
 from __future__ import annotations
 
 import contextlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +41,7 @@ def command(
     demo.fresh_home(home)
     with err.status("starting a stand-in Quay"):
         quay = contextlib.ExitStack()
-        standing = quay.enter_context(demo.stand_in(number, days, seed))
+        standing = quay.enter_context(demo.stand_in(number, days, seed, _earlier()))
     with quay:
         err.print(f"A stand-in Quay listens at {standing.url}")
         with Ledger.open(home, command="demo") as ledger:
@@ -55,13 +55,18 @@ def command(
     raise typer.Exit(run_app(home, "127.0.0.1", port))
 
 
+def _earlier() -> datetime:
+    return utc_now() - 2 * _AN_HOUR
+
+
 def _play(ledger: Ledger, standing: demo.StandIn, days: int) -> None:
-    """Reads the log and the registry; then the registry changes for an hour, and what changed is read."""
+    """Reads the log and the registry as they were two hours ago; then the registry changes for an hour, and what changed is
+    read. The stand-in's clock and ours agree all the time."""
     chosen, begun = demo.demo_settings(standing, days), utc_now()
-    end_of_sync(sync_here(ledger, chosen, SyncRequest()), as_json=False)
-    earlier = inventory_here(ledger, chosen, InventoryRequest(), now=lambda: utc_now() - 2 * _AN_HOUR)
-    end_of_inventory(earlier, as_json=False)
-    demo.plant_changes(standing, begun - _AN_HOUR, begun)
+    end_of_sync(sync_here(ledger, chosen, SyncRequest(), now=_earlier), as_json=False)
+    end_of_inventory(inventory_here(ledger, chosen, InventoryRequest(), now=_earlier), as_json=False)
     err.print("The registry changes for an hour: permissions, tags, accounts")
+    demo.set_clock(standing, utc_now())
+    demo.plant_changes(standing, begun - _AN_HOUR, begun)
     end_of_sync(sync_here(ledger, chosen, SyncRequest()), as_json=False)
     end_of_inventory(inventory_here(ledger, chosen, InventoryRequest()), as_json=False)

@@ -5,7 +5,8 @@ Counts first and fetches only what is missing. If `quayledger serve` is running,
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from collections.abc import Callable
+from datetime import date, datetime
 from pathlib import Path
 
 import typer
@@ -56,7 +57,9 @@ def request_of(first: date | None, last: date | None, source: list[str] | None) 
     return SyncRequest(first, last, tuple(source or ()))
 
 
-def sync_here(ledger: Ledger, settings: Settings, request: SyncRequest) -> tuple[inbox.SourceAnswer, ...]:
+def sync_here(
+    ledger: Ledger, settings: Settings, request: SyncRequest, now: Callable[[], datetime] = utc_now
+) -> tuple[inbox.SourceAnswer, ...]:
     """Syncs in this process, with bars."""
     with progress() as show:
         outcome = asyncio.run(
@@ -66,6 +69,7 @@ def sync_here(ledger: Ledger, settings: Settings, request: SyncRequest) -> tuple
                     settings,
                     request,
                     command="sync",
+                    now=now,
                     report=lambda step: _show(show, service_answers.progress_answer(step)),
                 )
             )

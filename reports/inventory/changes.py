@@ -140,7 +140,7 @@ def build(snapshot: Snapshot, params: ChangesParams, *, now: datetime | None = N
             unknown_table.table("unknown", parts, several=several),
         ),
         charts=(),
-        notes=(*_unknown(snapshot, period, parts), *_notes(found, every_step)),
+        notes=(*_unknown(snapshot, period, parts, source_ids), *_notes(found, every_step)),
     )
 
 
@@ -186,23 +186,31 @@ def _table(found: pl.DataFrame, area: tuple[str, str, tuple[str, ...]], several:
     return columns.table(name, title, frame, names, top=top, labels=LABELS, empty="nothing is known to have changed")
 
 
-def _unknown(snapshot: Snapshot, period: Period, parts: Sequence[Part]) -> list[Note]:
+def _unknown(snapshot: Snapshot, period: Period, parts: Sequence[Part], source_ids: Sequence[str]) -> list[Note]:
     """What could not be told of the span."""
     if not parts:
         return [Note("warning", f"{_nothing_by(snapshot, period)}: nothing is known of these days.")]
     notes = []
     began = min((part.oldest_ok_at for part in parts if part.oldest_ok_at), default=None)
     if reader.knowledge(snapshot, period.since).is_empty():
-        when = f": the first look was {formatting.moment(began)} or before" if began else ""
-        notes.append(
-            Note(
-                "warning", f"Nothing had been looked at when the period began{when}. What came earlier did not change."
-            )
-        )
+        notes.append(Note("warning", _unread_before(snapshot, period, began, source_ids)))
     if unknown := sum(part.unknown_targets for part in parts):
         said = f"{formatting.plural(unknown, 'look')} of the end of the period are not known: what changed there cannot be told."
         notes.append(Note("warning", said))
     return notes
+
+
+def _unread_before(snapshot: Snapshot, period: Period, began: datetime | None, source_ids: Sequence[str]) -> str:
+    """What is not known of the days before the inventory was first read, and what the log holds of them."""
+    first = reader.first_read_at(snapshot, source_ids) or began
+    until = min(first, period.until) if first else period.until
+    logged = reader.logged_changes(snapshot, period.since, until, source_ids)
+    when = f" {formatting.moment(first)}" if first else " later"
+    said = f"The inventory was first read{when}: changes before that are not known here."
+    if not logged:
+        return said
+    events = formatting.plural(logged, "event")
+    return f"{said} The log holds {events} of that time that changed something: see `quayledger events`."
 
 
 def _nothing_by(snapshot: Snapshot, period: Period) -> str:

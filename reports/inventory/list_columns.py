@@ -17,7 +17,15 @@ from quayledger.reports.model import Metric
 
 IDLE_DAYS = 90
 _ROLES = ("read", "write", "admin")
-_USE = ("source_id", "last_use_at", "idle_days", "distinct_ips_30d")
+_USE = ("source_id", "last_use_at", "never_used", "idle_days", "distinct_ips_30d")
+_SUPERUSER = (
+    pl.when("superuser")
+    .then(pl.lit("yes"))
+    .when("readonly_superuser")
+    .then(pl.lit("read-only"))
+    .when(pl.col("superuser").is_not_null())
+    .then(pl.lit("no"))
+)
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -40,6 +48,7 @@ def _users(asked: Asked) -> Listed:
     member_of = asked.state("organization_members").unique(["source_id", "organization", "member"])
     frame = asked.state("users").with_columns(name=pl.col("username"))
     frame = _joined(frame, teams, _numbers(member_of, "member", "organisations"), _sizes(asked), _uses(asked, "user"))
+    frame = frame.with_columns(_SUPERUSER.alias("superuser"))
     people = [
         each("members", organizations, pl.col("organization")),
         each("collaborators", organizations, pl.col("organization")),
@@ -54,7 +63,8 @@ def _users(asked: Asked) -> Listed:
         {"organisations": people, "teams": [teams_needed(asked, "team_members")]} if organizations.height else {},
         lambda rows: [
             _sum("disabled", "Disabled", rows, ~pl.col("enabled")),
-            _sum("superusers", "Superusers", rows, pl.col("superuser")),
+            _sum("superusers", "Superusers", rows, pl.col("superuser") == "yes"),
+            _sum("readonly_superusers", "Read-only superusers", rows, pl.col("superuser") == "read-only"),
             *_idle(rows),
         ],
         {"size_bytes": "Own namespace"},
@@ -82,7 +92,7 @@ def _robots(asked: Asked) -> Listed:
     return Listed(
         frame,
         (
-            *("name", "description", "created_at", "last_use_at", "idle_days", "distinct_ips_30d"),
+            *("name", "description", "created_at", "last_use_at", "never_used", "idle_days", "distinct_ips_30d"),
             *("repositories", "highest_role", "teams", "federated"),
         ),
         [*lists_needed(asked)[:1], *needs, *federations],
@@ -90,7 +100,11 @@ def _robots(asked: Asked) -> Listed:
             "repositories": [repositories_needed(asked, "user_permissions")],
             "teams": [teams_needed(asked, "team_members")],
         },
-        lambda rows: [_sum("admins", "Admin somewhere", rows, pl.col("highest_role") == "admin"), *_idle(rows)],
+        lambda rows: [
+            _sum("admins", "Admin somewhere", rows, pl.col("highest_role") == "admin"),
+            _sum("never_used", "Never used", rows, pl.col("never_used")),
+            *_idle(rows),
+        ],
         {"repositories": "Repositories", "highest_role": "Highest role of its own"},
         notes=(OWN_LIST, _use_note(asked)),
     )
@@ -224,7 +238,7 @@ def _idle(rows: pl.DataFrame) -> list[Metric]:
         Metric(
             "unseen",
             "No use known",
-            rows["last_use_at"].null_count(),
+            rows.filter(pl.col("idle_days").is_null()).height,
             explanation="nothing is collected of the time before the record begins: that is not never",
         ),
     ]

@@ -92,7 +92,10 @@ def _drawn(asked: Asked, listed: Listed, kind: Kind, by: str) -> tuple[Drawn, pl
             raise UnknownColumn(
                 f"there is no column '{formatting.visible(by[:60])}' to sort by: there are {', '.join(listed.columns)}"
             )
-        frame = frame.sort(by, descending=frame.schema[by] != pl.String, nulls_last=True, maintain_order=True)
+        # Of whom no use is known at all comes first: nobody knows of anybody who has been idle for longer.
+        frame = frame.sort(
+            by, descending=frame.schema[by] != pl.String, nulls_last=by != "idle_days", maintain_order=True
+        )
     every = [*listed.needs, *(need for needs in listed.counts.values() for need in needs)]
     title = FAMILY[kind.family].title
     drawn = asked.draw(kind.family, title, frame, listed.columns, every, labels={"name": kind.title, **listed.labels})

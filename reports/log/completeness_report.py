@@ -159,10 +159,11 @@ def _requests(view: View, found: _Found) -> Chart:
 
 
 def _spent_said(found: _Found) -> str:
-    asked, floor = (_total(found.days, name) for name in ("requests", "floor"))
+    asked, floor, inventory = (_total(found.days, name) for name in ("requests", "floor", "inventory_requests"))
+    also = f"; {formatting.count(inventory)} for the inventory" if inventory else ""
     if not asked:
-        return "No requests by runs of this period."
-    return f"{formatting.plural(asked, 'request')}, at least {formatting.count(floor)} needed."
+        return f"No requests for the log by runs of this period{also}."
+    return f"{formatting.plural(asked, 'request')} for the log, at least {formatting.count(floor)} needed{also}."
 
 
 def _metrics(view: View, found: _Found) -> tuple[Metric, ...]:
@@ -176,7 +177,13 @@ def _metrics(view: View, found: _Found) -> tuple[Metric, ...]:
         Metric(
             "new_events", "New events", _total(found.runs, "new_events"), explanation="brought by runs of the period"
         ),
-        Metric("requests", "Requests", asked, explanation="asked of the sources by runs of the period"),
+        Metric("requests", "Requests", asked, explanation="for the log, by runs of the period"),
+        Metric(
+            "inventory_requests",
+            "Inventory requests",
+            _total(found.days, "inventory_requests"),
+            explanation="for the registry's inventory, by runs of the period",
+        ),
         Metric("floor", "Floor", floor, explanation=costs.FLOOR_SAID),
         Metric("ratio", "Spent per needed", period_view.share(asked, floor), "ratio", explanation="requests per floor"),
         Metric("lag", "Lag in minutes", _highest(lags), explanation="since the answer of the source longest silent"),
@@ -210,6 +217,7 @@ _COST = (
     Column("closed_days", "Days closed"),
     Column("received_bytes", "Bytes"),
 )
+_INVENTORY = Column("inventory_requests", "Inventory requests", unit="for the registry's inventory")
 _COMPLETENESS = (
     _DAY,
     _SOURCE,
@@ -287,7 +295,7 @@ def _tables(view: View, found: _Found, top: int) -> tuple[Table, ...]:
         _table("states", "Days by state", _STATES, _states(view)),
         _table("repairs", "Repairs", _REPAIRS, found.repairs),
         _table("runs", "Runs", _RUNS, found.runs),
-        _table("spent", "Requests by UTC day", (_DAY, _SOURCE, *_COST), found.days),
+        _table("spent", "Requests by UTC day", (_DAY, _SOURCE, *_COST, _INVENTORY), found.days),
         _table("purposes", "Requests by purpose", _PURPOSES, found.purposes),
         _table("freshness", "Freshness", _FRESHNESS, found.fresh),
     )

@@ -62,14 +62,14 @@ def by_run(costs: pl.DataFrame) -> pl.DataFrame:
 
 def by_day(costs: pl.DataFrame) -> pl.DataFrame:
     """One row per UTC day on which a run began and source that it asked, newest first: day, source_id, requests, floor,
-    ratio, new_events, closed_days, received_bytes. Runs over the registry, and those of which it is not known what they asked, are left out."""
-    asked = (
-        costs.filter(pl.col("kind") != INVENTORY)
-        .drop_nulls(["source_id", "requests"])
-        .with_columns(pl.col("started_at").dt.date().alias("day"))
+    ratio, new_events, closed_days, received_bytes of runs over the log, and inventory_requests of runs over the registry,
+    which have no floor. Runs of which it is not known what they asked are left out."""
+    asked = costs.drop_nulls(["source_id", "requests"]).with_columns(pl.col("started_at").dt.date().alias("day"))
+    is_inventory = pl.col("kind") == INVENTORY
+    days = asked.group_by("day", "source_id").agg(
+        *(_sum(name, ~is_inventory) for name in _SUMS), _sum("requests", is_inventory).alias("inventory_requests")
     )
-    days = asked.group_by("day", "source_id").agg(*(_sum(name) for name in _SUMS))
-    names = ("day", "source_id", "requests", "floor", "ratio", *_SUMS[2:])
+    names = ("day", "source_id", "requests", "floor", "ratio", "inventory_requests", *_SUMS[2:])
     return _with_ratio(days).select(names).sort("day", "source_id", descending=[True, False])
 
 
@@ -102,9 +102,10 @@ def lag_minutes(fresh: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     )
 
 
-def _sum(name: str) -> pl.Expr:
-    """The sum of what is known; null where nothing is."""
-    return pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
+def _sum(name: str, which: pl.Expr | None = None) -> pl.Expr:
+    """The sum of what is known, of all rows or of these; null where nothing is."""
+    values = pl.col(name) if which is None else pl.col(name).filter(which)
+    return pl.when(values.count() > 0).then(values.sum()).alias(name)
 
 
 def _with_ratio(frame: pl.DataFrame) -> pl.DataFrame:

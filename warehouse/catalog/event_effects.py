@@ -23,7 +23,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """What one kind of event makes stale. `stale`: names of queries, each for the object of its level that the event names;
     `patience`: the query waits until the last answer is so old; `names_account`: the account is the one that the metadata
     names, not the one whose log it is in; `team`: the team that is meant where the event names none; `renames`: the event
-    tells that an account is called otherwise since (Quay calls a deleted organization by a UUID)."""
+    tells that an account is called otherwise since (Quay calls a deleted organization by a UUID); `is_routine`: it comes with everyday use of a registry, and nobody decided
+    anything."""
 
     kind: str
     stale: tuple[str, ...]
@@ -31,13 +32,14 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     names_account: bool = False
     team: str = ""
     renames: Literal["", "organization", "user", "deleted organization"] = ""
+    is_routine: bool = False
 
 
 _EFFECTS: tuple[Effect, ...] = (
     Effect(kind="account_convert", stale=("user", "organization")),
     Effect(kind="add_repo_notification", stale=("notifications",)),
-    Effect(kind="autoprune_tag_delete", stale=("tags",)),
-    Effect(kind="build_dockerfile", stale=("builds",)),
+    Effect(kind="autoprune_tag_delete", stale=("tags",), is_routine=True),
+    Effect(kind="build_dockerfile", stale=("builds",), is_routine=True),
     Effect(kind="cancel_build", stale=("builds",)),
     Effect(kind="change_repo_permission", stale=("user_permissions", "repository_team_permissions")),
     Effect(kind="change_repo_state", stale=("repository", "mirror")),
@@ -91,17 +93,17 @@ _EFFECTS: tuple[Effect, ...] = (
     Effect(kind="org_delete_team_member_invite", stale=("team_members",)),
     Effect(kind="org_invite_team_member", stale=("team_members",)),
     Effect(kind="org_mirror_repo_created", stale=("namespace_repositories",)),
-    Effect(kind="org_mirror_sync_success", stale=("tags",), patience=_MIRRORED_AGAIN),
+    Effect(kind="org_mirror_sync_success", stale=("tags",), patience=_MIRRORED_AGAIN, is_routine=True),
     Effect(kind="org_remove_team_member", stale=("team_members",)),
     Effect(kind="org_set_team_description", stale=("organization",)),
     Effect(kind="org_set_team_role", stale=("organization",)),
     Effect(kind="org_team_member_invite_accepted", stale=("team_members",)),
     Effect(kind="org_team_member_invite_declined", stale=("team_members",)),
     Effect(kind="permanently_delete_tag", stale=("tags",)),
-    Effect(kind="push_repo", stale=("tags",)),
+    Effect(kind="push_repo", stale=("tags",), is_routine=True),
     Effect(kind="repo_mirror_config_changed", stale=("mirror",)),
-    Effect(kind="repo_mirror_sync_failed", stale=("mirror",), patience=_MIRRORED_AGAIN),
-    Effect(kind="repo_mirror_sync_success", stale=("tags", "mirror"), patience=_MIRRORED_AGAIN),
+    Effect(kind="repo_mirror_sync_failed", stale=("mirror",), patience=_MIRRORED_AGAIN, is_routine=True),
+    Effect(kind="repo_mirror_sync_success", stale=("tags", "mirror"), patience=_MIRRORED_AGAIN, is_routine=True),
     Effect(kind="reset_repo_notification", stale=("notifications",)),
     Effect(kind="revert_tag", stale=("tags",)),
     Effect(kind="revoke_app_specific_token", stale=("app_tokens",)),

@@ -7,8 +7,12 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from quayledger.warehouse.catalog.event_effects import EFFECTS
+from quayledger.warehouse.inventory.query import ask
+from quayledger.warehouse.inventory.where import OF_SOURCES, of_sources
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.schema import UTC_MICROSECONDS
+from quayledger.warehouse.snapshot import Snapshot
 
 # Texts of the metadata by the name of the column; a renamed user's event says it in another word than an organization's.
 _NAMED = {
@@ -36,6 +40,25 @@ CHANGED_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "events": pl.Int64,
 }
 _TEXTS = ", ".join(f"json_extract_string(metadata, '{path}') AS {name}" for name, path in _NAMED.items())
+
+
+def logged_changes(snap: Snapshot, since: datetime, until: datetime, source_ids: Sequence[str] = ()) -> int:
+    """How many events in the half-open stretch changed something that the inventory keeps, pushes and mirror runs aside."""
+    kinds = [kind for kind, effect in EFFECTS.items() if not effect.is_routine]
+    found = ask(
+        snap,
+        f"SELECT count(*) AS events FROM events WHERE {OF_SOURCES} AND list_contains($kinds, kind) "  # noqa: S608
+        "AND occurred_at >= $since AND occurred_at < $until AND day >= $first AND day <= $last",
+        of_sources(source_ids)
+        | {
+            "kinds": kinds,
+            "since": since,
+            "until": until,
+            "first": since.astimezone(UTC).date(),
+            "last": until.astimezone(UTC).date(),
+        },
+    )
+    return int(found["events"][0])
 
 
 def changed_objects_since(

@@ -16,6 +16,7 @@ import polars as pl
 
 from quayledger.warehouse.catalog import INTERVAL_COLUMNS, Type, family_of, series_of
 from quayledger.warehouse.inventory.access import effective_access
+from quayledger.warehouse.inventory.changed_objects import logged_changes
 from quayledger.warehouse.inventory.diff import diff
 from quayledger.warehouse.inventory.last_use import last_use
 from quayledger.warehouse.inventory.pushes import pushers
@@ -29,9 +30,11 @@ __all__ = [
     "coverage",
     "diff",
     "effective_access",
+    "first_read_at",
     "history",
     "knowledge",
     "last_use",
+    "logged_changes",
     "pushers",
     "series",
     "unknown",
@@ -144,6 +147,19 @@ def knowledge(snap: Snapshot, at: datetime | None = None, source_ids: Sequence[s
         of_sources(source_ids) | {"at": at},
         _KNOWN,
     )
+
+
+def first_read_at(snap: Snapshot, source_ids: Sequence[str] = ()) -> datetime | None:
+    """When anything of these registries was first read, of the one that was first read last (UTC); None: never."""
+    found = ask(
+        snap,
+        "SELECT max(first) AS first FROM (SELECT source_id, min(first_ok_at) AS first FROM looks "
+        f"WHERE {OF_SOURCES} GROUP BY source_id)",
+        of_sources(source_ids),
+        {"first": UTC_MICROSECONDS},
+    )
+    first: datetime | None = found["first"][0]
+    return first
 
 
 def unknown(
