@@ -156,7 +156,7 @@ class InventorySettings(_Section):
     settle_hours: float = Field(
         default=24.0,
         ge=0,
-        le=168,
+        le=24,
         description="How long a tag may wait at most until layers, labels and signatures of its image are read: many "
         "images are replaced within hours.",
     )

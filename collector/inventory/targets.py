@@ -74,7 +74,7 @@ def read_targets(holder: Holder, source_id: str, access: str, now: datetime) -> 
             "digest": tuple(_joined(digests, "@", "digest")),
             "tag": tuple(_joined(current.select("name", "tag").unique().sort("name", "tag"), ":", "tag")),
         },
-        born=_births(held_objects.first_read_at(holder, source_id, "tags"), tags, now),
+        born=births_of(held_objects.first_read_at(holder, source_id, "tags"), tags, now),
         rows_held={
             "tags": dict(tags.group_by("name").len().iter_rows()),
             "organizations": {"": len(organizations)},
@@ -84,7 +84,7 @@ def read_targets(holder: Holder, source_id: str, access: str, now: datetime) -> 
     )
 
 
-def _births(first_read: pl.DataFrame, tags: pl.DataFrame, now: datetime) -> dict[str, Birth]:
+def births_of(first_read: pl.DataFrame, tags: pl.DataFrame, now: datetime) -> dict[str, Birth]:
     """Of manifests that a tag came to stand for after its repository's tags were first read."""
     new = tags.join(first_read, on="name").filter(pl.col("started_at") > pl.col("first_ok_at"))
     line = new.sort("started_at").with_columns(

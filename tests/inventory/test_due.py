@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from quayledger.collector.inventory.due import (
+    Birth,
     Due,
     LastFetch,
     Refresh,
@@ -19,6 +21,7 @@ from quayledger.collector.inventory.due import (
     stale_due,
 )
 from quayledger.collector.inventory.inventory_run import Refusals
+from quayledger.collector.inventory.targets import births_of
 from quayledger.warehouse.catalog.queries import QUERIES, QUERY
 from quayledger.warehouse.inventory.store import Stale
 
@@ -139,3 +142,26 @@ def test_what_is_not_offered_is_not_asked_again() -> None:
     assert refusals.note("builds", "acme/web", "not_offered") == ["*"]
     assert refusals.note("builds", "acme/api", "not_offered") == []
     assert refusals.bars("builds", "globex/db")
+
+
+def test_a_tag_that_is_moved_again_and_again_is_not_put_off_each_time_anew() -> None:
+    hours = [NOW - timedelta(hours=n) for n in range(1, 30, 2)]
+    birth = Birth(
+        hours[0], NOW - timedelta(days=9), tuple((f"acme/web@sha256:{n}", at) for n, at in enumerate(hours[1:]))
+    )
+    assert birth.waits_since("labels", {}) == hours[-1]
+    read = {("labels", "acme/web@sha256:2"): _known("ok", timedelta(hours=6))}
+    assert birth.waits_since("labels", read) == hours[2]
+    assert birth.waits_since("referrers", read) == hours[-1]
+    assert Birth(hours[0], NOW).waits_since("labels", {}) == hours[0]
+
+
+def test_what_a_busy_tag_stood_for_before_is_known_as_far_back_as_it_may_wait() -> None:
+    first_read = pl.DataFrame({"name": ["acme/web"], "first_ok_at": [NOW - timedelta(days=9)]})
+    rows = [("acme/web", "latest", f"sha256:{n}", NOW - timedelta(hours=20 * n + 1), n == 0) for n in range(6)] + [
+        ("acme/web", "old", "sha256:old", NOW - timedelta(days=30), True)
+    ]
+    tags = pl.DataFrame(rows, schema=["name", "tag", "digest", "started_at", "is_current"], orient="row")
+    births = births_of(first_read, tags, NOW)
+    assert births.keys() == {"acme/web@sha256:0"}
+    assert [target for target, _ in births["acme/web@sha256:0"].before] == ["acme/web@sha256:1", "acme/web@sha256:2"]
