@@ -1,4 +1,4 @@
-"""Estimating: what reading the registry costs, first, by round and by day, before it is asked. Asks three lists at most."""
+"""The inventory's estimate: what reading the registry costs, first, by round and by day. Asks four lists at most."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from quayledger.collector.inventory.due import LastFetch, Refresh, is_barred, round_due
-from quayledger.collector.inventory.targets import Targets, chosen, read_last_fetches, read_targets
+from quayledger.collector.inventory.targets import Targets, chosen, not_offered, read_last_fetches, read_targets
 from quayledger.collector.log.days import utc_now
-from quayledger.collector.quay import repositories, superuser
+from quayledger.collector.quay import discovery, repositories, superuser
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.errors import Forbidden, Unauthenticated
 from quayledger.collector.sources import choose_sources
@@ -23,8 +23,9 @@ from quayledger.warehouse.inventory.held_objects import Holder
 PAGE_ROWS = 100
 # The tiers after which access, robots, quota and sizes are known: what most reports stand on.
 USABLE_TIER = 4
-# What is taken where nothing is held yet: so many of each for one of what there is.
-_TEAMS_EACH, _ROBOTS_EACH, _DIGESTS_EACH = 3, 3, 5
+# What is assumed where nothing is held yet: so many of each in an organization, or a repository.
+TEAMS_EACH, ROBOTS_EACH, IMAGES_EACH = 3, 3, 5
+_ASSUMED_LEVELS = ("team", "robot", "manifest", "tag")
 _LATE = timedelta(days=7)
 
 
@@ -51,7 +52,8 @@ class PlannedQuery(msgspec.Struct, frozen=True):
 
 
 class InventoryPlan(msgspec.Struct, frozen=True):
-    """The cost for one source. `usable`: of the requests due, those until access, robots, quota and sizes are known;
+    """The cost for one source. `due`: requests that a sync would send now, by what is assumed where it is not known yet;
+    `due_at_least`: those of targets that are known; `usable`: those until access, robots, quota and sizes are known;
     `events_a_day`: requests that events cost, as of late; None: not known yet."""
 
     source_id: str
@@ -66,6 +68,16 @@ class InventoryPlan(msgspec.Struct, frozen=True):
     def due(self) -> int:
         """Requests that a sync would send now."""
         return sum(query.due for query in self.queries)
+
+    @property
+    def due_at_least(self) -> int:
+        """Of these, those for targets that are known to be there."""
+        return sum(query.due for query in self.queries if not query.assumed)
+
+    @property
+    def is_assumed(self) -> bool:
+        """Whether the number of some targets is a guess."""
+        return any(query.assumed and query.due for query in self.queries)
 
     @property
     def usable(self) -> int:
@@ -97,17 +109,19 @@ async def plan_inventory(
 async def _plan(
     settings: Settings, source_id: str, source: SourceSettings, have: Inventoried | None, now: datetime
 ) -> InventoryPlan:
-    asked = 0
+    requests, off = 0, frozenset[str]()
     assumed = have is None or not have.targets.sets.get("repository")
     if have is None or assumed:
         async with QuayClient(source_id, source) as client:
             have = await _counted(client)
-            asked = client.meter.requests
+            offers = await discovery.get_discovery(client, internal=True, purpose="probe")
+            off = frozenset(query.name for query in not_offered(offers.operations, settings.inventory))
+            requests = client.meter.requests
     period = timedelta(days=settings.inventory.period_days)
     queries = tuple(
         _planned(query, have, period, now, assumed=assumed)
         for query in chosen(settings.inventory)
-        if query.periods is not None and query.access in ("any", have.targets.access)
+        if query.periods is not None and query.access in ("any", have.targets.access) and query.name not in off
     )
     return InventoryPlan(
         source_id=source_id,
@@ -115,7 +129,7 @@ async def _plan(
         queries=queries,
         period_days=settings.inventory.period_days,
         events_a_day=have.stale_a_day,
-        planning_requests=asked,
+        planning_requests=requests,
         requests_per_second=source.requests_per_second,
     )
 
@@ -142,7 +156,6 @@ def _planned(query: Query, have: Inventoried, period: timedelta, now: datetime, 
     ]
     days = period.total_seconds() / 86_400
     rounds = 0.0 if query.once or query.periods is None else 1 / query.periods if query.periods else days
-    guessed = assumed and query.level in ("team", "robot", "manifest", "tag")
     return PlannedQuery(
         query=query.name,
         title=query.title,
@@ -150,7 +163,7 @@ def _planned(query: Query, have: Inventoried, period: timedelta, now: datetime, 
         targets=len(targets),
         due=_requests(query, due, have),
         a_period=_requests(query, targets, have) * rounds,
-        assumed=guessed,
+        assumed=assumed and query.level in _ASSUMED_LEVELS,
     )
 
 
@@ -169,13 +182,13 @@ async def _counted(client: QuayClient) -> Inventoried:
         names = tuple(f"{row.namespace}/{row.name}" for row in listed)
     except (Forbidden, Unauthenticated):
         return Inventoried(Targets(access="other"), {}, None)
-    digests = _each(names, "@", _DIGESTS_EACH)
+    digests = _each(names, "@", IMAGES_EACH)
     targets = Targets(
         access="superuser",
         sets={
             "organization": tuple(organizations),
-            "team": _each(organizations, "/", _TEAMS_EACH),
-            "robot": _each(organizations, "+", _ROBOTS_EACH),
+            "team": _each(organizations, "/", TEAMS_EACH),
+            "robot": _each(organizations, "+", ROBOTS_EACH),
             "repository": names,
             "manifest": digests,
             "digest": digests,

@@ -19,7 +19,15 @@ from quayledger import settings as settings_room
 from quayledger.cli._options import AsJson, FromDay, Home, Period, Sources, ToDay, days_of
 from quayledger.cli._output import err, out, print_json
 from quayledger.cli.sync import request_of
-from quayledger.collector.inventory.estimate import Inventoried, InventoryPlan, plan_inventory, read_inventoried
+from quayledger.collector.inventory.estimate import (
+    IMAGES_EACH,
+    ROBOTS_EACH,
+    TEAMS_EACH,
+    Inventoried,
+    InventoryPlan,
+    plan_inventory,
+    read_inventoried,
+)
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.plan import Held, SourcePlan, plan
 from quayledger.warehouse.errors import NotPublished
@@ -116,7 +124,13 @@ def _inventoried(home: Path) -> Callable[[str], Inventoried | None]:
 
 
 def _inventory_json(item: InventoryPlan) -> dict[str, Any]:
-    return {**msgspec.to_builtins(item), "due": item.due, "usable": item.usable, "a_day": round(item.a_day, 1)}
+    return {
+        **msgspec.to_builtins(item),
+        "due": item.due,
+        "due_at_least": item.due_at_least,
+        "usable": item.usable,
+        "a_day": round(item.a_day, 1),
+    }
 
 
 def _show_inventory_plan(item: InventoryPlan) -> None:
@@ -126,11 +140,18 @@ def _show_inventory_plan(item: InventoryPlan) -> None:
         targets = f"about {query.targets:,}" if query.assumed else f"{query.targets:,}"
         table.add_row(query.query, query.title, targets, f"{query.due:,}", f"{query.a_period:,.0f}")
     out.print(table)
-    pace = f"at {item.requests_per_second:g} a second"
+    about = "about " if item.is_assumed else ""
     out.print(
-        f"{item.due:,} requests due now, {pace} at least {_span(item.due, item)}; access, robots, quota and sizes are known "
-        f"after {item.usable:,} ({_span(item.usable, item)})."
+        f"{about[:1].upper()}{about[1:]}{item.due:,} requests due now, at {item.requests_per_second:g} a second "
+        f"{_span(item.due, item)} or longer; access, robots, quota and sizes are known after {about}{item.usable:,} "
+        f"({_span(item.usable, item)})."
     )
+    if item.is_assumed:
+        out.print(
+            f"How many there are of some is not known before they are read: {item.due_at_least:,} requests are certain, the "
+            f"others stand for {TEAMS_EACH} teams and {ROBOTS_EACH} robots an organization and {IMAGES_EACH} images a "
+            "repository."
+        )
     events = "not known yet" if item.events_a_day is None else f"about {item.events_a_day:,.0f} a day as of late"
     out.print(
         f"Then rounds of {item.period_days:g} days: about {item.a_day:,.0f} requests a day; what events ask for: {events}. "

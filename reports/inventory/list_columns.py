@@ -92,7 +92,7 @@ def _robots(asked: Asked) -> Listed:
     return Listed(
         frame,
         (
-            *("name", "description", "created_at", "last_use_at", "never_used", "idle_days", "distinct_ips_30d"),
+            *("name", "description", "created_at", "last_use_at", "idle_days", "distinct_ips_30d"),
             *("repositories", "highest_role", "teams", "federated"),
         ),
         [*lists_needed(asked)[:1], *needs, *federations],

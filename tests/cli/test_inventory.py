@@ -30,11 +30,13 @@ def test_the_cost_the_taking_and_what_it_tells(run: Run, quay: Any) -> None:
     guessed = sources(run("plan", "--inventory", "--json", **asked))
     assert guessed["access"] == "superuser"
     assert 0 < guessed["usable"] < guessed["due"]
-    assert guessed["planning_requests"] == 3
+    assert guessed["planning_requests"] == 4
 
     taken = run("inventory", "sync", "--json", **asked)
     assert taken.returncode == 0, taken.stderr
     first = sources(taken)
+    assert guessed["due_at_least"] <= first["requests"]
+    assert first["requests"] / 2 < guessed["due"] < first["requests"] * 2
     assert first["states"] == {"ok": first["looks_done"]}
     known = sources(run("plan", "--inventory", "--json", **asked))
     assert (known["due"], known["planning_requests"]) == (0, 0)

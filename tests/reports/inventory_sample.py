@@ -96,7 +96,8 @@ def _events(ledger: Ledger) -> None:
 
 def _accounts(taken: Taken, names: Sequence[str], *, bob_enabled: bool = True) -> None:
     rows = [
-        (name, f"{name[:5]}@example.com", bob_enabled or name != "bob", True, name == "root", False) for name in names
+        (name, f"{name[:5]}@example.com", bob_enabled or name != "bob", True, name == "root", name == "david")
+        for name in names
     ]
     told = {"namespace_kind": "user"}
     brought: list[tuple[str, dict[str, Any], Iterable[Row]]] = [
