@@ -393,7 +393,9 @@ def test_a_difference_says_what_was_not_known(snapshot: Snapshot) -> None:
     early = build("inventory-changes", snapshot, period=whole_days(date(2026, 11, 1), date(2026, 11, 9), "UTC"))
     assert "Nothing had been looked at by the end of 2026-11-09" in _notes(early)
     across = build("inventory-changes", snapshot, period=whole_days(date(2026, 11, 1), date(2026, 11, 12), "UTC"))
-    assert "Nothing had been looked at when the period began" in _notes(across)
+    assert "The inventory was first read 2026-11-10 06:00:00 UTC: changes before that are not known here." in _notes(
+        across
+    )
     assert "refused" in across.table("unknown").frame["state"].to_list()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -250,3 +250,32 @@ def test_when_everything_was_last_used_and_on_what_evidence(ledger: Ledger) -> N
     )
     assert (told["acme+idle"]["last_use_at"], told["acme+idle"]["idle_days"]) == (quay, 9)
     assert (told["sleeper"]["idle_days"], told["t-1"]["title"], told["C1"]["title"]) == (None, "laptop", "ci")
+
+
+def test_what_the_log_holds_of_the_time_before_the_first_read(ledger: Ledger) -> None:
+    begin(ledger)
+    told = [
+        event(10, "change_repo_permission"),
+        event(20, "create_robot"),
+        event(30, "push_repo"),
+        event(40, "pull_repo"),
+        event(3600, "create_robot"),
+    ]
+    store(ledger, told)
+    record_fetches(ledger, 1, [fetch(2, name="users"), fetch(5, name="robots", target="acme")])
+    midnight = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
+    with published(ledger) as snapshot:
+        assert reader.first_read_at(snapshot) == at(2)
+        assert reader.logged_changes(snapshot, midnight, midnight + timedelta(seconds=3600)) == 2
+        assert reader.logged_changes(snapshot, midnight, midnight + timedelta(days=2), ("other",)) == 0
+
+
+def test_a_robot_that_was_never_used_is_idle_since_it_was_made(ledger: Ledger) -> None:
+    begin(ledger)
+    robots = brought("robots", {}, [("acme+ci", "acme", "", at(-48)), ("acme+old", "acme", "", at(-240))])
+    uses = measured("last_uses", [("robot", "acme+ci", at(-24), None), ("robot", "acme+old", None, None)])
+    record_fetches(ledger, 1, [fetch(0, robots, uses)])
+    with published(ledger) as snapshot:
+        found = reader.last_use(snapshot, now=at(0))
+        told = {row["subject"]: (row["never_used"], row["idle_days"]) for row in found.iter_rows(named=True)}
+        assert told == {"acme+ci": (False, 1), "acme+old": (True, 10)}
