@@ -253,7 +253,6 @@ def test_when_everything_was_last_used_and_on_what_evidence(ledger: Ledger) -> N
 
 
 def test_what_the_log_holds_of_the_time_before_the_first_read(ledger: Ledger) -> None:
-    begin(ledger)
     told = [
         event(10, "change_repo_permission"),
         event(20, "create_robot"),
@@ -271,7 +270,6 @@ def test_what_the_log_holds_of_the_time_before_the_first_read(ledger: Ledger) ->
 
 
 def test_a_robot_that_was_never_used_is_idle_since_it_was_made(ledger: Ledger) -> None:
-    begin(ledger)
     robots = brought("robots", {}, [("acme+ci", "acme", "", at(-48)), ("acme+old", "acme", "", at(-240))])
     uses = measured("last_uses", [("robot", "acme+ci", at(-24), None), ("robot", "acme+old", None, None)])
     record_fetches(ledger, 1, [fetch(0, robots, uses)])
