@@ -14,7 +14,7 @@ from bench.measure import Cost, peak_mb, timed
 from bench.results import Table, record
 from bench.stand_in import made_events
 from quayledger.warehouse import publish
-from quayledger.warehouse.log import events, months
+from quayledger.warehouse.log import close, events
 from quayledger.warehouse.log.events import EventFilter
 from quayledger.warehouse.snapshot import Snapshot
 
@@ -46,7 +46,7 @@ def main() -> None:
         frames.seal(ledger, days)
         publish.publish(ledger, keep=2, now=datetime.now(UTC))
         live = _ask(home, periods)
-        months.finalise(ledger, datetime.now(UTC).date(), 1)
+        close.close_days(ledger, datetime.now(UTC).date(), 1)
         publish.publish(ledger, keep=2, now=datetime.now(UTC))
         final = _ask(home, periods)
     intro = (

@@ -16,7 +16,7 @@ from bench import frames
 from bench.results import Table, record
 from bench.stand_in import made_events
 from quayledger.warehouse.ledger import LIVE_NAME
-from quayledger.warehouse.log import months
+from quayledger.warehouse.log import close
 
 EVENTS, DAYS, END = 300_000, 30, date(2026, 9, 30)
 
@@ -62,7 +62,7 @@ def _month_bytes(home: Path, days: dict[date, pl.DataFrame]) -> tuple[int, int]:
     """What the live file and the months' files take after the months became final."""
     with frames.begin_again(home) as ledger:
         frames.seal(ledger, days)
-        files = months.finalise(ledger, datetime.now(UTC).date(), 1)
+        files = close.close_days(ledger, datetime.now(UTC).date(), 1)
     return (home / LIVE_NAME).stat().st_size, sum(file.size_bytes for file in files)
 
 

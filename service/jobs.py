@@ -20,8 +20,9 @@ from quayledger.collector.sync import Progress, SyncOutcome, SyncRequest, quiet,
 from quayledger.service import callback_server
 from quayledger.settings import Settings
 from quayledger.warehouse import publish
+from quayledger.warehouse.event_files import EventFile
 from quayledger.warehouse.ledger import Ledger
-from quayledger.warehouse.log import months
+from quayledger.warehouse.log.close import close_days
 
 
 async def sync_and_publish(
@@ -36,7 +37,7 @@ async def sync_and_publish(
     rate_limits: RateLimits | None = None,
     often: bool = False,
 ) -> SyncOutcome:
-    """Collects what is missing, then gives readers a new copy, whatever ended the collecting. `callbacks`: where callbacks
+    """Collects what is missing, moves settled days into files, and gives readers a new copy, whatever ended the collecting. `callbacks`: where callbacks
     arrive; None: a receiver is opened for as long as the run takes, where a source may export. `often`: another such run
     comes soon, so a copy that costs much can wait."""
     try:
@@ -53,8 +54,11 @@ async def sync_and_publish(
                 rate_limits=rate_limits,
             )
     finally:
-        if not (often and publish.is_soon(ledger)):
-            publish.publish(ledger, keep=settings.publish.keep, now=now())
+        try:
+            close_days(ledger, now().date(), settings.months.final_after_days)
+        finally:
+            if not (often and publish.is_soon(ledger)):
+                publish.publish(ledger, keep=settings.publish.keep, now=now())
 
 
 async def inventory_and_publish(
@@ -76,8 +80,8 @@ async def inventory_and_publish(
         publish.publish(ledger, keep=settings.publish.keep, now=now())
 
 
-def close_months(ledger: Ledger, settings: Settings, now: datetime) -> list[months.MonthFile]:
-    """Gives final months a Parquet file of their own, then readers a new copy."""
-    made = months.finalise(ledger, now.date(), settings.months.final_after_days)
+def close_and_publish(ledger: Ledger, settings: Settings, now: datetime) -> list[EventFile]:
+    """Moves what is settled out of the live file into Parquet files, then gives readers a new copy."""
+    made = close_days(ledger, now.date(), settings.months.final_after_days)
     publish.publish(ledger, keep=settings.publish.keep, now=now)
     return made

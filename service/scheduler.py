@@ -40,7 +40,7 @@ from quayledger.service.due_times import ClockWatch, due_times
 from quayledger.service.guard import Failure, Guard
 from quayledger.service.health import Health
 from quayledger.service.http_server import HttpServer, health_routes
-from quayledger.service.jobs import close_months, inventory_and_publish, sync_and_publish
+from quayledger.service.jobs import close_and_publish, inventory_and_publish, sync_and_publish
 from quayledger.settings import Settings
 from quayledger.warehouse import publish, runs, service_status
 from quayledger.warehouse.ledger import Ledger
@@ -235,8 +235,8 @@ class Service:
         """The daily close: what is over is counted and checked, final months leave the live file."""
         error = self._sync_job()
         if error is not None:
-            for made in close_months(self._ledger, self._settings, self._now()):
-                log.info("month %s of %s is final: %d events in %s", made.month, made.source_id, made.rows, made.file)
+            for made in close_and_publish(self._ledger, self._settings, self._now()):
+                log.info("closed %s of %s: %d events in %s", made.label, made.source_id, made.rows, made.file)
         return error
 
     def _inventory_job(self) -> str | None:

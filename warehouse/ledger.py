@@ -23,13 +23,12 @@ import polars as pl
 from quayledger.warehouse import migrate
 from quayledger.warehouse.duckdb_errors import translated
 from quayledger.warehouse.errors import LedgerBusy, LedgerCorrupt, LedgerMissing, LockHolder, WarehouseError
+from quayledger.warehouse.event_files import EVENT_FOLDERS, write_empty_files
 from quayledger.warehouse.limits import Limits, apply, connection_config, limits_of, remove_stale_spill
 
 LIVE_NAME = "live.duckdb"
 LOCK_NAME = "ledger.lock"
 PUBLISHED_FOLDER = "published"
-MONTHS_FOLDER, DAYS_FOLDER = "months", "days"
-EVENT_FOLDERS = (MONTHS_FOLDER, DAYS_FOLDER)
 _LOCK_TRIES = 5
 _LOCK_PAUSE_S = 0.04
 
@@ -226,6 +225,7 @@ def _open_live(home: Path, limits: Limits) -> Cursor:
             migrate.install_seeds(connection)
             migrate.install_views(connection, home)
             connection.execute("COMMIT")
+            write_empty_files(connection, home)
         except BaseException:
             connection.close()
             raise
@@ -281,7 +281,7 @@ def _refuse_lost(home: Path, live: Path) -> None:
     if live.exists():
         return
     copies = sorted((home / PUBLISHED_FOLDER).glob("*.duckdb"))
-    files = [path for folder in EVENT_FOLDERS for path in (home / folder).rglob("*.parquet")]
+    files = [path for folder in EVENT_FOLDERS for path in (home / folder).rglob("[!.]*.parquet")]
     if copies:
         raise LedgerMissing(
             f"{live} is missing, but there are published copies of it. Copy {copies[-1]} to {live} and run the command again"

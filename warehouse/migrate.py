@@ -1,4 +1,4 @@
-"""The warehouse's installer: brings a ledger's tables up to date, its views and seeds to what this version ships. I/O.
+"""Brings a ledger's tables up to date, and its views and seeds to what this version ships. I/O.
 
 Tables change only by the files in `migrations/`, forward, each in one transaction with its record. Views hold no data and
 are made anew at each open, from the files in `views/` and, for the inventory, from its declared schemas.
@@ -17,12 +17,16 @@ import msgspec
 
 from quayledger.warehouse.catalog_views import inventory_views
 from quayledger.warehouse.errors import LedgerTooNew
+from quayledger.warehouse.event_files import install_file_views
+from quayledger.warehouse.schema import EVENT_COLUMNS, FILE_COLUMNS
 
 _HERE = Path(__file__).parent
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 
 # In the order in which they are made: a view may use those before it.
 VIEWS = (
+    "stg_uninterpreted_events",
+    "stg_interpreted_events",
     "stg_events",
     "stg_held",
     "stg_counts",
@@ -36,7 +40,7 @@ VIEWS = (
     "mart_sources",
     "mart_inventory_coverage",
 )
-MONTHS_VIEW = "stg_month_events"
+FILE_VIEWS = ("stg_plain_files", "stg_current_files", "stg_stale_files", "stg_rules")
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -128,26 +132,27 @@ def view_sql(name: str) -> str:
     return (_HERE / "views" / f"{name}.sql").read_text(encoding="utf-8")
 
 
+def rules_version() -> str:
+    """The version of the interpretation: a digest of its text, of the kinds' categories and of the columns that readers
+    see. Files of another version are read through the view, until they are written anew."""
+    told = re.sub(r"\s+", " ", re.sub(r"--[^\n]*", "", view_sql("stg_interpreted_events")))
+    seeds = (_HERE / "seeds" / "log_kinds.csv").read_text(encoding="utf-8")
+    return hashlib.sha256("\n".join((told, seeds, *EVENT_COLUMNS, *FILE_COLUMNS)).encode()).hexdigest()[:12]
+
+
+def install_closed_files(cursor: duckdb.DuckDBPyConnection, home: Path) -> None:
+    """Makes the views over the event files that there are now. To be called in a transaction."""
+    install_file_views(cursor, home, rules_version())
+
+
 def install_views(cursor: duckdb.DuckDBPyConnection, home: Path) -> None:
-    """Makes all views, for the months that are final now. Month files are named by absolute path, so that the views work
-    in a copy of the ledger and in any DuckDB client. To be called in a transaction."""
-    install_months_view(cursor, home)
+    """Makes all views, those over the event files that there are now included. To be called in a transaction."""
+    install_closed_files(cursor, home)
     texts = inventory_views() | {name: view_sql(name) for name in VIEWS}
     for name, text in texts.items():
         cursor.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")
-    wanted = {MONTHS_VIEW, *texts}
+    wanted = {*FILE_VIEWS, *texts}
     listed = cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_type = 'VIEW'").fetchall()
     for (name,) in listed:
         if name not in wanted and name.startswith(("stg_", "mart_")):
             cursor.execute(f'DROP VIEW "{name}"')
-
-
-def install_months_view(cursor: duckdb.DuckDBPyConnection, home: Path) -> None:
-    """Makes the view over the files of final months, one row per event of a final month."""
-    files = [home.resolve() / file for (file,) in cursor.execute("SELECT file FROM months ORDER BY file").fetchall()]
-    if files:
-        named = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-        body = f"SELECT * FROM read_parquet([{named}], union_by_name = true)"  # noqa: S608 - our own paths, quoted
-    else:
-        body = "SELECT * FROM event_rows WHERE false"
-    cursor.execute(f"CREATE OR REPLACE VIEW {MONTHS_VIEW} AS {body}")

@@ -71,3 +71,49 @@ SEALED_STATES = frozenset({SliceState.VERIFIED, SliceState.REPAIRED})
 
 # A stored event: where it belongs, its running number within (source, day), how it came, and the event itself.
 STORED_COLUMNS = ("source_id", "day", "event_no", "scope", "reading_id", *EVENT_SCHEMA)
+
+# What readers see of an event, the columns of the view `events`.
+EVENT_COLUMNS = (
+    "event_id",
+    "source_id",
+    "day",
+    "event_no",
+    "occurred_at",
+    "kind",
+    "category",
+    "actor",
+    "actor_type",
+    "credential",
+    "ip",
+    "user_agent",
+    "client",
+    "namespace",
+    "namespace_kind",
+    "repository",
+    "tag",
+    "digest",
+    "outcome",
+    "performer",
+    "performer_kind",
+    "repository_namespace",
+    "stored_ip",
+    "stored_user_agent",
+    "stored_digest",
+    "metadata",
+    "extra",
+    "scope",
+    "reading_id",
+)
+
+# Columns that the interpretation may change, so a file keeps what Quay said beside what readers see.
+REINTERPRETED_COLUMNS = ("namespace", "repository", "tag", "digest", "ip", "user_agent")
+# Columns that the interpretation adds.
+INTERPRETED_COLUMNS = tuple(
+    name
+    for name in EVENT_COLUMNS
+    if name not in STORED_COLUMNS and name != "event_id" and not name.startswith("stored_")
+)
+FILE_COLUMNS = (*STORED_COLUMNS, *INTERPRETED_COLUMNS, *(f"said_{name}" for name in REINTERPRETED_COLUMNS))
+
+# A repository's name with its namespace, over the view `events`.
+FULL_NAME = "coalesce(namespace || '/', '') || repository"

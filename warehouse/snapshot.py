@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,20 +15,30 @@ import polars as pl
 from quayledger.warehouse import migrate
 from quayledger.warehouse.duckdb_errors import translated
 from quayledger.warehouse.errors import LedgerCorrupt, LedgerMissing
+from quayledger.warehouse.event_files import current_rules, find_faults, recorded_files, set_views
 from quayledger.warehouse.ledger import Cursor
 from quayledger.warehouse.limits import Limits, apply, connection_config, limits_of
 from quayledger.warehouse.publish import Published, is_intact, newest
 
 _TRIES = 3
 Values = Sequence[object] | dict[str, object]
+Days = tuple[date | None, date | None] | None
 
 
 class Snapshot:
     """One published copy, as it was when opened: later publications do not change what it answers. Use `with`."""
 
-    def __init__(self, published: Published, connection: Cursor) -> None:
+    def __init__(self, published: Published, connection: Cursor, home: Path | None = None) -> None:
+        """`home`: where this reader finds the files of closed days; None: where the copy's views say they are."""
         self.published = published
+        self.home = home or published.path.parent
         self._connection = connection
+        self.files = recorded_files(connection) if home else []
+        self.faults = find_faults(self.home, self.files)
+        faulty = {fault.file for fault in self.faults}
+        self.whole_files = [file for file in self.files if file not in faulty]
+        # What the copy calls current is what the version that made it knew, which need not be ours.
+        self.rules = current_rules(connection) if self.files else ""
 
     @classmethod
     def open(cls, home: Path, limits: Limits | None = None) -> Self:
@@ -37,7 +48,7 @@ class Snapshot:
             published = newest(home)
             # Between reading the pointer and opening the file, newer publications may have removed it: look again.
             if published.path.exists():
-                return cls(published, _connect(home, published, limits or limits_of(home)))
+                return cls(published, _connect(home, published, limits or limits_of(home)), home)
         raise LedgerMissing(f"{published.path} is gone: run `quayledger sync` to publish a new copy")
 
     def close(self) -> None:
@@ -52,31 +63,41 @@ class Snapshot:
     ) -> None:
         self.close()
 
-    def cursor(self) -> Cursor:
-        """A new connection for one query. For the warehouse only; the caller closes it."""
-        return self._connection.cursor()
+    def cursor(self, days: Days = None) -> Cursor:
+        """A new connection for one query. For the warehouse only; the caller closes it. `days`: the first and the last UTC
+        day that the query concerns, either None for no limit; files of other days are then not opened."""
+        cursor = self._connection.cursor()
+        if self.files:
+            first, last = days or (None, None)
+            needed = [
+                file
+                for file in self.whole_files
+                if (first is None or file.last_day >= first) and (last is None or file.first_day <= last)
+            ]
+            set_views(cursor, self.home, self.files, self.rules, needed)
+        return cursor
 
-    def rows(self, sql: str, values: Values = ()) -> list[tuple[Any, ...]]:
-        """All rows of one query, values bound."""
-        with self._asked(sql, values) as cursor:
+    def rows(self, sql: str, values: Values = (), days: Days = None) -> list[tuple[Any, ...]]:
+        """All rows of one query; values are bound."""
+        with self._asked(sql, values, days) as cursor:
             return cursor.fetchall()
 
-    def frame(self, sql: str, values: Values = ()) -> pl.DataFrame:
-        """One query's rows as a frame, values bound; times are UTC."""
-        with self._asked(sql, values) as cursor:
+    def frame(self, sql: str, values: Values = (), days: Days = None) -> pl.DataFrame:
+        """The rows of one query as a frame; values are bound, times are UTC."""
+        with self._asked(sql, values, days) as cursor:
             return cursor.pl()
 
-    def batches(self, sql: str, values: Values, rows: int) -> Iterator[pl.DataFrame]:
-        """One query's rows as frames of at most about `rows` rows, without holding them all."""
-        with self._asked(sql, values) as cursor:
+    def batches(self, sql: str, values: Values, rows: int, days: Days = None) -> Iterator[pl.DataFrame]:
+        """The rows of one query as frames of at most about `rows` rows, without holding them all."""
+        with self._asked(sql, values, days) as cursor:
             for batch in cursor.to_arrow_reader(rows):
                 frame = pl.from_arrow(batch)
                 if isinstance(frame, pl.DataFrame) and frame.height:
                     yield frame
 
     @contextlib.contextmanager
-    def _asked(self, sql: str, values: Values) -> Iterator[Cursor]:
-        with translated(self.published.path), contextlib.closing(self.cursor()) as cursor:
+    def _asked(self, sql: str, values: Values, days: Days) -> Iterator[Cursor]:
+        with translated(self.published.path), contextlib.closing(self.cursor(days)) as cursor:
             yield cursor.execute(sql, values)
 
 

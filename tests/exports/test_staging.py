@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from quayledger.warehouse import sources
 from quayledger.warehouse.ledger import Ledger
-from quayledger.warehouse.log import months, slices
+from quayledger.warehouse.log import close, slices
 from quayledger.warehouse.log import staging as staging_module
 from quayledger.warehouse.log.load import Reading, merge_reading
 from quayledger.warehouse.log.staging import Staging, TooMany, last_reading, merge_staged
@@ -150,7 +150,7 @@ def test_a_final_months_file_is_never_touched(tmp_path: Path) -> None:
         slices.set_state(
             ledger, "main", DAY, 1, SliceState.VERIFIED, expected_events=1, note="", now=NOW, counted_at=NOW
         )
-        assert months.finalise(ledger, date(2027, 2, 1), 10)
+        assert close.close_days(ledger, date(2027, 2, 1), 10)
         assert staged(ledger, "main", [frame([{}, {"tag": "late"}])]).new_events == 1
         assert ledger.rows("SELECT count(*) FROM corrections") == [(1,)]
         assert [row[0] for row in stored(ledger, "main")] == [1, 2]

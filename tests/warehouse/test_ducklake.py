@@ -19,9 +19,9 @@ from quayledger.warehouse.inventory import store as inventory
 from quayledger.warehouse.inventory.store import Recorded, Stale, record_fetches
 from quayledger.warehouse.ledger import Cursor, Ledger
 from quayledger.warehouse.limits import connection_config
-from quayledger.warehouse.log import events
 from quayledger.warehouse.log.slices import latest_counts, record_counts, slices
 from quayledger.warehouse.runs import Spent, finish_run, start_run
+from quayledger.warehouse.schema import EVENT_COLUMNS
 from tests.warehouse.looking import at, brought, everything, fetch
 from tests.warehouse.sample import DAY, NOW, SCOPE, SOURCE, begin, busy_day, event, seal, store
 from tests.warehouse.test_inventory_schema import declared, made
@@ -78,7 +78,7 @@ def test_a_whole_cycle_runs_on_a_lake(lake: Ledger) -> None:
     assert slices(lake, SOURCE, DAY, DAY)[DAY].stored_events == 41
     assert latest_counts(lake, SOURCE, DAY, DAY)[DAY, SCOPE].by_kind == {"pull_repo": 30, "push_repo": 10}
     shown = lake.frame("SELECT * FROM events")
-    assert set(shown.columns) == set(events.EVENT_COLUMNS)
+    assert set(shown.columns) == set(EVENT_COLUMNS)
     assert shown["event_id"].n_unique() == 41
     assert lake.rows("SELECT events, requests FROM mart_sources") == [(41, 3)]
 

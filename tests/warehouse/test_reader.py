@@ -16,7 +16,7 @@ from quayledger.warehouse.log.events import EventFilter
 from quayledger.warehouse.log.slices import record_counts
 from quayledger.warehouse.publish import publish
 from quayledger.warehouse.runs import Spent, finish_run, start_run
-from quayledger.warehouse.schema import REJECT_SCHEMA, SliceState
+from quayledger.warehouse.schema import EVENT_COLUMNS, REJECT_SCHEMA, SliceState
 from quayledger.warehouse.snapshot import Snapshot
 from tests.warehouse.sample import DAY, NOW, SCOPE, SOURCE, begin, event, frame, seal, store
 
@@ -130,7 +130,7 @@ def test_a_filter_chooses(snapshot: Snapshot, chosen: EventFilter, expected: set
     shown = events.events(snapshot, chosen, limit=0)
     assert named(shown) == expected
     assert events.count_events(snapshot, chosen) == shown.height
-    assert tuple(shown.columns) == events.EVENT_COLUMNS
+    assert tuple(shown.columns) == EVENT_COLUMNS
 
 
 def test_a_filter_without_a_time_zone_is_refused(snapshot: Snapshot) -> None:

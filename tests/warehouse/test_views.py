@@ -13,16 +13,22 @@ from quayledger.warehouse import migrate
 from quayledger.warehouse.catalog_views import grains, inventory_views
 from quayledger.warehouse.inventory.store import record_fetches
 from quayledger.warehouse.ledger import Ledger
-from quayledger.warehouse.log.events import EVENT_COLUMNS
-from quayledger.warehouse.log.months import finalise
+from quayledger.warehouse.log.close import close_day
 from quayledger.warehouse.log.slices import record_counts
 from quayledger.warehouse.runs import Spent, finish_run, start_run
+from quayledger.warehouse.schema import EVENT_COLUMNS
+from tests.warehouse import old_ledger
 from tests.warehouse.looking import everything
-from tests.warehouse.sample import NOW, SCOPE, begin, busy_day, event, fill, seal, store
+from tests.warehouse.sample import NOW, SCOPE, SOURCE, begin, busy_day, event, seal, store
 
-_SEPTEMBER, _OCTOBER = date(2026, 9, 30), date(2026, 10, 1)
+_AUGUST, _SEPTEMBER, _OCTOBER, _OPEN = date(2026, 8, 31), date(2026, 9, 30), date(2026, 10, 1), date(2026, 10, 7)
 _GRAINS = {
-    "stg_month_events": "source_id, day, event_no",
+    "stg_plain_files": "source_id, day, event_no",
+    "stg_current_files": "source_id, day, event_no",
+    "stg_stale_files": "source_id, day, event_no",
+    "stg_rules": "rules",
+    "stg_uninterpreted_events": "source_id, day, event_no",
+    "stg_interpreted_events": "event_id",
     "stg_events": "source_id, day, event_no",
     "stg_held": "source_id, day, scope, kind",
     "stg_counts": "source_id, day, scope, kind",
@@ -41,13 +47,23 @@ _FOLDER = Path(migrate.__file__).parent
 
 @pytest.fixture(scope="module")
 def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    """Two sources, two scopes on one day, a final month with a late row, counts of nothing, runs without requests,
+    """Two sources, two scopes on one day, files of three ages, a late row, an open day, counts of nothing, runs without requests,
     and looks that brought something of every family and series, changed and gone since."""
     home = tmp_path_factory.mktemp("views")
-    fill(home, (_SEPTEMBER, _OCTOBER))
+    old_ledger.make(home, (), (_AUGUST,))
     with Ledger.open(home, command="test") as ledger:
-        finalise(ledger, date(2026, 10, 12), 10)
+        run_id = start_run(ledger, "sync", "fill", NOW)
+        for day in (_SEPTEMBER, _OCTOBER):
+            record_counts(ledger, run_id, SOURCE, SCOPE, {day: {"pull_repo": 30, "push_repo": 10}}, NOW)
+            store(ledger, busy_day(day), day=day)
+            seal(ledger, day)
+            assert close_day(ledger, SOURCE, day, _OPEN)
+        finish_run(ledger, run_id, NOW, "done", "", [Spent(SOURCE, "listLogs", "read", "ok", 7, 1.5, 900)])
+        with ledger.transaction() as cursor:
+            cursor.execute("UPDATE event_files SET rules = 'older' WHERE first_day = ?", [_SEPTEMBER])
+            migrate.install_views(cursor, home)
         store(ledger, [*busy_day(_SEPTEMBER), event(9, "made_up_kind", day=_SEPTEMBER)], day=_SEPTEMBER)
+        store(ledger, busy_day(_OPEN), day=_OPEN)
         begin(ledger, "other")
         store(ledger, busy_day(_OCTOBER), source_id="other", day=_OCTOBER)
         store(ledger, busy_day(_OCTOBER), source_id="other", day=_OCTOBER, scope="user:alice")
@@ -69,7 +85,7 @@ def test_every_file_is_a_view_and_every_view_has_a_grain(rich: Ledger) -> None:
     files = {path.stem for path in (_FOLDER / "views").glob("*.sql")}
     assert files == set(migrate.VIEWS)
     made = rich.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal")
-    assert {name for (name,) in made} == {*migrate.VIEWS, migrate.MONTHS_VIEW, *inventory_views()} == set(_GRAINS)
+    assert {name for (name,) in made} == {*migrate.VIEWS, *migrate.FILE_VIEWS, *inventory_views()} == set(_GRAINS)
 
 
 @pytest.mark.parametrize("name", migrate.VIEWS)
@@ -100,10 +116,11 @@ def test_the_grain_holds(rich: Ledger, name: str, grain: str) -> None:
 
 def test_no_event_is_lost_on_its_way_to_the_readers(rich: Ledger) -> None:
     stored = sum(
-        rich.rows(f"SELECT count(*) FROM {name}")[0][0] for name in ("event_rows", "corrections", "stg_month_events")
+        rich.rows(f"SELECT count(*) FROM {name}")[0][0]
+        for name in ("event_rows", "corrections", "stg_plain_files", "stg_stale_files", "stg_current_files")
     )
     assert rich.rows("SELECT count(*) FROM stg_events") == rich.rows("SELECT count(*) FROM events") == [(stored,)]
-    assert stored == 40 * 4 + 1
+    assert stored == 40 * 6 + 1
     assert tuple(rich.frame("SELECT * FROM events LIMIT 0").columns) == EVENT_COLUMNS
 
 

@@ -16,39 +16,9 @@ import msgspec
 import polars as pl
 
 from quayledger.warehouse.log.addresses import is_within, network_of
+from quayledger.warehouse.schema import EVENT_COLUMNS
 from quayledger.warehouse.snapshot import Snapshot
 
-EVENT_COLUMNS = (
-    "event_id",
-    "source_id",
-    "day",
-    "event_no",
-    "occurred_at",
-    "kind",
-    "category",
-    "actor",
-    "actor_type",
-    "credential",
-    "ip",
-    "user_agent",
-    "client",
-    "namespace",
-    "namespace_kind",
-    "repository",
-    "tag",
-    "digest",
-    "outcome",
-    "performer",
-    "performer_kind",
-    "repository_namespace",
-    "stored_ip",
-    "stored_user_agent",
-    "stored_digest",
-    "metadata",
-    "extra",
-    "scope",
-    "reading_id",
-)
 UsageKey = Literal["namespace", "repository", "actor", "robot", "client", "kind", "source"]
 Bucket = Literal["hour", "day", "week", "month"]
 NOT_COLLECTED = "not collected"

@@ -9,6 +9,8 @@ from typing import Literal
 import msgspec
 import polars as pl
 
+from quayledger.warehouse.errors import LedgerMissing
+from quayledger.warehouse.event_files import find_faults, recorded_files
 from quayledger.warehouse.ledger import Cursor, Ledger
 from quayledger.warehouse.log.merge import merge
 from quayledger.warehouse.schema import EVENT_SCHEMA, REJECT_SCHEMA, SliceState
@@ -45,7 +47,7 @@ class Merged(msgspec.Struct, frozen=True):
 
 
 class _Place(msgspec.Struct, frozen=True):
-    """Where a day's events are and where new ones go: a final month's file is never touched."""
+    """Where a day's events are, and the table for new ones: a file is never changed."""
 
     held: Literal["event_rows", "stg_events"]
     target: Literal["event_rows", "corrections"]
@@ -58,7 +60,7 @@ def merge_reading(ledger: Ledger, reading: Reading, events: pl.DataFrame, reject
     Raises ValueError for an event outside the reading's day, LedgerBusy, DiskFull, LedgerCorrupt."""
     events = _checked(events, reading.day)
     with ledger.transaction() as cursor:
-        place = place_of(cursor, reading)
+        place = place_of(ledger, cursor, reading)
         held = _held(cursor, place, reading)
         new, aliases = merge(held, events)
         reading_id = next_reading_id(cursor)
@@ -96,11 +98,16 @@ def _checked(events: pl.DataFrame, day: date) -> pl.DataFrame:
     return events
 
 
-def place_of(cursor: Cursor, reading: Reading) -> _Place:
-    row = cursor.execute(
-        "SELECT count(*) FROM months WHERE source_id = ? AND month = ?", [reading.source_id, reading.day.replace(day=1)]
-    ).fetchone()
-    return _Place("stg_events", "corrections") if row and row[0] else _Place("event_rows", "event_rows")
+def place_of(ledger: Ledger, cursor: Cursor, reading: Reading) -> _Place:
+    """Raises LedgerMissing where the file with the day's events is not there: what is new could not be told."""
+    files = [
+        file
+        for file in recorded_files(cursor)
+        if file.source_id == reading.source_id and file.first_day <= reading.day <= file.last_day
+    ]
+    for fault in find_faults(ledger.home, files):
+        raise LedgerMissing(fault.describe(ledger.home))
+    return _Place("stg_events", "corrections") if files else _Place("event_rows", "event_rows")
 
 
 def _held(cursor: Cursor, place: _Place, reading: Reading) -> pl.DataFrame:

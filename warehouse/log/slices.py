@@ -13,6 +13,7 @@ import msgspec
 import polars as pl
 
 from quayledger.warehouse.ledger import Cursor, Ledger, utc
+from quayledger.warehouse.log.close import CLOSE_AT_ONCE_EVENTS, close_day
 from quayledger.warehouse.log.load import Merged, Reading, merge_reading, record_void
 from quayledger.warehouse.schema import EVENT_SCHEMA, KEY_COLUMNS, SEALED_STATES, SliceState
 
@@ -186,10 +187,13 @@ def set_state(
     counted_at: datetime | None,
 ) -> None:
     """Records what may be said of a day, making its slice where there is none. What is stored, rejected and when it was
-    last read is taken from what is held; `sealed_at` is when it was first found complete, without a break since."""
+    last read is taken from what is held; `sealed_at` is when it was first found complete, without a break since. A large
+    day that is complete leaves the live file at once, so that a first load of years keeps it small."""
     key = [source_id, day]
     with ledger.transaction() as cursor:
-        stored = _number(cursor, "SELECT count(*) FROM stg_events WHERE source_id = ? AND day = ?", key)
+        stored = _number(
+            cursor, "SELECT coalesce(sum(stored_events), 0) FROM stg_held WHERE source_id = ? AND day = ?", key
+        )
         rejected = _number(cursor, "SELECT count(*) FROM rejects WHERE source_id = ? AND day = ?", key)
         row = cursor.execute("SELECT max(ended_at) FROM readings WHERE source_id = ? AND day = ?", key).fetchone()
         read_at = row[0] if row else None
@@ -200,6 +204,8 @@ def set_state(
             "INSERT INTO slices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [*key, cover_version, state.value, expected_events, stored, rejected, counted_at, read_at, sealed_at, note],
         )
+    if sealed_at is not None and stored >= CLOSE_AT_ONCE_EVENTS:
+        close_day(ledger, source_id, day, now.date())
 
 
 def _number(cursor: Cursor, sql: str, values: list[object]) -> int:

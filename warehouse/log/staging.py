@@ -185,7 +185,7 @@ class _StagedReading(msgspec.Struct, frozen=True):
 def _merge(work: _StagedReading, *, frugal: bool) -> Merged:
     reading, staging, ledger = work.reading, work.staging, work.ledger
     with _frugal(ledger) if frugal else contextlib.nullcontext(), ledger.transaction() as cursor:
-        into = _Into(cursor, reading, staging, _names(cursor, reading.source_id, work.namespace))
+        into = _Into(ledger, cursor, reading, staging, _names(cursor, reading.source_id, work.namespace))
         for begin, end in staging.stretches(reading.day, work.most_rows):
             into.take(begin, end)
             _check_room(reading, into.new_by_kind, work.room)
@@ -195,9 +195,11 @@ def _merge(work: _StagedReading, *, frugal: bool) -> Merged:
 class _Into:
     """One merge under way."""
 
-    def __init__(self, cursor: Cursor, reading: Reading, staging: Staging, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, ledger: Ledger, cursor: Cursor, reading: Reading, staging: Staging, names: tuple[str, ...]
+    ) -> None:
         self._cursor, self._reading, self._staging, self._names = cursor, reading, staging, names
-        self._place = load.place_of(cursor, reading)
+        self._place = load.place_of(ledger, cursor, reading)
         self._id = load.next_reading_id(cursor)
         self._is_empty = not self._count()
         self._aliases: list[pl.DataFrame] = []

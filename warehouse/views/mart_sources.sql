@@ -26,7 +26,17 @@ expected AS (
     GROUP BY slices.source_id
 ),
 newest AS (
-    SELECT source_id, max(occurred_at) AS last_event_at FROM stg_events GROUP BY source_id
+    SELECT source_id, max(last_event_at) AS last_event_at
+    FROM (
+        SELECT source_id, max(occurred_at) AS last_event_at FROM event_rows GROUP BY source_id
+        UNION ALL
+        SELECT source_id, max(occurred_at) FROM corrections GROUP BY source_id
+        UNION ALL
+        SELECT source_id, max(occurred_at) FROM stg_plain_files GROUP BY source_id
+        UNION ALL
+        SELECT source_id, max(last_event_at) FROM event_files GROUP BY source_id
+    ) AS held
+    GROUP BY source_id
 ),
 spent AS (
     SELECT

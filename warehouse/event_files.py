@@ -1,0 +1,179 @@
+"""The Parquet files that hold closed days and final months: which there are, where they lie, and whether they are whole. I/O.
+
+A file never changes. The record of it (rows, SHA-256, size) is in the live file and in every published copy, and its path
+is relative to the ledger's folder, so that a folder which was moved works.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from quayledger.warehouse.schema import FILE_COLUMNS, STORED_COLUMNS
+
+MONTHS_FOLDER, DAYS_FOLDER = "months", "days"
+EVENT_FOLDERS = (MONTHS_FOLDER, DAYS_FOLDER)
+# Beside each file of events: how often what happened by whom (see `log/usage.py`), and which values occurred (`log/seen.py`).
+USAGE_SUFFIX, SEEN_SUFFIX = ".usage.parquet", ".seen.parquet"
+PLAIN, INTERPRETED = 0, 1
+_COLUMNS = {PLAIN: STORED_COLUMNS, INTERPRETED: FILE_COLUMNS}
+_SELECT = (
+    "SELECT source_id, first_day, last_day, file, rows, sha256, size_bytes, layout, rules, has_rollups FROM event_files "
+    "ORDER BY first_day, source_id"
+)
+_NOT_TEXT = {"day": "DATE", "event_no": "BIGINT", "reading_id": "BIGINT", "occurred_at": "TIMESTAMPTZ"}
+
+
+class EventFile(msgspec.Struct, frozen=True):
+    """The events of one closed day, or of one final month, of one source. `file` is relative to the ledger's folder."""
+
+    source_id: str
+    first_day: date
+    last_day: date
+    file: Path
+    rows: int
+    sha256: str
+    size_bytes: int
+    layout: int = INTERPRETED
+    rules: str = ""
+    has_rollups: bool = True
+
+    @property
+    def label(self) -> str:
+        """The day (2026-10-05), or the month (2026-10)."""
+        return f"{self.first_day}" if self.first_day == self.last_day else f"{self.first_day:%Y-%m}"
+
+    def beside(self, suffix: str) -> Path:
+        """The file of rollups with that suffix."""
+        return self.file.with_name(self.file.name.removesuffix(".parquet") + suffix)
+
+
+class FileFault(msgspec.Struct, frozen=True):
+    """What is wrong with a file: missing | cut | altered."""
+
+    file: EventFile
+    fault: str
+
+    def describe(self, home: Path) -> str:
+        """What happened, what the file held, and how to get it back."""
+        held = self.file
+        return (
+            f"{home / held.file} is {self.fault}; it holds {held.rows:,} events of {held.source_id}, {held.label} "
+            f"(SHA-256 {held.sha256}). Put it back from a backup; until then these events are missing from every answer"
+        )
+
+
+def recorded_files(cursor: duckdb.DuckDBPyConnection) -> list[EventFile]:
+    """The files on record, oldest first. A ledger of an older version has none."""
+    if not cursor.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'event_files'").fetchall():
+        return []
+    return [
+        EventFile(source_id, first, last, Path(file), *rest)
+        for source_id, first, last, file, *rest in cursor.execute(_SELECT).fetchall()
+    ]
+
+
+def find_faults(home: Path, files: Iterable[EventFile]) -> list[FileFault]:
+    """The files that are missing or of another size than on record. Costs a look at the folder, reads nothing."""
+    faults = []
+    for file in files:
+        try:
+            size = (home / file.file).stat().st_size
+        except OSError:
+            faults.append(FileFault(file, "missing"))
+            continue
+        if size != file.size_bytes:
+            faults.append(FileFault(file, "cut" if size < file.size_bytes else "altered"))
+    return faults
+
+
+def is_altered(home: Path, file: EventFile) -> bool:
+    """Whether the content differs from the SHA-256 on record. Reads the whole file. Raises OSError."""
+    with (home / file.file).open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest() != file.sha256
+
+
+def current_rules(cursor: duckdb.DuckDBPyConnection) -> str:
+    """The interpretation that was valid when the views were made."""
+    return str(cursor.execute("SELECT rules FROM stg_rules").fetchall()[0][0])
+
+
+def by_view(files: Iterable[EventFile], rules: str) -> dict[str, list[EventFile]]:
+    """The files by the view that reads them; each view is there, with files or without."""
+    found: dict[str, list[EventFile]] = {"stg_plain_files": [], "stg_current_files": [], "stg_stale_files": []}
+    for file in files:
+        name = (
+            "stg_plain_files"
+            if file.layout == PLAIN
+            else "stg_current_files"
+            if file.rules == rules
+            else "stg_stale_files"
+        )
+        found[name].append(file)
+    return found
+
+
+def set_views(
+    cursor: duckdb.DuckDBPyConnection, home: Path, files: Sequence[EventFile], rules: str, needed: Sequence[EventFile]
+) -> None:
+    """Makes the views over files of this connection read `needed`, of all `files` that were there when the copy was made:
+    those of another folder, or only those that a query can concern."""
+    wanted = by_view(needed, rules)
+    for name, held in by_view(files, rules).items():
+        if not held:
+            continue
+        paths = [path_for_duckdb(home, file) for file in wanted[name]]
+        layout = PLAIN if name == "stg_plain_files" else INTERPRETED
+        cursor.execute(f"SET VARIABLE {name} = ?", [paths or [str(_empty_file(home, layout))]])
+
+
+def install_file_views(cursor: duckdb.DuckDBPyConnection, home: Path, rules: str) -> None:
+    """Makes the views over the files, one row per event. Paths are absolute, so that any DuckDB client can use them in a
+    published copy; a reader of ours, which may see the folder elsewhere, sets the variable of the view's name instead."""
+    files = recorded_files(cursor)
+    faulty = {fault.file for fault in find_faults(home, files)}
+    for name, held in by_view((file for file in files if file not in faulty), rules).items():
+        layout = PLAIN if name == "stg_plain_files" else INTERPRETED
+        if held:
+            listed = ", ".join(_quoted(path_for_duckdb(home, file)) for file in held)
+            body = f"SELECT * FROM read_parquet(coalesce(getvariable('{name}'), [{listed}]))"  # noqa: S608 - our own paths
+        else:
+            body = no_rows(layout)
+        cursor.execute(f"CREATE OR REPLACE VIEW {name} AS {body}")
+    cursor.execute(f"CREATE OR REPLACE VIEW stg_rules AS SELECT '{rules}' AS rules")
+
+
+def no_rows(layout: int) -> str:
+    """A query without rows that has the columns of a layout."""
+    columns = ", ".join(f"CAST(NULL AS {_NOT_TEXT.get(name, 'VARCHAR')}) AS {name}" for name in _COLUMNS[layout])
+    return f"SELECT {columns} WHERE false"
+
+
+def write_empty_files(cursor: duckdb.DuckDBPyConnection, home: Path) -> None:
+    """Files without rows: DuckDB cannot read a list of none."""
+    for layout in _COLUMNS:
+        path = _empty_file(home, layout)
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            with contextlib.suppress(duckdb.IOException):
+                cursor.execute(f"COPY ({no_rows(layout)}) TO {_quoted(str(path))} (FORMAT parquet)")
+
+
+def path_for_duckdb(home: Path, file: EventFile) -> str:
+    """The file's absolute path; DuckDB takes some characters for patterns."""
+    path = str(home.resolve() / file.file)
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
+
+
+def _empty_file(home: Path, layout: int) -> Path:
+    return home.resolve() / DAYS_FOLDER / f".empty-{layout}.parquet"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
