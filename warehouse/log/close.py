@@ -38,7 +38,6 @@ from quayledger.warehouse.ledger import PUBLISHED_FOLDER, Cursor, Ledger
 from quayledger.warehouse.log import seen, usage
 from quayledger.warehouse.publish import sync_folder
 from quayledger.warehouse.schema import (
-    EVENT_COLUMNS,
     FILE_COLUMNS,
     INTERPRETED_COLUMNS,
     REINTERPRETED_COLUMNS,
