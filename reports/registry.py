@@ -11,7 +11,12 @@ from quayledger.reports.errors import UnknownReport
 from quayledger.reports.formatting import visible
 from quayledger.reports.spec import ReportSpec
 
-PACKAGES = ("quayledger.reports.log", "quayledger.reports.inventory", "quayledger.reports.detections")
+PACKAGES = (
+    "quayledger.reports.log",
+    "quayledger.reports.inventory",
+    "quayledger.reports.detections",
+    "quayledger.reports.desk",
+)
 
 
 @cache

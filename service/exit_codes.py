@@ -16,6 +16,8 @@ from quayledger.collector.quay.errors import (
     Unauthenticated,
     Unreachable,
 )
+from quayledger.reports.desk.alerts import BadDecision
+from quayledger.reports.desk.store import DeskBusy, DeskError
 from quayledger.reports.errors import ReportError
 from quayledger.service.demo import DemoError
 from quayledger.service.http_server import PortUnavailable
@@ -50,7 +52,7 @@ MEANING: dict[Exit, str] = {
     Exit.UNREACHABLE: "No connection, a TLS failure, or what answers is no Quay.",
     Exit.REPLY: "The source answers with errors or with what cannot be trusted.",
     Exit.BUSY: "Another process holds the ledger and took no work over, or a port cannot be opened.",
-    Exit.LEDGER: "The ledger is corrupt, or of a newer version, or cannot be read.",
+    Exit.LEDGER: "The ledger, or the desk beside it, is corrupt, or of a newer version, or cannot be read.",
     Exit.DISK_FULL: "The disk is full; what was collected before stays.",
     Exit.NOTHING_YET: "Nothing has been collected yet.",
     Exit.INTERRUPTED: "Stopped by Ctrl-C or a signal; the next run goes on from here.",
@@ -60,6 +62,9 @@ _TABLE: tuple[tuple[type[Exception], Exit], ...] = (
     (UnknownSource, Exit.USAGE),
     (BadQuestion, Exit.USAGE),
     (ReportError, Exit.USAGE),
+    (BadDecision, Exit.USAGE),
+    (DeskBusy, Exit.BUSY),
+    (DeskError, Exit.LEDGER),
     (DemoError, Exit.USAGE),
     (BadCover, Exit.SETTINGS),
     (SettingsError, Exit.SETTINGS),

@@ -91,13 +91,14 @@ RULE = Rule(
     name="release-overwritten",
     version=1,
     title="Release tag overwritten",
-    severity=Severity.LOW,
+    severity=Severity.INFO,
     techniques=("T1525", "T1195.002"),
     kinds=_SETTING,
     context_kinds=_REMOVING,
     params=Params,
     detect=detect,
-    description="A tag that looks like a release and stood for one image now stands for another.",
+    description="A tag that looks like a release and stood for one image now stands for another: high where another account "
+    "had set it, for information where the same one did.",
     false_positives="A pipeline that builds a release twice. Make release tags immutable, and it cannot.",
     runbook="Compare the two images; who pulled the tag since? Move the tag back and make it immutable.",
     fixtures=(

@@ -1,0 +1,121 @@
+"""Watching: runs the rules over the days that are new or changed since the last time, and records what they find."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from quayledger.reports.desk import alerts
+from quayledger.reports.desk.store import Desk
+from quayledger.reports.detections import engine
+from quayledger.reports.detections.model import Rule, Severity, Signal
+from quayledger.reports.detections.registry import all_rules
+from quayledger.warehouse.log import events
+from quayledger.warehouse.snapshot import Snapshot
+
+FIRST_LOOK = timedelta(days=31)  # so many days are judged when a ledger is watched for the first time
+FAILED_RULE = "rule-failed"
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """What a look did: how many days were judged, and which alerts were raised or grew."""
+
+    days: int
+    recorded: alerts.Recorded
+
+
+def watch(home: Path, now: datetime, rules: tuple[Rule, ...] | None = None) -> Watched:
+    """Judges every day of the published copy that it did not judge as it is now: new days, days that grew, days that were
+    repaired. What was judged before is not judged again, and nothing is alerted twice. Raises WarehouseError, DeskError."""
+    chosen = all_rules() if rules is None else rules
+    with Snapshot.open(home) as snapshot, Desk.open(home) as desk:
+        due = _due(snapshot, desk, now, chosen)
+        if not due:
+            return Watched(0, alerts.Recorded((), ()))
+        signals, caveats = _judge(snapshot, chosen, due)
+        titles = {rule.id: rule.title for rule in chosen} | {FAILED_RULE: "A detection rule failed"}
+        recorded = alerts.record(
+            desk,
+            signals,
+            now,
+            titles=titles,
+            merge_within={rule.id: rule.merge_within for rule in chosen} | {FAILED_RULE: timedelta(days=7)},
+            caveats=caveats,
+        )
+        with desk.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO judged (source_id, day, mark) VALUES (?, ?, ?) "
+                "ON CONFLICT (source_id, day) DO UPDATE SET mark = excluded.mark",
+                [(source_id, day.isoformat(), mark) for (source_id, day), mark in due.items()],
+            )
+        return Watched(len(due), recorded)
+
+
+def judged_days(desk: Desk) -> int:
+    """How many days were judged so far. Raises DeskError."""
+    return int(desk.rows("SELECT count(*) AS days FROM judged")[0]["days"])
+
+
+def _due(snapshot: Snapshot, desk: Desk, now: datetime, rules: tuple[Rule, ...]) -> dict[tuple[str, date], str]:
+    """The days to judge, with the mark of how they are held and by which rules they are judged."""
+    versions = zlib.crc32(" ".join(f"{rule.id}.{rule.version}" for rule in rules).encode())
+    last = now.astimezone(UTC).date()
+    states = events.coverage(snapshot, (now - FIRST_LOOK).astimezone(UTC).date(), last)
+    held = {(row["source_id"], row["day"]): row["mark"] for row in desk.rows("SELECT source_id, day, mark FROM judged")}
+    due = {}
+    for row in states.filter(pl.col("state") != events.NOT_COLLECTED).iter_rows(named=True):
+        mark = f"{row['state']} {row['stored_events']} {versions:08x}"
+        if held.get((row["source_id"], row["day"].isoformat())) != mark:
+            due[row["source_id"], row["day"]] = mark
+    return due
+
+
+def _judge(
+    snapshot: Snapshot, rules: tuple[Rule, ...], due: dict[tuple[str, date], str]
+) -> tuple[list[Signal], dict[str, str]]:
+    """The signals of the days, and per source what of them was incomplete."""
+    signals: list[Signal] = []
+    caveats: dict[str, str] = {}
+    for source_id in sorted({source for source, _ in due}):
+        days = sorted(day for source, day in due if source == source_id)
+        short = [day for day in days if due[source_id, day].split()[0] not in ("verified", "repaired", "open")]
+        if short:
+            caveats[source_id] = f"The record was incomplete for {len(short)} of the judged days, from {short[0]} on."
+        for first, last in _stretches(days):
+            since = datetime.combine(first, time(), UTC)
+            until = datetime.combine(last + timedelta(days=1), time(), UTC)
+            done = engine.run(snapshot, rules, since, until, source_ids=(source_id,))
+            signals += done.signals
+            signals += [_failed(outcome, source_id, until) for outcome in done.outcomes if outcome.failure]
+    return signals, caveats
+
+
+def _failed(outcome: engine.RuleOutcome, source_id: str, until: datetime) -> Signal:
+    moment = until - timedelta(microseconds=1)
+    return Signal(
+        rule_id=FAILED_RULE,
+        rule_version=1,
+        severity=Severity.MEDIUM,
+        source_id=source_id,
+        subject=outcome.rule.id,
+        first_at=moment,
+        last_at=moment,
+        count=0,
+        event_ids=(),
+        summary=f"Rule {outcome.rule.id} ({outcome.rule.title}) failed and judged nothing: {outcome.failure}",
+    )
+
+
+def _stretches(days: list[date]) -> list[tuple[date, date]]:
+    """Days that follow each other, as inclusive stretches."""
+    found: list[tuple[date, date]] = []
+    for day in days:
+        if found and day - found[-1][1] == timedelta(days=1):
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found
