@@ -1,4 +1,4 @@
-"""The browser front: the app. `streamlit run app.py -- --home DIR` serves the record in a folder; it reads and never
+"""The browser front: the app. `streamlit run app.py -- --home DIR` shows the ledger in a folder; it reads and never
 writes."""
 
 from __future__ import annotations
@@ -8,10 +8,12 @@ import sys
 import streamlit as st
 
 from quayledger.warehouse.errors import NotPublished, WarehouseError
-from quayledger.web import completeness, inventory, links, overview, usage, widgets
+from quayledger.web import completeness, events, filter_bar, inventory, overview, usage, widgets
 from quayledger.web import record as data
-from quayledger.web.url_state import BAR_PARAMS
+from quayledger.web.page import Page, View
+from quayledger.web.url_state import begin, faults
 
+PAGES: tuple[Page, ...] = (overview.PAGE, usage.PAGE, events.PAGE, inventory.PAGE, completeness.PAGE)
 # Drawn here, as any icon that is named would be fetched from elsewhere.
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#2f6fb5"/>'
@@ -21,42 +23,54 @@ ICON = (
 
 
 def main() -> None:
-    """Draw the app: menu, the page that the address names, or what to do where there is no record yet."""
+    """Draw the app: menu, bar and the page that the address names, or what to do where there is nothing to read yet."""
     st.set_page_config(page_title="quayledger", page_icon=ICON, layout="wide")
     widgets.style()
-    menu = [
-        st.Page(overview.page, title="Overview", icon=":material/space_dashboard:", default=True),
-        st.Page(usage.page, title="Usage", icon=":material/bar_chart:", url_path="usage"),
-        links.events_page(),
-        st.Page(inventory.page, title="Inventory", icon=":material/inventory_2:", url_path="inventory"),
-        st.Page(completeness.page, title="Pipeline", icon=":material/account_tree:", url_path="pipeline"),
-    ]
-    chosen = st.navigation(menu, position="hidden")
-    _menu(menu)
+    begin()
+    views: list[View] = []
+    by_path = {path: page for page in PAGES for path in (page.path, *page.aliases)}
+    entries = {path: _entry(page, path, views) for path, page in by_path.items()}
+    chosen = st.navigation(list(entries.values()), position="hidden")
+    _menu([entries[page.path] for page in PAGES])
+    ignored = st.container()
+    if record := _record():
+        views.append(filter_bar.show(record, by_path[chosen.url_path]))
+        chosen.run()
+        with ignored:
+            widgets.ignored(faults())
+
+
+def _entry(page: Page, path: str, views: list[View]) -> st.Page:
+    """The page as Streamlit knows it, drawn from the view that the bar gives."""
+
+    def draw() -> None:
+        page.draw(views[0])
+
+    return st.Page(draw, title=page.title, icon=page.icon, url_path=path or None, default=not path)
+
+
+def _menu(entries: list[st.Page]) -> None:
+    """Links to the pages; Streamlit takes along what the bar says."""
+    with st.container(horizontal=True, key="ql-menu", vertical_alignment="center"):
+        st.html('<span class="ql-name">quayledger</span>', width="content")
+        for entry in entries:
+            st.page_link(entry, width="content")
+
+
+def _record() -> data.Record | None:
+    """The newest published copy; None, and what to do, where there is none that can be read."""
     folder = data.home(sys.argv)
     try:
         record = data.Record(folder)
+        if record.source_ids():
+            return record
+        _welcome(str(folder))
     except NotPublished:
         _welcome(str(folder))
-        return
     except WarehouseError as error:
-        st.subheader("The record cannot be read", anchor=False)
+        st.subheader("The ledger cannot be read", anchor=False)
         st.text(str(error))
-        return
-    st.session_state["record"] = record
-    if record.sources().is_empty():
-        _welcome(str(folder))
-        return
-    chosen.run()
-
-
-def _menu(menu: list[st.Page]) -> None:
-    """Links to the pages that keep what the bar says; Streamlit's own menu would drop it."""
-    kept = {name: st.query_params[name] for name in BAR_PARAMS if name in st.query_params}
-    with st.container(horizontal=True, key="ql-menu", vertical_alignment="center"):
-        st.html('<span class="ql-name">quayledger</span>', width="content")
-        for page in menu:
-            st.page_link(page, query_params=kept, width="content")
+    return None
 
 
 def _welcome(folder: str) -> None:
@@ -64,4 +78,4 @@ def _welcome(folder: str) -> None:
     st.subheader("This ledger is new", anchor=False)
     st.text(f"Nothing has been published in {folder} yet. Two commands fill it:")
     st.code(f"quayledger init --home {folder}\nquayledger sync --home {folder}", language="shell")
-    st.text("Then reload this page. The record shows here as soon as the first sync has published it.")
+    st.text("Then reload this page. Data shows here as soon as the first sync has published it.")

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from functools import partial
 
-import msgspec
 import streamlit as st
 
 from quayledger.reports.log.events_page import BROWSER_EXPORT_LIMIT, SHOWN, EventsPage, ExportForm, as_quay_gave_it
-from quayledger.reports.period import WEEKDAYS
-from quayledger.web import filter_bar, widgets
-from quayledger.web.filter_bar import Asked
-from quayledger.web.record import Record
-from quayledger.web.url_state import ACTOR_TYPES, QUERY_PARAMS, TEXT_FILTERS, Query, read_query, write_query
+from quayledger.warehouse.log.events import EventFilter
+from quayledger.web import widgets
+from quayledger.web.links import EVENTS_PATH, hour_label
+from quayledger.web.page import Page, View
+from quayledger.web.record import EventQuery
+from quayledger.web.url_state import address, bound
 
+ACTOR_TYPES = ("user", "robot", "token", "anonymous", "system")
+# Parameter of the address and label on the page; each is a field of EventFilter.
+TEXT_FILTERS: tuple[tuple[str, str], ...] = (
+    ("kind", "Kind"),
+    ("actor", "Account"),
+    ("repository", "Repository"),
+    ("ip", "IP address"),
+    ("tag", "Tag"),
+    ("digest", "Digest"),
+    ("client", "Client"),
+    ("user_agent", "User agent contains"),
+    ("text", "Any text"),
+)
+HOURS = {hour_label(weekday, hour): (weekday, hour) for weekday in range(1, 8) for hour in range(24)}
+_CHOSEN = ("actor_type", "hour")
 _FORMS: tuple[tuple[ExportForm, str, str], ...] = (
     ("csv", "CSV", "text/csv"),
     ("jsonl", "JSON lines", "application/x-ndjson"),
@@ -21,133 +36,101 @@ _FORMS: tuple[tuple[ExportForm, str, str], ...] = (
 )
 
 
-def page() -> None:
-    """Draw the page for the record that the app has opened."""
-    record: Record = st.session_state["record"]
-    asked = filter_bar.show(record, compares=False)
-    query, faults = read_query(st.query_params.to_dict())
-    widgets.ignored(faults)
-    _filters(query)
-    found = record.page(asked.period, asked.bar, query)
-    _head(found, query)
+def draw(view: View) -> None:
+    """Draw the page."""
+    query = _filters(view)
+    head, turn = st.columns([5, 1.4], vertical_alignment="bottom")
+    number = bound(turn.number_input, "Page", key="page", default=1, min_value=1, max_value=10_000_000, step=1)
+    found = view.record.events(query, number)
+    with head:
+        _head(found)
     if found.total:
-        _table(found, asked)
-        _files(record, asked, query, found)
+        _table(found, view)
+        _files(view, query, found)
     else:
-        _nothing(asked)
+        _nothing(view)
 
 
-def _filters(query: Query) -> None:
-    narrowed = any(name != "page" for name in write_query(query))
-    with st.expander("Narrow down", expanded=narrowed, icon=":material/filter_alt:"):
-        places = st.columns(5)
-        for number, (name, label) in enumerate(TEXT_FILTERS):
-            st.session_state[f"events-{name}"] = getattr(query, name) or ""
-            places[number % 5].text_input(label, key=f"events-{name}", on_change=_changed, max_chars=300)
-        st.session_state["events-actor_type"] = query.actor_type or ""
-        options = ["", *ACTOR_TYPES]
-        places[4].selectbox(
-            "Account type", options, key="events-actor_type", on_change=_changed, format_func=lambda name: name or "Any"
-        )
-        with st.container(horizontal=True):
-            _undo(query, narrowed)
+def _filters(view: View) -> EventQuery:
+    """What the events are narrowed to, beside the bar."""
+    names = [name for name, _ in TEXT_FILTERS]
+    narrowed = any(st.session_state.get(name) or name in st.query_params for name in (*names, *_CHOSEN))
+    with st.expander("Filters", expanded=narrowed, icon=":material/filter_alt:"):
+        places = st.columns(4)
+        texts = {
+            name: bound(
+                places[number % 4].text_input,
+                label,
+                key=name,
+                default="",
+                on_change=_changed,
+                max_chars=300,
+            ).strip()
+            or None
+            for number, (name, label) in enumerate(TEXT_FILTERS)
+        }
+        actor_type = _choice(places[1], "Account type", "actor_type", ACTOR_TYPES)
+        hour = HOURS.get(_choice(places[2], f"Hour of the week ({view.period.time_zone})", "hour", tuple(HOURS)))
+        if address(*names, *_CHOSEN):
+            st.button("Clear filters", on_click=_clear, icon=":material/filter_alt_off:", type="tertiary")
+    kind = texts.pop("kind")
+    wanted = EventFilter(
+        since=view.period.since,
+        until=view.period.until,
+        source_ids=view.sources,
+        namespace=view.namespace,
+        kinds=(kind,) if kind else (),
+        actor_type=actor_type or None,
+        **texts,
+    )
+    return EventQuery(wanted, view.period.time_zone, *(hour or (None, None)))
 
 
-def _undo(query: Query, narrowed: bool) -> None:
-    if query.weekday is not None and query.hour is not None:
-        said = f"{WEEKDAYS[query.weekday - 1]} {query.hour:02d}:00 to {query.hour:02d}:59 only"
-        st.button(f"{said} ✕", on_click=_any_hour, key="events-any-hour", help="Show all hours")
-    if narrowed:
-        st.button("Clear all", on_click=_clear, key="events-clear", icon=":material/filter_alt_off:", type="tertiary")
+def _choice(place: st.delta_generator.DeltaGenerator, label: str, key: str, options: tuple[str, ...]) -> str:
+    def form(name: str) -> str:
+        return name or "Any"
+
+    return bound(
+        place.selectbox, label, ["", *options], key=key, default="", form=form, format_func=form, on_change=_changed
+    )
 
 
 def _changed() -> None:
-    """A field was changed: say so in the address, at its first page."""
-    before, _ = read_query(st.query_params.to_dict())
-    fields = {name: st.session_state[f"events-{name}"].strip() or None for name, _ in TEXT_FILTERS}
-    actor_type = st.session_state["events-actor_type"] or None
-    _write(msgspec.structs.replace(before, **fields, actor_type=actor_type, page=1))
-
-
-def _any_hour() -> None:
-    query, _ = read_query(st.query_params.to_dict())
-    _write(msgspec.structs.replace(query, weekday=None, hour=None, page=1))
+    """Other events are asked for: begin at their first page."""
+    st.session_state["page"] = 1
 
 
 def _clear() -> None:
-    _write(Query())
+    for name in (*(name for name, _ in TEXT_FILTERS), *_CHOSEN):
+        st.session_state[name] = ""
+    _changed()
 
 
-def _turn(number: int) -> None:
-    query, _ = read_query(st.query_params.to_dict())
-    _write(msgspec.structs.replace(query, page=number))
-
-
-def _write(query: Query) -> None:
-    others = {name: value for name, value in st.query_params.to_dict().items() if name not in QUERY_PARAMS}
-    st.query_params.from_dict({**others, **write_query(query)})
-
-
-def _head(found: EventsPage, query: Query) -> None:
-    said, back, where, forth = st.columns([6, 1, 1.4, 1], vertical_alignment="center")
-    if found.total:
-        with said:
-            widgets.title(f"{found.first:,} – {found.last:,} of {found.total:,} events")
-    else:
-        with said:
-            widgets.title("No events")
-    if found.pages > 1:
-        back.button(
-            "Newer",
-            on_click=_turn,
-            args=(found.number - 1,),
-            disabled=found.number == 1,
-            key="events-newer",
-            width="stretch",
-        )
-        where.caption(f"page {found.number:,} of {found.pages:,}", text_alignment="center")
-        forth.button(
-            "Older",
-            on_click=_turn,
-            args=(found.number + 1,),
-            disabled=found.number == found.pages,
-            key="events-older",
-            width="stretch",
-        )
-
-
-def _table(found: EventsPage, asked: Asked) -> None:
-    chosen = st.dataframe(
-        widgets.legible(found.frame),
-        column_order=[name for name, _ in SHOWN],
-        hide_index=True,
-        placeholder="–",
-        height=min(36 * found.frame.height + 40, 620),
-        on_select="rerun",
-        selection_mode="single-cell",
-        key=f"events-table-{found.number}",
-        column_config={
-            "occurred_at": st.column_config.DatetimeColumn(
-                f"Time ({asked.period.time_zone})", format="YYYY-MM-DD HH:mm:ss", timezone=asked.period.time_zone
-            ),
-            **{name: st.column_config.TextColumn(label) for name, label in SHOWN if name != "occurred_at"},
-        },
-    )
-    for row, _ in chosen["selection"]["cells"][:1]:
-        one = found.frame.slice(row, 1)
-        st.caption("The event as Quay gave it, secrets cut out")
-        st.code(as_quay_gave_it(one)[0], language="json", wrap_lines=True)
+def _head(found: EventsPage) -> None:
+    if not found.total:
+        widgets.title("No events")
         return
-    st.caption("Click a cell to see the whole event.")
+    of = f" · page {found.number:,} of {found.pages:,}" if found.pages > 1 else ""
+    widgets.title(f"{found.first:,} – {found.last:,} of {found.total:,} events{of}")
 
 
-def _files(record: Record, asked: Asked, query: Query, found: EventsPage) -> None:
-    name = f"events-{asked.period.first_day}-{asked.period.last_day}"
+def _table(found: EventsPage, view: View) -> None:
+    zone = view.period.time_zone
+    row = widgets.event_list(found.frame, SHOWN, zone, f"events-{found.number}")
+    if row is None:
+        st.caption("Click a time to see the whole event.")
+        return
+    st.caption("The event as Quay gave it, secrets cut out")
+    st.code(as_quay_gave_it(found.frame.slice(row, 1))[0], language="json", wrap_lines=True)
+
+
+def _files(view: View, query: EventQuery, found: EventsPage) -> None:
+    name = f"events-{view.period.first_day}-{view.period.last_day}"
     with st.container(horizontal=True, vertical_alignment="center"):
         for form, label, mime in _FORMS:
             st.download_button(
                 label,
-                partial(record.export, asked.period, asked.bar, query, form),
+                partial(view.record.export, query, form),
                 f"{name}.{'csv' if form == 'csv' else 'jsonl'}",
                 mime,
                 key=f"events-file-{form}",
@@ -160,9 +143,19 @@ def _files(record: Record, asked: Asked, query: Query, found: EventsPage) -> Non
             )
 
 
-def _nothing(asked: Asked) -> None:
-    if asked.coverage.days_missing:
-        missing = f"{asked.coverage.days_missing:,} of {asked.coverage.days_total:,} days were not collected"
-        st.caption(f"No events are held for this choice. {missing}: that does not say that nothing happened.")
+def _nothing(view: View) -> None:
+    coverage = view.coverage()
+    if coverage.days_missing:
+        missing = f"{coverage.days_missing:,} of {coverage.days_total:,} days were not collected"
+        st.caption(f"No stored event matches. {missing}, so events may exist in Quay that are not shown here.")
     else:
-        st.caption("Nothing happened that fits this choice: all days of the period were collected.")
+        st.caption("No stored event matches, and all days of the period were collected.")
+
+
+PAGE = Page(
+    title="Events",
+    icon=":material/list_alt:",
+    path=EVENTS_PATH,
+    draw=draw,
+    controls=("period", "namespace", "time_zone"),
+)

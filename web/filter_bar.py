@@ -1,110 +1,108 @@
-"""The browser front: the bar common to all pages. Range, comparison, namespace, source, time zone and coverage; all in
-the address."""
+"""The browser front: the bar at the top of every page. Source, period, namespace, time zone and comparison, all in the
+address, and how complete the period is."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import NamedTuple
 
-import msgspec
 import streamlit as st
 
 from quayledger.reports import formatting
-from quayledger.reports.log.coverage import Coverage
-from quayledger.reports.period import DEFAULT_PRESET, PRESETS, Period, day_label, time_zones
+from quayledger.reports.errors import BadPeriod
+from quayledger.reports.period import PRESETS, Period, day_label, parse, time_zones
 from quayledger.web import widgets
+from quayledger.web.page import Page, View
 from quayledger.web.record import Record
-from quayledger.web.url_state import CUSTOM, QUERY_PARAMS, Bar, read_bar, write_bar
+from quayledger.web.url_state import bound
 
-_ALL = ""
-_LABELS = {**dict(PRESETS), CUSTOM: "From – to …"}
-
-
-class Asked(NamedTuple):
-    """What the bar says: its values, the period that they mean now, and how complete it is."""
-
-    bar: Bar
-    period: Period
-    coverage: Coverage
+# The parameters that another page takes over.
+BAR_PARAMS = ("source", "period", "namespace", "tz", "compare")
+_LABELS = dict(PRESETS)
+_WIDTHS = {"source": 1.1, "period": 1.5, "days": 1.7, "namespace": 1.6, "time_zone": 1.3, "compare": 1.1}
 
 
-def show(record: Record, *, compares: bool = True, default: str = DEFAULT_PRESET) -> Asked:
-    """Draw the bar and give what it says; a page that `compares` nothing has no switch for it. The address is the
-    truth: it is read before, and written by each change; `default` is the range where it names none."""
-    now = datetime.now(UTC)
-    st.session_state["bar-default"] = default
-    bar, faults = read_bar(st.query_params.to_dict(), now, default)
-    period = bar.period(now)
-    _controls(record, bar, compares)
-    widgets.ignored(faults)
-    coverage = record.coverage(period, bar.sources)
-    _coverage_line(record, coverage, period)
-    return Asked(bar, period, coverage)
+def show(record: Record, page: Page) -> View:
+    """Draw the bar of a page and give what it says."""
+    names = ["source", *(("period", "days") if "period" in page.controls else ()), *page.controls[1:]]
+    places = dict(zip(names, st.columns([_WIDTHS[name] for name in names], vertical_alignment="bottom"), strict=True))
+    source = choose(places["source"], "Source", "source", record.source_ids(), "All sources")
+    sources = (source,) if source else ()
+    zone, namespace, compare = "UTC", "", True
+    if place := places.get("time_zone"):
+        local = st.context.timezone
+        zones = dict.fromkeys(["UTC", *([local] if local in time_zones() else []), *time_zones()])
+        zone = bound(place.selectbox, "Time zone", list(zones), key="tz", default="UTC")
+    if place := places.get("namespace"):
+        namespace = choose(place, "Namespace", "namespace", record.namespaces(sources), "All namespaces", typed=True)
+    if place := places.get("compare"):
+        compare = bound(
+            place.toggle, "Compare", key="compare", default=True, value=True, help="With the period of equal length before"
+        )
+    period = _period(page, zone, places)
+    view = View(record, period, namespace or None, sources, compare)
+    if "period" in places:
+        _coverage_line(view)
+    return view
 
 
-def _controls(record: Record, bar: Bar, compares: bool) -> None:
-    sources = record.sources()["source_id"].to_list()
-    custom = bar.span == CUSTOM
-    widths = [1.3, 1.7, 1.6, 1.3, 1.4, 1.2] if custom else [1.3, 1.6, 1.3, 1.4, 1.2]
-    places = iter(st.columns(widths, vertical_alignment="bottom"))
-    _seed("bar-range", bar.span)
-    next(places).selectbox("Range", list(_LABELS), key="bar-range", format_func=_LABELS.__getitem__, on_change=_changed)
-    if custom:
-        _seed("bar-days", (bar.first, bar.last))
-        next(places).date_input("From – to", key="bar-days", format="YYYY-MM-DD", on_change=_changed, max_value=None)
-    _choose(next(places), "Namespace", "bar-namespace", bar.namespace, record.namespaces(bar.sources), "All namespaces")
-    _choose(next(places), "Source", "bar-source", ",".join(bar.sources), sources, "All sources")
-    local = st.context.timezone
-    zones = dict.fromkeys(["UTC", *([local] if local in time_zones() else []), *time_zones()])
-    _seed("bar-tz", bar.time_zone)
-    next(places).selectbox("Time zone", list(zones), key="bar-tz", on_change=_changed)
-    if not compares:
-        return
-    _seed("bar-compare", bar.compare)
-    next(places).toggle("Compare", key="bar-compare", on_change=_changed, help="With the period of equal length before")
+def choose(
+    place: st.delta_generator.DeltaGenerator, label: str, key: str, known: list[str], none: str, *, typed: bool = False
+) -> str:
+    """A choice of one or all (""). `typed`: a name that is not among those known can be given too."""
 
+    def form(name: str) -> str:
+        return formatting.visible(name) or none
 
-def _choose(
-    place: st.delta_generator.DeltaGenerator, label: str, key: str, value: str | None, known: list[str], none: str
-) -> None:
-    """A choice of one or all. What the address names is among the choices even where the record does not know it."""
-    options = list(dict.fromkeys([_ALL, *([value] if value else []), *sorted(known)]))
-    _seed(key, value or _ALL)
-    place.selectbox(
-        label, options, key=key, on_change=_changed, format_func=lambda name: formatting.visible(name) or none
+    options = ["", *sorted(known)]
+    return bound(
+        place.selectbox, label, options, key=key, default="", form=form, format_func=form, accept_new_options=typed
     )
 
 
-def _seed(key: str, value: object) -> None:
-    st.session_state[key] = value
+def _period(page: Page, zone: str, places: dict[str, st.delta_generator.DeltaGenerator]) -> Period:
+    """The period, chosen by name, typed, or by its days; the page's own where none is."""
+    now, usual = datetime.now(UTC), _LABELS[page.period]
+    if "period" not in places:
+        return parse(usual, zone, now)
+    options = ["", *(label for label in _LABELS.values() if label != usual)]
 
+    def form(text: str) -> str:
+        return text or usual
 
-def _changed() -> None:
-    """A control was changed: say so in the address. Half a range of days (one click so far) changes nothing yet."""
-    now, state = datetime.now(UTC), st.session_state
-    before, _ = read_bar(st.query_params.to_dict(), now, state["bar-default"])
-    bar = msgspec.structs.replace(
-        before,
-        span=state["bar-range"],
-        compare=state.get("bar-compare", before.compare),
-        namespace=state["bar-namespace"] or None,
-        sources=tuple(name for name in state["bar-source"].split(",") if name),
-        time_zone=state["bar-tz"],
+    text = bound(
+        places["period"].selectbox,
+        "Period",
+        options,
+        key="period",
+        default="",
+        form=form,
+        format_func=form,
+        accept_new_options=True,
+        help="Choose, or type days such as 2026-11-01..2026-11-21",
     )
-    days = state.get("bar-days")
-    if bar.span == CUSTOM and before.span != CUSTOM:
-        period = before.period(now)
-        bar = msgspec.structs.replace(bar, first=period.first_day, last=period.last_day)
-    elif bar.span == CUSTOM and days and len(days) == 2:
-        bar = msgspec.structs.replace(bar, first=days[0], last=days[1])
-    others = {name: st.query_params[name] for name in QUERY_PARAMS if name in st.query_params and name != "page"}
-    st.query_params.from_dict({**others, **write_bar(bar, state["bar-default"])})
+    try:
+        period = parse(text or usual, zone, now)
+    except BadPeriod as error:
+        widgets.ignored([f"The period was ignored: {formatting.visible(str(error))}."])
+        period = parse(usual, zone, now)
+    st.session_state["bar-days"] = (period.first_day, period.last_day)
+    places["days"].date_input(
+        "From – to", key="bar-days", format="YYYY-MM-DD", min_value=None, max_value=None, on_change=_days_chosen
+    )
+    return period
 
 
-def _coverage_line(record: Record, coverage: Coverage, period: Period) -> None:
+def _days_chosen() -> None:
+    """Other days were chosen: they are the period. Half a range (one click so far) changes nothing yet."""
+    if len(days := st.session_state["bar-days"]) == 2:
+        st.session_state["period"] = f"{days[0]}..{days[1]}"
+
+
+def _coverage_line(view: View) -> None:
     badge, more = st.columns([5, 1], vertical_alignment="center")
+    coverage, period = view.coverage(), view.period
     with badge:
         days = f"{day_label(period.first_day)} – {day_label(period.last_day)}"
-        widgets.badge(coverage.trust, f"{days} · data as of {formatting.moment(record.published.published_at)}")
-    with more.popover("Coverage", icon=":material/fact_check:", use_container_width=True):
+        widgets.badge(coverage.trust, f"{days} · data as of {formatting.moment(view.record.published.published_at)}")
+    with more.popover("Coverage", icon=":material/fact_check:", width="stretch"):
         widgets.trust_details(coverage.trust)

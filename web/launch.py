@@ -12,6 +12,7 @@ APP = Path(__file__).resolve().parent / "door.py"
 OPTIONS: dict[str, str] = {
     "browser.gatherUsageStats": "false",
     "browser.serverAddress": "localhost",
+    "client.disableDataExport": "true",
     "client.showErrorDetails": "none",
     "client.toolbarMode": "minimal",
     "runner.magicEnabled": "false",

@@ -1,192 +1,94 @@
-"""The browser front: what an address says. Pure: query parameters to values and back, so that a link gives the same
-view."""
+"""The browser front: the address of a view. Streamlit binds each control to a query parameter; this adds what it leaves
+open: one step of Back for one act, the way to another view, and words for what of an address could not be used."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlencode
 
-import msgspec
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.elements.lib.mutable_tab_container import TabContainer
 
-from quayledger.reports.errors import BadPeriod
-from quayledger.reports.formatting import visible
-from quayledger.reports.period import DEFAULT_PRESET, PRESETS, Period, parse, time_zones, whole_days
-from quayledger.warehouse.log.events import EventFilter
+Value = TypeVar("Value")
+Param = str | list[str]
+DRAWN, _FAULTS = "address-drawn", "address-faults"
 
-CUSTOM = "custom"
-MAX_LENGTH = 300
-ACTOR_TYPES = ("user", "robot", "token", "anonymous", "system")
-# Parameter of the address and label on the page; each is a field of EventFilter that is compared as it is.
-TEXT_FILTERS: tuple[tuple[str, str], ...] = (
-    ("kind", "Kind"),
-    ("actor", "Account"),
-    ("repository", "Repository"),
-    ("ip", "IP address"),
-    ("tag", "Tag"),
-    ("digest", "Digest"),
-    ("client", "Client"),
-    ("user_agent", "User agent contains"),
-    ("text", "Any text"),
-)
-_PRESET_NAMES = tuple(name for name, _ in PRESETS)
-
-
-class Bar(msgspec.Struct, frozen=True):
-    """The bar common to all pages. `span` is a preset's name or `custom`, and then `first` and `last` are local days,
-    both included. Empty `sources`: all of them."""
-
-    span: str = DEFAULT_PRESET
-    first: date | None = None
-    last: date | None = None
-    compare: bool = True
-    namespace: str | None = None
-    sources: tuple[str, ...] = ()
-    time_zone: str = "UTC"
-
-    def period(self, now: datetime) -> Period:
-        """The period at `now` (aware). Raises BadPeriod for custom days that are no period."""
-        if self.span == CUSTOM and self.first and self.last:
-            return whole_days(self.first, self.last, self.time_zone)
-        return parse(self.span if self.span != CUSTOM else DEFAULT_PRESET, self.time_zone, now)
+# Streamlit replaces the address when a control is changed, and pushes it twice when a page is left. What the reader did
+# since the last change decides instead: an act (click or key) makes one step of history, what follows from it none.
+_STEPS = """(() => {
+if (window.quayledgerSteps) return;
+window.quayledgerSteps = true;
+let acted = false;
+for (const act of ["pointerdown", "keydown"]) addEventListener(act, () => { acted = true; }, true);
+addEventListener("popstate", () => { acted = false; }, true);
+const push = history.pushState.bind(history), replace = history.replaceState.bind(history);
+history.pushState = history.replaceState = (state, title, url) => {
+  const moved = new URL(url ?? "", location.href).href !== location.href;
+  (moved && acted ? push : replace)(state, title, url);
+  if (moved) acted = false;
+};
+})()"""
 
 
-class Query(msgspec.Struct, frozen=True):
-    """What the Events page is narrowed to, beside the bar. `weekday` (Monday is 1) and `hour` are local and come
-    together."""
-
-    kind: str | None = None
-    actor: str | None = None
-    actor_type: str | None = None
-    repository: str | None = None
-    ip: str | None = None
-    tag: str | None = None
-    digest: str | None = None
-    client: str | None = None
-    user_agent: str | None = None
-    text: str | None = None
-    weekday: int | None = None
-    hour: int | None = None
-    page: int = 1
-
-    def where(self, period: Period, bar: Bar) -> EventFilter:
-        """The filter for the warehouse."""
-        return EventFilter(
-            since=period.since,
-            until=period.until,
-            source_ids=bar.sources,
-            kinds=(self.kind,) if self.kind else (),
-            namespace=bar.namespace,
-            repository=self.repository,
-            actor=self.actor,
-            actor_type=self.actor_type,
-            ip=self.ip,
-            tag=self.tag,
-            digest=self.digest,
-            client=self.client,
-            user_agent=self.user_agent,
-            text=self.text,
-        )
+def begin() -> None:
+    """Begin the drawing of a page: no control has been bound yet."""
+    st.session_state[DRAWN], st.session_state[_FAULTS] = {}, []
+    st.html(f"<script>{_STEPS}</script>", unsafe_allow_javascript=True)
 
 
-def read_bar(params: Mapping[str, str], now: datetime, default: str = DEFAULT_PRESET) -> tuple[Bar, tuple[str, ...]]:
-    """The bar that an address asks for, and a sentence for each part of it that could not be used. `default`: the preset of
-    the page where the address names no range."""
-    faults: list[str] = []
-    bar = Bar(
-        span=default,
-        compare=params.get("compare", "1") != "0",
-        namespace=text_of(params, "namespace", faults),
-        sources=tuple(name for name in (text_of(params, "source", faults) or "").split(",") if name),
-        time_zone=choice(params, "tz", time_zones(), faults) or "UTC",
-    )
-    bar = _read_span(params, bar, faults)
-    try:
-        bar.period(now)
-    except BadPeriod as error:
-        faults.append(f"The period was ignored: {error}.")
-        bar = msgspec.structs.replace(bar, span=default, first=None, last=None)
-    return bar, tuple(faults)
+def bound(
+    draw: Callable[..., Value], label: str, *given: Any, key: str, default: object, form: Any = str, **options: Any
+) -> Value:
+    """Draw a control that is the query parameter `key`, and give its value. `default` is not written into the address;
+    `form` writes one value as the control's `format_func` does."""
+    asked = None if key in st.session_state else st.query_params.get(key)
+    value = draw(label, *given, key=key, bind="query-params", **options)
+    written = None if value is None or value == default else _param(value, form)
+    st.session_state[DRAWN][key] = written
+    if asked and written is None and asked != _param(default, form):
+        st.session_state[_FAULTS].append(f"“{key}” was ignored: '{asked[:60]}' is not a valid value.")
+    return value
 
 
-def _read_span(params: Mapping[str, str], bar: Bar, faults: list[str]) -> Bar:
-    if "from" not in params and "to" not in params:
-        return msgspec.structs.replace(bar, span=choice(params, "range", _PRESET_NAMES, faults) or bar.span)
-    try:
-        first, last = (date.fromisoformat(params.get(name, "")) for name in ("from", "to"))
-    except ValueError:
-        faults.append("“from” and “to” were ignored: both must be days such as 2026-11-21.")
-        return bar
-    return msgspec.structs.replace(bar, span=CUSTOM, first=first, last=last)
+def bound_tabs(labels: Sequence[str], key: str) -> tuple[str, DeltaGenerator]:
+    """Tabs of which the open one, given by its label and as a place, is the query parameter `key`."""
+    tabs: list[TabContainer] = []
+
+    def draw(_: str, **options: Any) -> str:
+        tabs.extend(st.tabs(labels, **options))
+        return next(label for label, tab in zip(labels, tabs, strict=True) if tab.open)
+
+    opened = bound(draw, "", key=key, default=labels[0])
+    return opened, tabs[labels.index(opened)]
 
 
-def write_bar(bar: Bar, default: str = DEFAULT_PRESET) -> dict[str, str]:
-    """The parameters that `read_bar` reads back as the same bar on a page of that default; what is as by default is left
-    out."""
-    params: dict[str, str] = {}
-    if bar.span == CUSTOM and bar.first and bar.last:
-        params.update({"from": bar.first.isoformat(), "to": bar.last.isoformat()})
-    elif bar.span not in (default, CUSTOM):
-        params["range"] = bar.span
-    if not bar.compare:
-        params["compare"] = "0"
-    if bar.namespace:
-        params["namespace"] = bar.namespace
-    if bar.sources:
-        params["source"] = ",".join(bar.sources)
-    if bar.time_zone != "UTC":
-        params["tz"] = bar.time_zone
-    return params
+def _param(value: Any, form: Callable[[Any], str]) -> Param:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return [str(_param(one, form)) for one in value]
+    return value.isoformat() if isinstance(value, date) else form(value)
 
 
-def read_query(params: Mapping[str, str]) -> tuple[Query, tuple[str, ...]]:
-    """What the address narrows events to, and a sentence for each part that could not be used."""
-    faults: list[str] = []
-    texts = {name: text_of(params, name, faults) for name, _ in TEXT_FILTERS}
-    weekday, hour = _number(params, "weekday", 1, 7, faults), _number(params, "hour", 0, 23, faults)
-    together = weekday is not None and hour is not None
-    query = Query(
-        **texts,
-        actor_type=choice(params, "actor_type", ACTOR_TYPES, faults),
-        weekday=weekday if together else None,
-        hour=hour if together else None,
-        page=_number(params, "page", 1, 10_000_000, faults) or 1,
-    )
-    return query, tuple(faults)
+def address(*names: str) -> dict[str, Param]:
+    """The parameters of the controls drawn so far (of those names, where some are given), as in the address bar."""
+    drawn: dict[str, Param | None] = st.session_state[DRAWN]
+    return {name: value for name, value in drawn.items() if value is not None and (not names or name in names)}
 
 
-def write_query(query: Query) -> dict[str, str]:
-    """The parameters that `read_query` reads back as the same query."""
-    fields = msgspec.structs.asdict(query)
-    return {name: str(value) for name, value in fields.items() if value is not None and (name, value) != ("page", 1)}
+def faults() -> list[str]:
+    """A sentence for each part of the address that could not be used; ask when all controls have been drawn."""
+    unknown = [name for name in st.query_params if name not in st.session_state[DRAWN]]
+    return st.session_state[_FAULTS] + [f"“{name[:60]}” was ignored: this page has no such filter." for name in unknown]
 
 
-BAR_PARAMS = ("range", "from", "to", "compare", "namespace", "source", "tz")
-QUERY_PARAMS = Query.__struct_fields__
-
-
-def text_of(params: Mapping[str, str], name: str, faults: list[str]) -> str | None:
-    """The text that the address gives; None, and a fault, where it has what cannot be seen or is too long."""
-    value = params.get(name, "").strip()
-    if len(value) > MAX_LENGTH or visible(value) != value:
-        faults.append(f"“{name}” was ignored: at most {MAX_LENGTH} visible characters.")
-        return None
-    return value or None
-
-
-def choice(params: Mapping[str, str], name: str, known: tuple[str, ...], faults: list[str]) -> str | None:
-    """What the address chooses of what there is; None, and a fault, where that is none of it."""
-    value = params.get(name)
-    if value is None or value in known:
-        return value
-    faults.append(f"“{name}” was ignored: {visible(value[:60])!r} is none of its values.")
-    return None
-
-
-def _number(params: Mapping[str, str], name: str, least: int, most: int, faults: list[str]) -> int | None:
-    value = params.get(name)
-    if value is None:
-        return None
-    if value.isascii() and value.isdigit() and len(value) < 9 and least <= int(value) <= most:
-        return int(value)
-    faults.append(f"“{name}” was ignored: it must be a number from {least} to {most:,}.")
-    return None
+def go(path: str, params: Mapping[str, Param]) -> NoReturn:
+    """Leave for another view, as a link to its address does: its parameters say all, nothing of this page is kept."""
+    url = json.dumps(f"{path}?{urlencode(params, doseq=True)}" if params else path)
+    script = f"history.pushState(null, '', {url}); dispatchEvent(new PopStateEvent('popstate'));"
+    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
+    st.stop()

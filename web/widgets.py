@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 import streamlit as st
@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from quayledger.reports import formatting
 from quayledger.reports.model import Column, Metric, Note, Report, Table
-from quayledger.reports.render import html, json
+from quayledger.reports.render import csv, html, json
 from quayledger.reports.trust import Trust
 
 _STYLE = """<style>
@@ -38,7 +38,6 @@ solid rgba(128,140,155,.3); border-radius:.5rem; overflow:hidden }
 .ql-figure .d b { font-weight:600 } .ql-up::before { content:"▲ " } .ql-down::before { content:"▼ " }
 [data-testid="stVerticalBlock"] { gap:.75rem } [data-testid="stElementToolbar"] { top:-1.6rem }
 </style>"""
-Width = Literal["small", "medium", "large"]
 _NUMBERS = {"count": "localized", "ratio": "%.1f", "share": "percent", "change": "percent"}
 
 
@@ -59,7 +58,7 @@ def ignored(faults: Iterable[str]) -> None:
 
 
 def badge(trust: Trust, aside: str) -> None:
-    """How complete the period is, in one line, and the moment of the record."""
+    """How complete the period is, in one line, and the moment of the data."""
     st.html(
         f'<div class="ql-line"><span class="ql-badge ql-{trust.level}" data-testid="coverage-badge">'
         f'{shown(trust.text)}</span><span class="ql-dim">{shown(aside)}</span></div>'
@@ -88,14 +87,37 @@ def title(said: str) -> None:
     st.html(f'<h2 class="ql-h">{shown(said)}</h2>')
 
 
-def downloads(report: Report, name: str) -> None:
-    """The whole report as files."""
+def report_files(report: Report, whole: Callable[[], Report] | None = None) -> None:
+    """The whole report as files; `whole` builds it where this one was cut for the browser."""
+    make = whole or (lambda: report)
     with st.container(horizontal=True):
         for label, body, end, kind, icon in (
-            ("Report as HTML", html.render(report), "html", "text/html", "print"),
-            ("Report as JSON", json.render(report), "json", "application/json", "data_object"),
+            ("Report as HTML", lambda: html.render(make()), "html", "text/html", "print"),
+            ("Report as JSON", lambda: json.render(make()), "json", "application/json", "data_object"),
         ):
-            st.download_button(label, body, f"{name}.{end}", kind, on_click="ignore", icon=f":material/{icon}:")
+            name = f"{_file_name(report)}.{end}"
+            st.download_button(label, body, name, kind, on_click="ignore", icon=f":material/{icon}:")
+
+
+def csv_file(
+    report: Report, table: str, whole: Callable[[], Report] | None = None, label: str = "CSV, all rows"
+) -> None:
+    """One table as CSV, whole and with cells that no spreadsheet obeys; `whole` builds the report where this one was cut
+    for the browser."""
+    make = whole or (lambda: report)
+    st.download_button(
+        label,
+        lambda: csv.render(make(), table),
+        f"{_file_name(report)}-{table}.csv",
+        "text/csv",
+        key=f"csv-{report.id}-{table}",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _file_name(report: Report) -> str:
+    return f"{report.id}-{report.period.first_day}-{report.period.last_day}"
 
 
 def metrics(report: Report) -> None:
@@ -125,47 +147,74 @@ def legible(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def table(value: Table, key: str) -> str | None:
-    """The table; a click on any cell gives the text in the first column of its row. Null keys cannot be clicked."""
-    row = picked(value, key, width="medium")
-    found = None if row is None else next(iter(row.values()))
-    return None if found is None else str(found)
-
-
-def picked(
+def table(
     value: Table,
     key: str,
     *,
     none: str = "Nothing in this period.",
-    width: Width | None = None,
+    opens: str = "",
     stretch: bool = True,
     order: str = "the busiest first",
 ) -> dict[str, Any] | None:
-    """The table, or `none` said where it is empty and says nothing itself; a click on any cell gives its row. `width`: of
-    text; None: as it needs; `stretch`: across the page, else as wide as its columns; `order`: of rows that are cut off."""
+    """The table, or `none` said where it is empty and says nothing itself. Where it `opens` something, the first cell of a
+    row is a button, and its row is given when it is clicked: a click on a header sorts, the focus of the keyboard opens
+    nothing. `stretch`: across the page, else as wide as its columns; `order`: of rows that are cut off."""
     if value.note:
         st.html(f'<div class="ql-note">{shown(value.note)}</div>')
     if not value.frame.height:
-        said = none if value.empty is UNSET else value.empty
-        if said:
+        if said := none if value.empty is UNSET else value.empty:
             st.caption(said)
         return None
-    chosen = st.dataframe(
-        _cells(value),
+    columns: dict[str, Any] = {column.name: _column(value, column) for column in value.columns}
+    cells = _cells(value)
+    if opens:
+        first = value.columns[0]
+        columns[first.name] = _opener(first.label, f"{key}-open", first.unit)
+        cells = cells.with_columns(pl.col(first.name).cast(pl.String).str.replace_all(":material/", ": material/", literal=True))
+    st.dataframe(
+        cells,
         hide_index=True,
         placeholder="–",
-        column_config={column.name: _column(value, column, width) for column in value.columns},
+        column_config=columns,
         key=key,
-        on_select="rerun",
-        selection_mode="single-cell",
         height=min(36 * value.frame.height + 40, 400),
         width="stretch" if stretch else "content",
     )
     if value.frame.height < value.total_rows:
-        st.caption(f"{value.frame.height:,} of {value.total_rows:,} rows, {order}.")
-    for row, _ in chosen["selection"]["cells"]:
-        return value.frame.row(row, named=True)
-    return None
+        st.caption(f"{value.frame.height:,} of {value.total_rows:,} rows, {order}. The files hold all of them.")
+    return value.frame.row(row, named=True) if (row := _opened(f"{key}-open")) is not None else None
+
+
+def event_list(frame: pl.DataFrame, columns: Sequence[tuple[str, str]], time_zone: str, key: str) -> int | None:
+    """A list of events; gives the number of the row whose time was clicked. `columns`: names and labels, the time
+    first."""
+    time = columns[0][0]
+    moments = pl.col(time).dt.convert_time_zone(time_zone).dt.strftime("%Y-%m-%d %H:%M:%S")
+    st.dataframe(
+        legible(frame.with_columns(moments)),
+        column_order=[name for name, _ in columns],
+        hide_index=True,
+        placeholder="–",
+        height=min(36 * frame.height + 40, 620),
+        key=key,
+        column_config={
+            time: _opener(f"{columns[0][1]} ({time_zone})", f"{key}-open"),
+            **{name: st.column_config.TextColumn(label) for name, label in columns[1:]},
+        },
+    )
+    return _opened(f"{key}-open")
+
+
+def _opener(label: str, key: str, help_text: str = "") -> Any:
+    return st.column_config.ButtonColumn(
+        label, key=key, type="tertiary", alignment="left", pinned=True, help=help_text or None
+    )
+
+
+def _opened(key: str) -> int | None:
+    """The number of the row whose button was clicked just now."""
+    click = st.session_state.get(key)
+    return None if click is None else int(click["row"])
 
 
 def _cells(value: Table) -> pl.DataFrame:
@@ -180,7 +229,7 @@ def _unit(value: Table, column: Column) -> tuple[str, int]:
     return next(((name, size) for name, size in formatting.UNITS if largest >= size), formatting.UNITS[-1])
 
 
-def _column(value: Table, column: Column, width: Width | None) -> Any:
+def _column(value: Table, column: Column) -> Any:
     if column.kind == "bytes":
         unit = _unit(value, column)[0]
         form = "localized" if unit == "B" else f"%.1f {unit}"
@@ -193,4 +242,4 @@ def _column(value: Table, column: Column, width: Width | None) -> Any:
         )
     if column.kind == "day":
         return st.column_config.DateColumn(column.label, format="YYYY-MM-DD", help=column.unit or None)
-    return st.column_config.TextColumn(column.label, width=width, help=column.unit or None)
+    return st.column_config.TextColumn(column.label, help=column.unit or None)

@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
 from tests.reports.sample import FIRST, events_of
-from tests.web.conftest import needs_chromium
+from tests.web.conftest import drawn, needs_chromium, open_row
 
-RANGE = "from=2026-11-12&to=2026-11-21"
+DAYS = "period=2026-11-12..2026-11-21"
 pytestmark = needs_chromium
+Addresses = Callable[[str], str]
 
 
 def _figure(page: Page, name: str) -> str:
     return page.get_by_test_id(f"figure-{name}").locator(".v").inner_text()
 
 
+def _choose(page: Page, label: str, option: str) -> None:
+    drawn(page)
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option).click()
+    drawn(page)
+
+
 def _click(page: Page, place: int, right: float, down: float) -> None:
     """Click into a chart, at fractions of its width and height, once it is drawn."""
     chart = page.get_by_test_id("stVegaLiteChart").nth(place)
     chart.locator("canvas, svg").first.wait_for()
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    drawn(page)
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
     assert box
     chart.click(position={"x": box["width"] * right, "y": box["height"] * down})
 
 
-def test_usage_can_be_the_first_address_of_a_new_server(page: Page, address: str) -> None:
-    page.goto(f"{address}/usage?{RANGE}")
+def test_usage_can_be_the_first_address_of_a_new_server(page: Page, addresses: Addresses) -> None:
+    page.goto(f"{addresses('log')}/usage?{DAYS}")
     expect(page.get_by_test_id("coverage-badge")).to_have_text("8 of 10 days verified")
     days = [events_of(FIRST.replace(day=day), 15 if day == 21 else 24) for day in range(12, 22)]
     assert _figure(page, "pulls") == str(sum((day["kind"] == "pull_repo").sum() for day in days))
@@ -37,26 +46,63 @@ def test_usage_can_be_the_first_address_of_a_new_server(page: Page, address: str
     expect(page.get_by_role("link", name="Overview")).to_be_visible()
 
 
-def test_an_address_gives_the_same_view_and_the_menu_keeps_it(page: Page, address: str) -> None:
-    page.goto(f"{address}/?{RANGE}&tz=Europe/Berlin&namespace=globex&compare=0")
+def test_controls_are_in_the_address_and_one_back_undoes_one_step(page: Page, addresses: Addresses) -> None:
+    page.goto(f"{addresses('log')}/?{DAYS}&tz=Europe/Berlin")
     expect(page.get_by_test_id("coverage-badge")).to_have_text("9 of 11 days verified")
-    events = _figure(page, "events")
-    page.get_by_role("link", name="Usage").click()
-    expect(page).to_have_url(re.compile(r"/usage\?.*namespace=globex"))
-    expect(page.get_by_test_id("figure-builds")).to_be_visible()
-    page.get_by_role("link", name="Overview").click()
-    expect(page.get_by_test_id("figure-events").locator(".v")).to_have_text(events)
+    everything = _figure(page, "events")
+    seen = [page.url]
+
+    def step(address: str) -> None:
+        expect(page).to_have_url(re.compile(address))
+        drawn(page)
+        seen.append(page.url)
+
+    _choose(page, "Namespace", "globex")
+    step(r"/\?.*namespace=globex")
     page.get_by_text("Compare", exact=True).click()
-    expect(page).not_to_have_url(re.compile("compare=0"))
-    assert "namespace=globex" in page.url
-    assert "Berlin" in page.url
+    step(r"/\?.*compare=false")
+    page.get_by_role("link", name="Usage").click()
+    step(r"/usage\?.*namespace=globex")
+    page.get_by_role("tab", name="By user").click()
+    step("table=By")
+    open_row(page, 0)
+    step(r"/events\?.*actor=")
+    page.get_by_label("Tag", exact=True).fill("v1.1")
+    page.keyboard.press("Enter")
+    step("tag=v1.1")
+    for address in seen[-2::-1]:
+        page.go_back()
+        expect(page).to_have_url(address)
+        drawn(page)
+    expect(page.get_by_test_id("figure-events").locator(".v")).to_have_text(everything)
+    assert page.get_by_role("combobox", name="Namespace").input_value() == "All namespaces"
 
 
-def test_a_click_into_a_bar_leads_to_its_day(page: Page, address: str) -> None:
-    page.goto(f"{address}/?{RANGE}")
+def test_an_address_is_the_same_view_in_a_fresh_browser(page: Page, addresses: Addresses) -> None:
+    page.goto(f"{addresses('log')}/events")
+    _choose(page, "Period", "Last 90 days")
+    _choose(page, "Namespace", "</script>")
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_label("User agent contains").fill("docker/27")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("user_agent="))
+    drawn(page)
+    heading = page.get_by_role("heading", name=re.compile(r"of \d+ events")).inner_text()
+    address, context = page.url, page.context.browser
+    assert context
+    fresh = context.new_page()
+    fresh.goto(address)
+    expect(fresh.get_by_role("heading", name=re.compile(r"of \d+ events"))).to_have_text(heading)
+    assert fresh.get_by_label("User agent contains").input_value() == "docker/27"
+    assert fresh.url == address
+    fresh.close()
+
+
+def test_a_click_into_a_bar_leads_to_its_day(page: Page, addresses: Addresses) -> None:
+    page.goto(f"{addresses('log')}/?{DAYS}")
     _click(page, 0, 0.5, 0.8)
     expect(page).to_have_url(re.compile("/events"))
-    found = re.search(r"from=2026-11-(\d\d)&to=2026-11-(\d\d)", page.url)
+    found = re.search(r"period=2026-11-(\d\d)..2026-11-(\d\d)", page.url)
     assert found
     assert found[1] == found[2]
     total = events_of(FIRST.replace(day=int(found[1]))).height
@@ -65,27 +111,45 @@ def test_a_click_into_a_bar_leads_to_its_day(page: Page, address: str) -> None:
     expect(page.get_by_test_id("figure-events")).to_be_visible()
 
 
-def test_a_click_into_the_heat_map_leads_to_its_hour(page: Page, address: str) -> None:
-    page.goto(f"{address}/?{RANGE}")
+def test_a_click_into_the_heat_map_leads_to_its_hour(page: Page, addresses: Addresses) -> None:
+    page.goto(f"{addresses('log')}/?{DAYS}")
     _click(page, 1, 0.4, 0.45)
-    expect(page).to_have_url(re.compile(r"weekday=\d&hour=\d+"))
-    expect(page.get_by_role("button", name=re.compile("only"))).to_be_visible()
+    expect(page).to_have_url(re.compile(r"hour=[A-Z][a-z]+\+\d\d%3A00"))
+    expect(page.get_by_role("combobox", name="Hour of the week")).to_have_value(re.compile(r"\d\d:00"))
     expect(page.get_by_role("heading", name=re.compile(r"of \d+ events"))).to_be_visible()
 
 
-def test_a_click_into_a_table_leads_to_its_events(page: Page, address: str) -> None:
-    page.goto(f"{address}/usage?{RANGE}")
+def test_a_header_sorts_and_a_row_leads_to_its_events(page: Page, addresses: Addresses) -> None:
+    page.goto(f"{addresses('log')}/usage?{DAYS}")
     table = page.get_by_test_id("stDataFrame").first
     table.locator("canvas").first.wait_for()
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-    table.click(position={"x": 60, "y": 55})
-    expect(page).to_have_url(re.compile("/events.*namespace=acme"))
+    drawn(page)
+    address = page.url
+    for right in (40, 300, 300, 600):
+        table.click(position={"x": right, "y": 15})
+        drawn(page)
+    page.keyboard.press("ArrowDown")
+    page.wait_for_timeout(500)
+    assert page.url == address
+    # Sorted by the third column, the least first: what was last is first, and leads to its own events.
+    open_row(page, 0)
+    expect(page).to_have_url(re.compile("/events.*namespace="))
+    assert "namespace=acme" not in page.url
 
 
-def test_one_event_is_shown_as_quay_gave_it(page: Page, address: str) -> None:
-    page.goto(f"{address}/events?{RANGE}&kind=push_repo&actor=alice")
-    table = page.get_by_test_id("stDataFrame").first
-    table.locator("canvas").first.wait_for()
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-    table.click(position={"x": 60, "y": 55})
+def test_one_event_is_shown_as_quay_gave_it(page: Page, addresses: Addresses) -> None:
+    page.goto(f"{addresses('log')}/events?{DAYS}&kind=push_repo&actor=alice")
+    open_row(page, 0)
     expect(page.get_by_test_id("stCode")).to_contain_text('"kind": "push_repo"')
+
+
+def test_files_are_whole_and_no_table_offers_a_raw_one(page: Page, addresses: Addresses) -> None:
+    page.goto(f"{addresses('log')}/usage?{DAYS}&table=By+robot+account")
+    table = page.get_by_test_id("stDataFrame").first
+    table.locator("canvas").first.wait_for()
+    table.hover()
+    expect(page.get_by_role("button", name="Search")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Download as CSV", re.IGNORECASE))).to_have_count(0)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV, all rows").click()
+    assert "\n'=cmd|' /C calc'!A0+bot," in download.value.path().read_text()

@@ -1,0 +1,54 @@
+"""The app without a browser: what it shows of a ledger, of none, and of names that mean harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.reports.sample import HOSTILE_NAMESPACE
+from tests.web.conftest import Open, said
+
+RANGE = "period=2026-11-12..2026-11-21"
+
+
+def test_a_ledger_that_is_new_says_what_to_do(open_app: Open, tmp_path: Path) -> None:
+    told = said(open_app(home=tmp_path))
+    assert "sync" in told
+    assert str(tmp_path) in told
+
+
+def test_the_overview_shows_figures_and_coverage(open_app: Open) -> None:
+    told = said(open_app(query=RANGE))
+    assert "8 of 10 days verified" in told
+    assert "figure-pulls" in told
+    assert "Compared with 2 Nov 2026 00:00 – 11 Nov 2026 15:00 (UTC)" in told
+
+
+def test_the_days_are_a_period_and_another_period_has_other_days(open_app: Open) -> None:
+    tested = open_app("usage", "period=Last+7+days")
+    days = tested.date_input(key="bar-days").value
+    assert (days[1] - days[0]).days == 6
+    tested.selectbox(key="period").select("Today").run()
+    assert len(set(tested.date_input(key="bar-days").value)) == 1
+    assert not tested.exception
+
+
+def test_events_are_narrowed_by_the_address_and_by_the_fields(open_app: Open) -> None:
+    tested = open_app("events", "period=Last+90+days&kind=push_repo&page=2")
+    assert set(tested.dataframe[0].value["kind"]) == {"push_repo"}
+    tested.text_input(key="actor").input("alice").run()
+    assert set(tested.dataframe[0].value["actor"]) == {"alice"}
+    assert tested.number_input(key="page").value == 1
+    tested.button[0].click().run()
+    assert tested.text_input(key="kind").value == ""
+    assert tested.selectbox(key="period").value == "Last 90 days"
+    tested.number_input(key="page").increment().run()
+    assert "101 – 200 of" in said(tested)
+
+
+def test_names_that_mean_harm_are_only_shown(open_app: Open) -> None:
+    tested = open_app("usage", f"{RANGE}&namespace=%3C%2Fscript%3E%3Cimg+src%3Dx+onerror%3Dalert%281%29%3E")
+    assert "<img src=x" not in said(tested)
+    assert tested.selectbox(key="namespace").value == HOSTILE_NAMESPACE
+    assert not [
+        table.value for table in tested.dataframe if any("\x1b" in str(cell) for cell in table.value.to_numpy().ravel())
+    ]
