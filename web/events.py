@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -57,7 +58,7 @@ def _filters(view: View) -> EventQuery:
     narrowed = any(st.session_state.get(name) or name in st.query_params for name in (*names, *_CHOSEN))
     with st.expander("Filters", expanded=narrowed, icon=":material/filter_alt:"):
         places = st.columns(4)
-        texts = {
+        texts: dict[str, Any] = {
             name: bound(
                 places[number % 4].text_input,
                 label,
@@ -90,9 +91,10 @@ def _choice(place: st.delta_generator.DeltaGenerator, label: str, key: str, opti
     def form(name: str) -> str:
         return name or "Any"
 
-    return bound(
+    chosen: str = bound(
         place.selectbox, label, ["", *options], key=key, default="", form=form, format_func=form, on_change=_changed
     )
+    return chosen
 
 
 def _changed() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from quayledger.reports import formatting
 from quayledger.reports.errors import BadPeriod
-from quayledger.reports.period import PRESETS, Period, day_label, parse, time_zones
+from quayledger.reports.period import DEFAULT_PRESET, PRESETS, Period, day_label, parse, time_zones
 from quayledger.web import widgets
 from quayledger.web.page import Page, View
 from quayledger.web.record import Record
@@ -17,7 +17,8 @@ from quayledger.web.url_state import bound
 
 # The parameters that another page takes over.
 BAR_PARAMS = ("source", "period", "namespace", "tz", "compare")
-_LABELS = dict(PRESETS)
+_LABELS = [label for _, label in PRESETS]
+_USUAL = dict(PRESETS)[DEFAULT_PRESET]
 _WIDTHS = {"source": 1.1, "period": 1.5, "days": 1.7, "namespace": 1.6, "time_zone": 1.3, "compare": 1.1}
 
 
@@ -36,9 +37,14 @@ def show(record: Record, page: Page) -> View:
         namespace = choose(place, "Namespace", "namespace", record.namespaces(sources), "All namespaces", typed=True)
     if place := places.get("compare"):
         compare = bound(
-            place.toggle, "Compare", key="compare", default=True, value=True, help="With the period of equal length before"
+            place.toggle,
+            "Compare",
+            key="compare",
+            default=True,
+            value=True,
+            help="With the period of equal length before",
         )
-    period = _period(page, zone, places)
+    period = _period(zone, places)
     view = View(record, period, namespace or None, sources, compare)
     if "period" in places:
         _coverage_line(view)
@@ -54,37 +60,32 @@ def choose(
         return formatting.visible(name) or none
 
     options = ["", *sorted(known)]
-    return bound(
+    chosen: str = bound(
         place.selectbox, label, options, key=key, default="", form=form, format_func=form, accept_new_options=typed
     )
+    return chosen
 
 
-def _period(page: Page, zone: str, places: dict[str, st.delta_generator.DeltaGenerator]) -> Period:
-    """The period, chosen by name, typed, or by its days; the page's own where none is."""
-    now, usual = datetime.now(UTC), _LABELS[page.period]
+def _period(zone: str, places: dict[str, st.delta_generator.DeltaGenerator]) -> Period:
+    """The period, chosen by name, typed, or by its days."""
+    now = datetime.now(UTC)
     if "period" not in places:
-        return parse(usual, zone, now)
-    options = ["", *(label for label in _LABELS.values() if label != usual)]
-
-    def form(text: str) -> str:
-        return text or usual
-
-    text = bound(
+        return parse(_USUAL, zone, now)
+    text: str = bound(
         places["period"].selectbox,
         "Period",
-        options,
+        _LABELS,
         key="period",
-        default="",
-        form=form,
-        format_func=form,
+        default=_USUAL,
+        index=_LABELS.index(_USUAL),
         accept_new_options=True,
         help="Choose, or type days such as 2026-11-01..2026-11-21",
     )
     try:
-        period = parse(text or usual, zone, now)
+        period = parse(text, zone, now)
     except BadPeriod as error:
         widgets.ignored([f"The period was ignored: {formatting.visible(str(error))}."])
-        period = parse(usual, zone, now)
+        period = parse(_USUAL, zone, now)
     st.session_state["bar-days"] = (period.first_day, period.last_day)
     places["days"].date_input(
         "From – to", key="bar-days", format="YYYY-MM-DD", min_value=None, max_value=None, on_change=_days_chosen

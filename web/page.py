@@ -10,7 +10,7 @@ import msgspec
 from quayledger.reports import registry
 from quayledger.reports.log.coverage import Coverage
 from quayledger.reports.model import Report
-from quayledger.reports.period import DEFAULT_PRESET, Period
+from quayledger.reports.period import Period
 from quayledger.reports.spec import inputs
 from quayledger.web.record import Record
 
@@ -39,19 +39,17 @@ class View(msgspec.Struct, frozen=True):
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One page of the menu. `path`: in the address ("": the first page); `controls`: those of EVERY_CONTROL that its bar
-    has; `period`: the period where the address names none; `aliases`: paths that it had before."""
+    has; `aliases`: paths that it had before."""
 
     title: str
     icon: str
     path: str
     draw: Callable[[View], None]
     controls: tuple[str, ...] = EVERY_CONTROL
-    period: str = DEFAULT_PRESET
     aliases: tuple[str, ...] = ()
 
 
 def page_of(report_id: str, **page: Any) -> Page:
     """The page of a report: its bar asks for what the report takes."""
-    known = {item.name: item for item in inputs(registry.find(report_id))}
-    controls = tuple(name for name in EVERY_CONTROL if name in known)
-    return Page(controls=controls, period=known["period"].default, **page)
+    known = {item.name for item in inputs(registry.find(report_id))}
+    return Page(controls=tuple(name for name in EVERY_CONTROL if name in known), **page)

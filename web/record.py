@@ -109,9 +109,7 @@ class Record:
     def export(self, query: EventQuery, form: ExportForm) -> bytes:
         """The events asked for as one file, up to what a browser may ask for."""
         with _snapshot(self._copy) as snapshot:
-            return b"".join(
-                events_page.export(snapshot, query.parts(), form, limit=events_page.BROWSER_EXPORT_LIMIT)
-            )
+            return b"".join(events_page.export(snapshot, query.parts(), form, limit=events_page.BROWSER_EXPORT_LIMIT))
 
 
 @contextmanager

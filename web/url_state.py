@@ -6,14 +6,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.elements.lib.mutable_tab_container import TabContainer
 
-Value = TypeVar("Value")
 Param = str | list[str]
 DRAWN, _FAULTS = "address-drawn", "address-faults"
 
@@ -41,8 +40,8 @@ def begin() -> None:
 
 
 def bound(
-    draw: Callable[..., Value], label: str, *given: Any, key: str, default: object, form: Any = str, **options: Any
-) -> Value:
+    draw: Callable[..., Any], label: str, *given: Any, key: str, default: object, form: Any = str, **options: Any
+) -> Any:
     """Draw a control that is the query parameter `key`, and give its value. `default` is not written into the address;
     `form` writes one value as the control's `format_func` does."""
     asked = None if key in st.session_state else st.query_params.get(key)
@@ -62,7 +61,7 @@ def bound_tabs(labels: Sequence[str], key: str) -> tuple[str, DeltaGenerator]:
         tabs.extend(st.tabs(labels, **options))
         return next(label for label, tab in zip(labels, tabs, strict=True) if tab.open)
 
-    opened = bound(draw, "", key=key, default=labels[0])
+    opened: str = bound(draw, "", key=key, default=labels[0])
     return opened, tabs[labels.index(opened)]
 
 
@@ -71,7 +70,7 @@ def _param(value: Any, form: Callable[[Any], str]) -> Param:
         return str(value).lower()
     if isinstance(value, tuple | list):
         return [str(_param(one, form)) for one in value]
-    return value.isoformat() if isinstance(value, date) else form(value)
+    return value.isoformat() if isinstance(value, date) else str(form(value))
 
 
 def address(*names: str) -> dict[str, Param]:
@@ -83,7 +82,10 @@ def address(*names: str) -> dict[str, Param]:
 def faults() -> list[str]:
     """A sentence for each part of the address that could not be used; ask when all controls have been drawn."""
     unknown = [name for name in st.query_params if name not in st.session_state[DRAWN]]
-    return st.session_state[_FAULTS] + [f"“{name[:60]}” was ignored: this page has no such filter." for name in unknown]
+    return [
+        *st.session_state[_FAULTS],
+        *(f"“{name[:60]}” was ignored: this page has no such filter." for name in unknown),
+    ]
 
 
 def go(path: str, params: Mapping[str, Param]) -> NoReturn:

@@ -170,7 +170,9 @@ def table(
     if opens:
         first = value.columns[0]
         columns[first.name] = _opener(first.label, f"{key}-open", first.unit)
-        cells = cells.with_columns(pl.col(first.name).cast(pl.String).str.replace_all(":material/", ": material/", literal=True))
+        cells = cells.with_columns(
+            pl.col(first.name).cast(pl.String).str.replace_all(":material/", ": material/", literal=True)
+        )
     st.dataframe(
         cells,
         hide_index=True,

@@ -11,8 +11,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -57,7 +59,9 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Homes:
 def open_app(homes: Homes, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Opens the app at a path and query, without a browser. `home`: the name of a ledger, or a folder."""
 
-    def opened(path: str = "", query: str = "", *, home: str | Path = "log", state: Mapping[str, object] = {}) -> AppTest:  # noqa: B006
+    def opened(
+        path: str = "", query: str = "", *, home: str | Path = "log", state: Mapping[str, object] = {}
+    ) -> AppTest:
         # AppTest looks through every installed package for components each time; this app has none.
         monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", lambda *_, **__: None)
         monkeypatch.setenv("QUAYLEDGER_HOME", str(homes(home) if isinstance(home, str) else home))
@@ -78,6 +82,13 @@ def said(tested: AppTest) -> str:
     kinds = ("text", "caption", "code", "subheader")
     found = [str(element.value) for kind in kinds for element in getattr(tested, kind)]
     return "\n".join(found + [html.proto.body for html in tested.get("html")])
+
+
+def days_of(tested: AppTest) -> tuple[date, date]:
+    """The first and last day of the period that the bar shows."""
+    value: Any = tested.date_input(key="bar-days").value
+    first, last = value
+    return first, last
 
 
 @pytest.fixture(scope="session")

@@ -85,15 +85,13 @@ def test_an_address_is_the_same_view_in_a_fresh_browser(page: Page, addresses: A
     page.get_by_text("Filters", exact=True).click()
     page.get_by_label("User agent contains").fill("docker/27")
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile("user_agent="))
-    drawn(page)
-    heading = page.get_by_role("heading", name=re.compile(r"of \d+ events")).inner_text()
+    expect(page.get_by_role("heading", name="1 – 68 of 68 events")).to_be_visible()
     address, context = page.url, page.context.browser
     assert context
     fresh = context.new_page()
     fresh.goto(address)
-    expect(fresh.get_by_role("heading", name=re.compile(r"of \d+ events"))).to_have_text(heading)
-    assert fresh.get_by_label("User agent contains").input_value() == "docker/27"
+    expect(fresh.get_by_role("heading", name="1 – 68 of 68 events")).to_be_visible()
+    expect(fresh.get_by_label("User agent contains")).to_have_value("docker/27")
     assert fresh.url == address
     fresh.close()
 
@@ -125,13 +123,13 @@ def test_a_header_sorts_and_a_row_leads_to_its_events(page: Page, addresses: Add
     table.locator("canvas").first.wait_for()
     drawn(page)
     address = page.url
-    for right in (40, 300, 300, 600):
+    for right in (40, 600, 300):
         table.click(position={"x": right, "y": 15})
         drawn(page)
     page.keyboard.press("ArrowDown")
     page.wait_for_timeout(500)
     assert page.url == address
-    # Sorted by the third column, the least first: what was last is first, and leads to its own events.
+    # Sorted by pulls, the fewest first: what was last is first, and leads to its own events.
     open_row(page, 0)
     expect(page).to_have_url(re.compile("/events.*namespace="))
     assert "namespace=acme" not in page.url

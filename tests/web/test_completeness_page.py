@@ -20,11 +20,8 @@ from tests.web.conftest import Open, drawn, needs_chromium, open_row, said
 DAYS = "period=2026-11-07..2026-11-21"
 
 
-def test_its_period_is_ninety_days_where_none_is_chosen(open_app: Open) -> None:
-    tested = open_app("completeness", home="completeness")
-    days = tested.date_input(key="bar-days").value
-    assert (days[1] - days[0]).days == 89
-    assert {box.key for box in tested.selectbox} == {"source", "period"}
+def test_its_bar_asks_only_for_what_its_report_takes(open_app: Open) -> None:
+    assert {box.key for box in open_app("completeness", home="completeness").selectbox} == {"source", "period"}
 
 
 def test_figures_tables_and_hostile_notes(open_app: Open) -> None:
@@ -43,7 +40,10 @@ def test_what_runs_next_is_what_the_service_says(open_app: Open, tmp_path: Path)
     assert "No service runs on this ledger" in said(open_app("completeness", home=tmp_path))
     now = datetime.now(UTC)
     with Ledger.open(tmp_path, command="serve") as ledger:
-        write(tmp_path, ServiceStatus(os.getpid(), ledger.since, busy=True, next_runs={"sync": now + timedelta(minutes=30)}))
+        write(
+            tmp_path,
+            ServiceStatus(os.getpid(), ledger.since, busy=True, next_runs={"sync": now + timedelta(minutes=30)}),
+        )
         tested = open_app("completeness", home=tmp_path)
         assert f"process {os.getpid()}). A job runs now." in said(tested)
         assert tested.dataframe[-1].value["job"].to_list() == ["sync"]
@@ -78,6 +78,6 @@ def test_it_is_in_the_menu_and_under_its_old_path(page: Page, addresses: Callabl
     drawn(page)
     page.get_by_role("link", name="Completeness").click()
     expect(page).to_have_url(re.compile(r"/completeness\?source=main$"))
-    expect(page.get_by_role("combobox", name="Period")).to_have_value("Last 90 days")
+    expect(page.get_by_role("heading", name="Deficits")).to_be_visible()
     page.goto(f"{addresses('completeness')}/pipeline")
     expect(page.get_by_role("heading", name="Coverage calendar (UTC days)")).to_be_visible()
