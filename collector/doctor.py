@@ -59,7 +59,7 @@ async def examine(source_id: str, source: SourceSettings, *, now: Callable[[], d
     failed: Exception | None = None
     requests = 0
     try:
-        checks.extend(_settings(source))
+        checks.extend(_settings(source_id, source))
         async with QuayClient(source_id, source) as client:
             try:
                 cover = await _examine(client, source_id, source, now(), checks)
@@ -73,8 +73,8 @@ async def examine(source_id: str, source: SourceSettings, *, now: Callable[[], d
     return Diagnosis(source_id, source.url, tuple(checks), cover, requests, failed)
 
 
-def _settings(source: SourceSettings) -> list[Check]:
-    source.secret()
+def _settings(source_id: str, source: SourceSettings) -> list[Check]:
+    source.secret(source_id)
     checks = [Check("token", "ok", "a token is set")]
     if source.url.startswith("http://"):
         checks.append(

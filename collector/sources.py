@@ -24,8 +24,8 @@ def choose_sources(settings: Settings, source_ids: Sequence[str]) -> list[tuple[
             "no source is configured. Run `quayledger init`, or set QUAYLEDGER_SOURCES__MAIN__URL and "
             "QUAYLEDGER_SOURCES__MAIN__TOKEN"
         )
-    for _, source in chosen:
-        source.secret()
+    for source_id, source in chosen:
+        source.secret(source_id)
     return chosen
 
 

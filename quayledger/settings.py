@@ -83,14 +83,15 @@ class SourceSettings(_Section):
         "Each export leaves an `export_logs_success` row in the log that is exported.",
     )
 
-    def secret(self) -> SecretStr:
-        """The token, from the setting or its file. Raises SettingsError where there is none."""
+    def secret(self, source_id: str) -> SecretStr:
+        """The token, from the setting or its file. `source_id` is for the message. Raises SettingsError where there is none."""
         if self.token is not None and self.token.get_secret_value().strip():
             return SecretStr(self.token.get_secret_value().strip())
         if self.token_file is None:
+            variable = variable_of(source_id, "token")
             raise SettingsError(
-                f"no token for {self.url}: set QUAYLEDGER_SOURCES__<ID>__TOKEN, or name a file with "
-                "QUAYLEDGER_SOURCES__<ID>__TOKEN_FILE"
+                f"no token for the source {source_id} ({self.url}): set {variable}, or name a file that holds it with "
+                f"{variable}_FILE"
             )
         try:
             text = self.token_file.read_text(encoding="utf-8").strip()
@@ -104,6 +105,17 @@ class SourceSettings(_Section):
                 f"the token file {self.token_file} of {self.url} must hold the token alone, on one line, and nothing else"
             )
         return SecretStr(text)
+
+
+def check_source_id(source_id: str) -> None:
+    """Raises ValueError for what cannot be a source's id."""
+    if not _ID.fullmatch(source_id):
+        raise ValueError(f"the source id {source_id!r} must be 1 to 40 of a-z 0-9 _ - and begin with a letter or digit")
+
+
+def variable_of(source_id: str, setting: str) -> str:
+    """The environment variable of a source's setting. A shell cannot set a name with a dash: an underscore stands for it."""
+    return f"QUAYLEDGER_SOURCES__{source_id}__{setting}".upper().replace("-", "_")
 
 
 class CollectSettings(_Section):
@@ -268,10 +280,7 @@ class Settings(BaseSettings):
     @classmethod
     def _ids(cls, sources: dict[str, SourceSettings]) -> dict[str, SourceSettings]:
         for source_id in sources:
-            if not _ID.fullmatch(source_id):
-                raise ValueError(
-                    f"the source id {source_id!r} must be 1 to 40 of a-z 0-9 _ - and begin with a letter or digit"
-                )
+            check_source_id(source_id)
         return sources
 
     @model_validator(mode="after")
@@ -291,7 +300,29 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment first, then what `load` read from the file."""
-        return env_settings, init_settings
+        return _with_dashes(env_settings, init_settings), init_settings
+
+
+def _with_dashes(
+    environment: PydanticBaseSettingsSource, file: PydanticBaseSettingsSource
+) -> PydanticBaseSettingsSource:
+    """The environment, its `prod_eu` under the id `prod-eu` where the file knows that one alone."""
+    known = file().get("sources", {})
+    by_variable = {source_id.replace("-", "_"): source_id for source_id in known} if isinstance(known, dict) else {}
+
+    class Renamed(PydanticBaseSettingsSource):
+        def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+            return environment.get_field_value(field, field_name)
+
+        def __call__(self) -> dict[str, Any]:
+            values = environment()
+            if isinstance(sources := values.get("sources"), dict):
+                values["sources"] = {
+                    key if key in known else by_variable.get(key, key): value for key, value in sources.items()
+                }
+            return values
+
+    return Renamed(environment.settings_cls)
 
 
 def config_path(home: Path) -> Path:
@@ -308,7 +339,7 @@ def load(home: Path) -> Settings:
         if isinstance(source, dict) and "token" in source:
             raise SettingsError(
                 f"{path}: sources.{source_id}.token: a token does not belong in this file; set "
-                f"QUAYLEDGER_SOURCES__{source_id.upper()}__TOKEN or `token_file`, and renew the token if the file was shared"
+                f"{variable_of(source_id, 'token')} or `token_file`, and renew the token if the file was shared"
             )
     try:
         return Settings(**values)
@@ -328,8 +359,28 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(
             f"{path} is no valid TOML: {error}. Mend that line, or run `quayledger init` anew"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"the settings file cannot be read: {explain_os_error(error)}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not UTF-8 text. Save it as UTF-8") from None
+
+
+def explain_os_error(error: OSError) -> str:
+    """An error of the operating system in words: what it is about, what happened, what to do; never a bare number."""
+    if error.errno is None:
+        return str(error)
+    about = next((Path(os.fsdecode(name)) for name in (error.filename2, error.filename) if name), None)
+    if about is None:
+        return f"the operating system says: {error.strerror}"
+    if isinstance(error, NotADirectoryError):
+        stands = next((parent for parent in (about, *about.parents) if parent.is_file()), about)
+        return f"{stands} is a file, not a folder. Name another folder, such as with --home"
+    return f"{about}: {error.strerror or type(error).__name__}. Check the path, its permissions and the free space"
+
+
+def said_by(message: str) -> str:
+    """A validator's own sentence, without what pydantic puts before it."""
+    return message.removeprefix("Value error, ")
 
 
 def _explain(error: ValidationError, path: Path) -> str:
@@ -337,11 +388,11 @@ def _explain(error: ValidationError, path: Path) -> str:
     lines = []
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
         where = ".".join(str(part) for part in fault["loc"]) or "settings"
-        says = fault["msg"].removeprefix("Value error, ")
+        says = said_by(fault["msg"])
         if fault["type"] == "extra_forbidden":
-            says = "is no setting; see docs/settings.md for all of them"
+            says = "is not a setting; docs/settings.md lists all of them"
         elif fault["type"] == "missing":
             says = "is missing"
-        variable = "QUAYLEDGER_" + where.upper().replace(".", "__")
+        variable = "QUAYLEDGER_" + where.upper().replace(".", "__").replace("-", "_")
         lines.append(f"{where}: {says} (in {path} or {variable})")
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from quayledger.settings import CONFIG_NAME, Settings, SettingsError, SourceSettings
+from quayledger.settings import CONFIG_NAME, Settings, SettingsError, SourceSettings, explain_os_error, variable_of
 
 _NEVER_IN_FILE = frozenset({"token"})
 
@@ -23,7 +23,7 @@ def settings_text(source_id: str, url: str) -> str:
         "# Settings of quayledger. Every one has an environment variable too: QUAYLEDGER_ and the path in capitals, with two",
         "# underscores between levels, such as QUAYLEDGER_COLLECT__BACKFILL_DAYS. The environment is stronger than this file.",
         "# The token does not belong here: set "
-        + f"QUAYLEDGER_SOURCES__{source_id.upper()}__TOKEN, or name a file with token_file below.",
+        + f"{variable_of(source_id, 'token')}, or name a file with token_file below.",
         "",
         f"[sources.{source_id}]",
         f'url = "{_escaped(url)}"',
@@ -43,10 +43,12 @@ def write_settings(home: Path, source_id: str, url: str, *, overwrite: bool) -> 
         home.mkdir(parents=True, exist_ok=True)
         with path.open("w" if overwrite else "x", encoding="utf-8") as file:
             file.write(settings_text(source_id, url))
-    except FileExistsError:
-        raise SettingsError(f"{path} exists; edit it, or say --overwrite") from None
+    except FileExistsError as error:
+        if error.filename == str(home):
+            raise SettingsError(f"{home} is a file, not a folder. Name another folder with --home") from None
+        raise SettingsError(f"{path} exists. Edit it, or use --overwrite to replace it.") from None
     except OSError as error:
-        raise SettingsError(f"{path} cannot be written: {error.strerror or error}") from None
+        raise SettingsError(f"the settings file cannot be written: {explain_os_error(error)}") from None
     os.chmod(path, 0o640)  # noqa: PTH101 -- the descriptor is closed; nothing in the file is secret
     return path
 

@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 import msgspec
 from pydantic import SecretStr
 
-from quayledger.settings import CollectSettings, InventorySettings, Settings, SourceSettings
+from quayledger.settings import CollectSettings, InventorySettings, Settings, SourceSettings, explain_os_error
 from quayledger.warehouse.ledger import holder
 
 _READY_WAIT_S = 90.0
@@ -89,7 +89,8 @@ def _control(quay: StandIn, what: str, wish: dict[str, str]) -> Any:
         with urlopen(asked, timeout=_READY_WAIT_S) as reply:  # noqa: S310 - the stand-in on loopback
             return json.load(reply)
     except (OSError, ValueError) as error:
-        raise DemoError(f"the stand-in Quay cannot be changed: {error}") from None
+        why = explain_os_error(error) if isinstance(error, OSError) else str(error)
+        raise DemoError(f"the stand-in Quay cannot be changed: {why}") from None
 
 
 def demo_settings(quay: StandIn, days: int) -> Settings:

@@ -52,7 +52,7 @@ MEANING: dict[Exit, str] = {
     Exit.UNREACHABLE: "No connection, a TLS failure, or what answers is no Quay.",
     Exit.REPLY: "The source answers with errors or with what cannot be trusted.",
     Exit.BUSY: "Another process holds the ledger and took no work over, or a port cannot be opened.",
-    Exit.LEDGER: "The ledger, or the desk beside it, is corrupt, or of a newer version, or cannot be read.",
+    Exit.LEDGER: "The ledger or the desk is corrupt or of a newer version, or a file or folder cannot be used.",
     Exit.DISK_FULL: "The disk is full; what was collected before stays.",
     Exit.NOTHING_YET: "Nothing has been collected yet.",
     Exit.INTERRUPTED: "Stopped by Ctrl-C or a signal; the next run goes on from here.",
@@ -98,4 +98,6 @@ def exit_of(error: BaseException) -> Exit:
     """The exit code of an error of ours; BUG for anything else."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return Exit.DISK_FULL
+    if isinstance(error, OSError) and error.errno is not None:
+        return Exit.LEDGER
     return next((code for kind, code in _TABLE if isinstance(error, kind)), Exit.BUG)

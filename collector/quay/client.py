@@ -103,7 +103,7 @@ class QuayClient:
         self._sleep, self._clock = sleep, clock
         self._tries = source.retries + 1
         self._chains = asyncio.Semaphore(source.chains)
-        self._token = usable(source.secret(), source)
+        self._token = usable(source.secret(source_id), source)
         self._bearer = Bearer(self._token)
         self._registry = registry_tokens.RegistryTokens(clock)
         self._exchange_lock = asyncio.Lock()

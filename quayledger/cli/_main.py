@@ -74,8 +74,10 @@ def main() -> None:
     except _expected() as error:
         from quayledger.reports.formatting import visible
         from quayledger.service.exit_codes import exit_of
+        from quayledger.settings import explain_os_error
 
-        _say(f"quayledger: {visible(str(error))}")
+        text = explain_os_error(error) if isinstance(error, OSError) else str(error)
+        _say(f"quayledger: {visible(text)}")
         sys.exit(exit_of(error))
 
 

@@ -19,7 +19,8 @@ from quayledger.cli._output import err
 from quayledger.cli.doctor import show_diagnosis
 from quayledger.collector.doctor import examine
 from quayledger.service import config_template
-from quayledger.settings import Settings, SettingsError, SourceSettings
+from quayledger.service.exit_codes import exit_of
+from quayledger.settings import SettingsError, SourceSettings, check_source_id, said_by, variable_of
 
 
 def command(
@@ -29,26 +30,34 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing settings file.")] = False,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Ask for a token and try it.")] = True,
 ) -> None:
-    """Raises SettingsError for an address or an id that cannot be used."""
+    """Raises SettingsError for an address or an id that cannot be used; exits with the code of what `doctor` finds wrong."""
     address = url or Prompt.ask("Address of the Quay", console=err)
     try:
         tried = SourceSettings(url=address, token=_token(source) if check else None)
-        Settings.model_validate({"sources": {source: tried}})
+        check_source_id(source)
     except ValidationError as error:
-        raise SettingsError(
-            "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors(include_input=False))
-        ) from None
+        faults = error.errors(include_input=False, include_url=False)
+        raise SettingsError("; ".join(f"{fault['loc'][-1]}: {said_by(fault['msg'])}" for fault in faults)) from None
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
     path = config_template.write_settings(home, source, tried.url, overwrite=overwrite)
-    err.print(f"[green]written[/] {escape(str(path))}")
-    variable = f"QUAYLEDGER_SOURCES__{source.upper()}__TOKEN"
-    err.print(f"The file does not hold the token. Set {variable}, or {variable}_FILE to a file that holds it.")
+    err.print(f"[green]written[/] {escape(str(path))}", soft_wrap=True)
+    variable = variable_of(source, "token")
+    err.print(
+        f"The file does not hold the token. Set {variable}, or {variable}_FILE to the name of a file that holds it.",
+        soft_wrap=True,
+    )
     if tried.token is not None:
-        show_diagnosis(asyncio.run(examine(source, tried)))
+        diagnosis = asyncio.run(examine(source, tried))
+        show_diagnosis(diagnosis)
+        if diagnosis.error is not None:
+            err.print("[red]The source cannot be read yet.[/] Mend the above, then run [bold]quayledger doctor[/].")
+            raise typer.Exit(exit_of(diagnosis.error))
     err.print("Next: [bold]quayledger doctor[/], [bold]quayledger plan[/], [bold]quayledger sync[/]")
 
 
 def _token(source: str) -> SecretStr | None:
-    given = os.environ.get(f"QUAYLEDGER_SOURCES__{source.upper()}__TOKEN")
+    given = os.environ.get(variable_of(source, "token"))
     prompt = "OAuth token (not shown, not stored; leave empty to skip)"
     token = (given or Prompt.ask(prompt, password=True, console=err, default="") or "").strip()
     return SecretStr(token) if token else None

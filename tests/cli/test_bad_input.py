@@ -107,7 +107,7 @@ def test_a_range_that_ends_before_it_begins(run: Run, asked: dict[str, str]) -> 
         ("[sources.main", "no valid TOML"),
         ('[sources.main]\nurl = "ftp://x"', "https://"),
         ('[sources.main]\nurl = "https://x"\ntoken = "secret-value"', "does not belong in this file"),
-        ('[sources.main]\nurl = "https://x"\nrequests_per_secnod = 3', "is no setting"),
+        ('[sources.main]\nurl = "https://x"\nrequests_per_secnod = 3', "is not a setting"),
         ("[collect]\nbackfill_days = 0", "collect.backfill_days"),
         ('[sources."A B"]\nurl = "https://x"', "source id"),
         ('[sources.main]\nurl = "https://x"\nscopes = ["superuser", "user:me"]', "overlap"),
@@ -188,3 +188,31 @@ def test_a_full_disk_keeps_what_was_collected(quay: Any, asked: dict[str, str], 
 
 def test_an_unknown_command_is_wrong_usage(run: Run) -> None:
     says(run("frobnicate"), Exit.USAGE, "frobnicate")
+
+
+@pytest.mark.parametrize("words", [("sync",), ("status",), ("events",), ("init", "--url", "https://x", "--no-check")])
+def test_a_folder_that_is_a_file_is_named(
+    run: Run, asked: dict[str, str], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    home = tmp_path / "file"
+    home.write_text("mine")
+    told = run(*words, home=home, **asked)
+    assert told.returncode not in (0, Exit.BUG)
+    assert f"{home} is a file, not a folder" in " ".join(told.stderr.split())
+    assert "Errno" not in told.stderr
+
+
+def test_init_ends_as_doctor_does(run: Run, quay: Any) -> None:
+    refused = run("init", "--url", quay.url, token="nonsense")
+    says(refused, Exit.REFUSED, "cannot be read yet")
+    assert "Next:" not in refused.stderr
+    says(run("init", "--url", "nonsense", "--no-check"), Exit.SETTINGS, "url: must be")
+    says(run("init", "--url", "https://x", "--source", "No", "--no-check"), Exit.SETTINGS, "source id")
+
+
+def test_a_source_with_a_dash_has_variables_that_a_shell_can_set(run: Run, quay: Any) -> None:
+    made = run("init", "--url", quay.url, "--source", "prod-eu", "--no-check")
+    assert "QUAYLEDGER_SOURCES__PROD_EU__TOKEN," in made.stderr
+    says(run("doctor"), Exit.SETTINGS, "the source prod-eu", "QUAYLEDGER_SOURCES__PROD_EU__TOKEN")
+    token = {"QUAYLEDGER_SOURCES__PROD_EU__TOKEN": quay.tokens["superuser"]}
+    assert run("doctor", env=token).returncode == 0
