@@ -15,13 +15,14 @@ from datetime import date, datetime, timedelta
 import msgspec
 
 from quayledger.collector.errors import CollectorError
-from quayledger.collector.exports.ask import export_days
+from quayledger.collector.exports.ask import export_days, refusal
 from quayledger.collector.exports.callbacks import CallbackRegistry
-from quayledger.collector.log.counts import count, due_days, recount
+from quayledger.collector.exports.choice import EXPORT_REQUESTS
+from quayledger.collector.log.counts import count, due_days, find_older_rows, recount
 from quayledger.collector.log.days import days_between, utc_now
 from quayledger.collector.log.follow_rate import follow_interval
 from quayledger.collector.log.judging import judge_day
-from quayledger.collector.log.read_days import read
+from quayledger.collector.log.read_days import read, repair_rest
 from quayledger.collector.log.resume import resume_chains
 from quayledger.collector.log.settle_cover import settle_cover
 from quayledger.collector.log.source_run import SourceRun
@@ -101,6 +102,8 @@ class DayRange(msgspec.Struct, frozen=True):
 
 
 Report = Callable[[Progress], None]
+# Smaller differences change nothing that a reader would notice.
+_SKEW_SAID = timedelta(minutes=1)
 
 
 def quiet(_: Progress) -> None:
@@ -181,12 +184,10 @@ class _SourceSync:
     async def do(self) -> SourceOutcome:
         """Never raises what is the source's fault: that is in the outcome."""
         run, state = self._run, self._run.state
-        wanted = requested_days(run.settings, self._request, run.now().date())
-        days = tuple(days_between(wanted.first, wanted.last))
         error: QuayError | CollectorError | None = None
         async with run.client:
             try:
-                await _complete(run, days, self._callbacks)
+                await _complete(run, self._days, self._callbacks)
             except (QuayError, CollectorError) as stopped:
                 error = stopped
             finally:
@@ -198,11 +199,16 @@ class _SourceSync:
             days_read=state.progress.days_read,
             events_new=state.progress.events_new,
             requests=run.client.meter.requests,
-            states=_states(run, days),
+            states=_states(run, self._days()),
             failure=error,
             notes=tuple(state.notes),
             follow_seconds=None if error else follow_interval(run),
         )
+
+    def _days(self) -> tuple[date, ...]:
+        """The days of the request, by the source's clock as far as it is known yet."""
+        wanted = requested_days(self._run.settings, self._request, self._run.now().date())
+        return tuple(days_between(wanted.first, wanted.last))
 
     def spent(self) -> list[runs.Spent]:
         """The requests to the source, by operation, purpose and outcome."""
@@ -224,9 +230,12 @@ class _SourceSync:
         )
 
 
-async def _complete(run: SourceRun, days: tuple[date, ...], callbacks: CallbackRegistry | None) -> None:
+async def _complete(
+    run: SourceRun, wanted_days: Callable[[], tuple[date, ...]], callbacks: CallbackRegistry | None
+) -> None:
     """Counts what is not sealed, reads what is missing, judges each day; oldest first."""
     sources.register_source(run.ledger, run.source_id, run.source.name or run.source_id, run.source.url, run.now())
+    days = wanted_days()
     if not days:
         return
     run.report("cover", None)
@@ -235,14 +244,37 @@ async def _complete(run: SourceRun, days: tuple[date, ...], callbacks: CallbackR
     due = due_days(run, days)
     run.report("count", None)
     await count(run, due)
-    grown = [] if run.days_named else await recount(run, days)
+    # The first reply shows the source's clock; where it has another date than this host, other days are wanted.
+    if (by_the_source := wanted_days()) != days:
+        counted, days = due, by_the_source
+        due = due_days(run, days) if days else []
+        await count(run, [day for day in due if day not in counted])
+    _note_skew(run)
+    await find_older_rows(run, due)
+    grown = [] if run.days_named or not days else await recount(run, days)
     wanted = sorted({*due, *grown})
+    if run.source.exports != "off" and callbacks and not refusal(run.ledger, run.source_id, callbacks, run.now()):
+        run.state.most_repair = EXPORT_REQUESTS
     await _export(run, callbacks, wanted, fell_short=False)
     await read(run, wanted)
     await _export(run, callbacks, wanted, fell_short=True)
+    if run.state.most_repair is not None:
+        run.state.most_repair = None
+        await repair_rest(run, wanted)
     parts = [(day, scope.text) for day in due for scope in run.scopes(day)]
     if run.state.newest_refusal is not None and all(part in run.state.refused for part in parts):
         raise run.state.newest_refusal
+
+
+def _note_skew(run: SourceRun) -> None:
+    """Says that this host's clock differs, because days then end at another time than its own."""
+    server = run.client.server_now()
+    skew = (run.host_now() - server).total_seconds() if server is not None else 0.0
+    if abs(skew) > _SKEW_SAID.total_seconds():
+        ahead = "ahead of" if skew > 0 else "behind"
+        run.state.notes.append(
+            f"this host's clock is {timedelta(seconds=round(abs(skew)))} {ahead} the source's; days end by the source's clock"
+        )
 
 
 async def _export(run: SourceRun, callbacks: CallbackRegistry | None, days: list[date], *, fell_short: bool) -> None:

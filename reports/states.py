@@ -34,7 +34,7 @@ class State(msgspec.Struct, frozen=True):
 GROUPS: tuple[Group, ...] = (
     Group("verified", "verified", "#2e8555", "█"),
     Group("open", "not closed yet", "#5b93cf", "▒"),
-    Group("uncountable", "without a count", "#7b8794", "?"),
+    Group("uncountable", "cannot be proven", "#7b8794", "?"),
     Group("short", "incomplete", "#c9781a", "▄"),
     Group("missing", "not collected", "#b9c2cc", "·"),
 )
@@ -47,7 +47,20 @@ STATES: tuple[State, ...] = (
     State("short", "short", "Quay counted more events than could be read", "#d98826", "▄", _DARK),
     State("over", "short", "more events are held than Quay counted", "#8450ad", "▀"),
     State("uncountable", "uncountable", "Quay gives no count to compare with", "#6f7b88", "?"),
-    State("truncated", "short", "Quay had begun to delete this day before it was counted", "#9c6f3f", "/"),
+    State(
+        "truncated",
+        "short",
+        "Quay once counted more events, and deleted them before they could be read",
+        "#9c6f3f",
+        "/",
+    ),
+    State(
+        "rotated",
+        "uncountable",
+        "Quay holds no older event: events of this day may have been deleted before it was first read",
+        "#7a6f4f",
+        "<",
+    ),
     State("unavailable", "missing", "Quay refused access, or its log cannot be searched", "#b8385a", "!"),
     State("excluded", "missing", "left out by a setting", "#56616d", "x"),
     State(NOT_COLLECTED, "missing", "this day was never collected", "#b9c2cc", "·", _DARK),

@@ -20,7 +20,7 @@ from quayledger.simulator.collection import collect
 from quayledger.simulator.faults import CONTROL_PATH, Plan
 from quayledger.simulator.quay import FEATURES, Config, Quay, settings_of
 from quayledger.simulator.secret_values import all_secrets
-from quayledger.simulator.table import Row
+from quayledger.simulator.table import UNPARSABLE, Row
 
 
 class _ControlFault(Exception):
@@ -42,7 +42,8 @@ def _clock(quay: Quay, wish: dict[str, Any]) -> Any:
 
 
 def _insert(quay: Quay, wish: dict[str, Any]) -> Any:
-    """`rows`: objects with kind, namespace, and at will performer, repository, ip, metadata, datetime (ISO; now)."""
+    """`rows`: objects with kind, namespace, and at will performer, repository, ip, metadata, datetime (ISO; now),
+    unparsable (true: the stored metadata is no JSON, so that every page with the row is a 500)."""
     for described in wish["rows"]:
         quay.write(_row(quay, described))
     return {"inserted": len(wish["rows"])}
@@ -65,7 +66,7 @@ def _row(quay: Quay, described: dict[str, Any]) -> Row:
         performer.id if performer else 0,
         repository.id if repository else 0,
         described.get("ip"),
-        json.dumps(described.get("metadata", {})).encode(),
+        UNPARSABLE if described.get("unparsable") else json.dumps(described.get("metadata", {})).encode(),
     )
 
 

@@ -15,6 +15,9 @@ _WRONG: dict[str, Any] = {
     "flag": True,
     "list": ["unexpected"],
     "object": {"unexpected": 1},
+    "negative": -5,
+    "largest": 2**63 - 1,
+    "beyond": 2**70,
 }
 
 
@@ -24,7 +27,7 @@ class FieldFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     operation: str
     field: str
-    how: Literal["drop", "null", "text", "number", "flag", "list", "object"] = "drop"
+    how: Literal["drop", "null", "text", "number", "flag", "list", "object", "negative", "largest", "beyond"] = "drop"
     every: int = 1
 
 

@@ -14,7 +14,7 @@ from quayledger.simulator.models import DatabaseLogs, ElasticsearchLogs, LogsMod
 from quayledger.simulator.pagetokens import PageTokens
 from quayledger.simulator.registry import Registry
 from quayledger.simulator.render import Renderer
-from quayledger.simulator.table import Row, Table
+from quayledger.simulator.table import UNPARSABLE, Row, Table
 
 Backend = Literal["database", "elasticsearch", "splunk"]
 
@@ -73,10 +73,11 @@ class Quay:
         self.logs.tables[0].insert(row)
 
     def truth(self) -> Iterator[bytes]:
-        """Every event that is held, oldest first, in the form of the superuser's log."""
+        """Every event that is held, oldest first, in the form of the superuser's log; metadata that is no JSON as a text."""
         for table in reversed(self.logs.tables):
             for row in table.in_order():
-                yield self.renderer.event(table, row, namespace=True, missing_ip=self.logs.missing_ip)
+                event = self.renderer.event(table, row, namespace=True, missing_ip=self.logs.missing_ip)
+                yield event.replace(UNPARSABLE, b'"unparsable"') if table.metadata[row] == UNPARSABLE else event
 
 
 def _logs(content: Content) -> LogsModel:

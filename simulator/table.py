@@ -15,6 +15,9 @@ SERVICE_KEY_KINDS = frozenset(
     f"service_key_{verb}" for verb in ("approve", "create", "delete", "extend", "modify", "rotate")
 )
 
+# Stored metadata that is no JSON, as a Quay may hold it.
+UNPARSABLE = b'{"cut off": '
+
 
 class Row(msgspec.Struct, frozen=True):
     """A log row as stored: ids, not names. `metadata`: JSON text. `changed`: what a newer or broken Quay would say

@@ -62,12 +62,16 @@ class SliceState(StrEnum):
     SHORT = "short"  # the source counts more of a kind than could be read
     OVER = "over"  # more is stored than the source counts, and it never counted as many
     UNCOUNTABLE = "uncountable"  # the source gives no count to compare with
-    TRUNCATED = "truncated"  # at the edge of the source's rotation, without an earlier count
+    TRUNCATED = "truncated"  # the source once counted more than could be read before it rotated the rows away
+    # At or before the oldest event that the source still holds: what may have been rotated away cannot be counted.
+    ROTATED = "rotated"
     UNAVAILABLE = "unavailable"  # no permission, feature off, search unavailable
     EXCLUDED = "excluded"  # left out by a setting
 
 
 SEALED_STATES = frozenset({SliceState.VERIFIED, SliceState.REPAIRED})
+# Nothing more can become known of these days.
+FINAL_STATES = SEALED_STATES | {SliceState.ROTATED}
 
 # A stored event: where it belongs, its running number within (source, day), how it came, and the event itself.
 STORED_COLUMNS = ("source_id", "day", "event_no", "scope", "reading_id", *EVENT_SCHEMA)

@@ -15,12 +15,12 @@ from quayledger.collector.log.scope_day import missing
 from quayledger.collector.log.source_run import SourceRun
 from quayledger.collector.quay import logs, superuser
 from quayledger.collector.quay.client import QuayClient
-from quayledger.collector.quay.errors import BadRequest, Forbidden, NotFound
+from quayledger.collector.quay.errors import BadRequest, Forbidden, NotFound, UnusableCount
 from quayledger.collector.quay.logs import PAGE_ROWS
 from quayledger.collector.quay.scopes import Scope
 from quayledger.warehouse.log.held_parts import held_parts
 
-_GONE = (Forbidden, NotFound, BadRequest)
+_GONE = (Forbidden, NotFound, BadRequest, UnusableCount)
 
 
 class ExportRequest(msgspec.Struct, frozen=True):

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
 
 from quayledger.collector.log.backends import MOST_KINDS, may_omit_kinds
 from quayledger.collector.log.cover import cover_of
-from quayledger.collector.log.days import windows
+from quayledger.collector.log.days import ONE_DAY, windows
 from quayledger.collector.log.judging import judge_day
 from quayledger.collector.log.scope_day import ScopeDay, missing, reloaded
 from quayledger.collector.log.source_run import SourceRun
 from quayledger.collector.quay import logs
-from quayledger.collector.quay.errors import BadRequest, Forbidden, NotFound, QuayError, SearchUnavailable
+from quayledger.collector.quay.errors import (
+    BadRequest,
+    Forbidden,
+    NotFound,
+    QuayError,
+    SearchUnavailable,
+    UnusableCount,
+)
+from quayledger.collector.quay.logs import LONGEST_WINDOW_DAYS
 from quayledger.collector.quay.scopes import Scope
-from quayledger.warehouse.log import slices
+from quayledger.warehouse.log import repairs, slices
 from quayledger.warehouse.log.held_parts import held_parts
 from quayledger.warehouse.schema import SEALED_STATES, SliceState
 
@@ -35,7 +44,10 @@ def due_days(run: SourceRun, days: tuple[date, ...]) -> list[date]:
     for day in days:
         if day in left_out and (cover := cover_of(day, run.state.covers)):
             exclude(run, day, cover.version)
-    return [day for day in days if day not in left_out and run.scopes(day) and _is_due(run, day, held.get(day))]
+    unfinished = repairs.unfinished_days(run.ledger, run.source_id, days[0], days[-1])
+    return [
+        day for day in days if day not in left_out and run.scopes(day) and _is_due(run, day, held.get(day), unfinished)
+    ]
 
 
 def exclude(run: SourceRun, day: date, cover_version: int) -> None:
@@ -53,13 +65,18 @@ def exclude(run: SourceRun, day: date, cover_version: int) -> None:
     )
 
 
-def _is_due(run: SourceRun, day: date, row: slices.SliceRow | None) -> bool:
+def _is_due(run: SourceRun, day: date, row: slices.SliceRow | None, unfinished: Collection[date]) -> bool:
+    """`unfinished`: days whose last reading an error broke off, or whose repair goes on."""
     cover = cover_of(day, run.state.covers)
     if row is None or cover is None or row.cover_version != cover.version:
         return True
     if row.state in SEALED_STATES:
         return False
-    if run.days_named or row.state not in _RETRIED:
+    if run.days_named:
+        return True
+    if row.state is SliceState.ROTATED:
+        return row.counted_at is None or run.now() - row.counted_at > _RECOUNT_AFTER
+    if row.state not in _RETRIED or day in unfinished:
         return True
     return row.read_at is None or run.now() - row.read_at > _RETRY_AFTER
 
@@ -95,13 +112,38 @@ async def count(run: SourceRun, due: Iterable[date], *, purpose: str = "count") 
         for scope in run.scopes(day):
             by_scope.setdefault(scope, []).append(day)
     for scope, days in by_scope.items():
-        for first, last in windows(days):
-            await _count_part(run, scope, [day for day in days if first <= day <= last], purpose)
+        # The day before the first tells whether the source holds older rows, mostly at no request of its own.
+        extra = [min(days) - ONE_DAY] if run.is_over(min(days)) else []
+        for first, last in windows([*extra, *days]):
+            await _count_part(run, scope, (first, last), [day for day in days if first <= day <= last], purpose)
 
 
-async def _count_part(run: SourceRun, scope: Scope, wanted: list[date], purpose: str) -> None:
+async def find_older_rows(run: SourceRun, due: Iterable[date]) -> None:
+    """Counts the four weeks before the first row that was counted, where closed days depend on it: a day can be called
+    verified only where the source holds an older row. One request a scope, and only while none is known."""
+    oldest = run.state.oldest_counted_day
+    open_to_doubt = [day for day in due if run.is_over(day) and (oldest is None or day <= oldest)]
+    if not open_to_doubt:
+        return
+    last = min(open_to_doubt) - 2 * ONE_DAY  # the day before was counted with it
+    for scope in run.scopes(open_to_doubt[0]):
+        with contextlib.suppress(*PART_ERRORS, UnusableCount):
+            first = last - (LONGEST_WINDOW_DAYS - 1) * ONE_DAY
+            note_oldest_day(run, await logs.aggregate_logs(run.client, scope, first, last, purpose="probe"))
+
+
+def note_oldest_day(run: SourceRun, counts: Mapping[date, Mapping[str, int]]) -> None:
+    """Keeps the oldest day that has rows."""
+    with_rows = [day for day, by_kind in counts.items() if by_kind]
+    known = run.state.oldest_counted_day
+    run.state.oldest_counted_day = min([*with_rows, *([known] if known else [])], default=None)
+
+
+async def _count_part(
+    run: SourceRun, scope: Scope, window: tuple[date, date], wanted: list[date], purpose: str
+) -> None:
     try:
-        await count_window(run, scope, wanted[0], wanted[-1], wanted, purpose=purpose)
+        await count_window(run, scope, *window, wanted, purpose=purpose)
     except PART_ERRORS as error:
         note_refusal(run, scope, wanted, error)
 
@@ -111,13 +153,20 @@ async def count_window(
 ) -> None:
     """One request for all days from `first` to `last`; records those that are wanted."""
     counted_at = run.now()
-    counts = await logs.aggregate_logs(run.client, scope, first, last, purpose=purpose)
+    try:
+        counts = await logs.aggregate_logs(run.client, scope, first, last, purpose=purpose)
+    except UnusableCount as error:
+        counts = error.usable
+        _note_unusable(run, scope, error, [day for day in wanted if day not in counts])
+    note_oldest_day(run, counts)
     kinds = {kind for by_kind in counts.values() for kind in by_kind}
     if len(wanted) > 1 and may_omit_kinds(run, kinds):
         for day in wanted:
             await count_window(run, scope, day, day, [day], purpose=purpose)
         return
-    chosen = {day: counts.get(day, {}) for day in wanted}
+    chosen = {day: counts[day] for day in wanted if day in counts}
+    for day in chosen:
+        run.state.unusable_counts.pop((day, scope.text), None)
     await asyncio.to_thread(slices.record_counts, run.ledger, run.run_id, run.source_id, scope.text, chosen, counted_at)
 
 
@@ -139,6 +188,15 @@ async def complete_count(run: SourceRun, part: ScopeDay) -> ScopeDay:
         slices.record_counts, run.ledger, run.run_id, run.source_id, scope.text, {day: whole}, run.now()
     )
     return reloaded(run, part)
+
+
+def _note_unusable(run: SourceRun, scope: Scope, error: UnusableCount, days: list[date]) -> None:
+    """A count that cannot be true proves nothing, so it is not recorded; the days' states say so."""
+    for day in days:
+        run.state.unusable_counts[day, scope.text] = error.reasons.get(day, error.says)
+        run.state.notes.append(
+            f"{day} {scope.text}: the source gave no usable count ({error.reasons.get(day, error.says)})"
+        )
 
 
 def note_refusal(run: SourceRun, scope: Scope, days: Iterable[date], error: QuayError) -> None:

@@ -17,6 +17,7 @@ from quayledger.collector.quay.errors import (
     QuayError,
     SearchUnavailable,
     Unauthenticated,
+    UnusableCount,
 )
 from quayledger.collector.quay.scopes import Scope, overlapping
 from quayledger.warehouse.sources import CoverRow
@@ -104,6 +105,8 @@ async def _refusal(client: QuayClient, scope: Scope, today: date) -> str | None:
     """Why the token may not count this scope; None where it may."""
     try:
         await logs.aggregate_logs(client, scope, today, today, purpose="probe")
+    except UnusableCount:
+        return None  # it may be read; its days will say that the count cannot be true
     except SearchUnavailable:
         return None  # it may be read, as far as rights go; its days will say that the log cannot be searched
     except Unauthenticated as error:

@@ -10,9 +10,9 @@ from quayledger.collector.log.cover import cover_of
 from quayledger.collector.log.scope_day import ScopeDay, scope_days
 from quayledger.collector.log.source_run import SourceRun
 from quayledger.collector.log.verdict import judge
-from quayledger.warehouse.log import slices
+from quayledger.warehouse.log import repairs, slices
 from quayledger.warehouse.log.held_parts import was_repaired
-from quayledger.warehouse.schema import SliceState
+from quayledger.warehouse.schema import SEALED_STATES, SliceState
 
 
 def judge_day(run: SourceRun, day: date, parts: Sequence[ScopeDay] | None = None) -> None:
@@ -24,7 +24,12 @@ def judge_day(run: SourceRun, day: date, parts: Sequence[ScopeDay] | None = None
         parts = scope_days(run, [day]).get(day, ())
     row = slices.slices(run.ledger, run.source_id, day, day).get(day)
     verdict = judge(
-        parts, over=run.is_over(day), over_at=run.over_at(day), rejected_rows=row.rejected_rows if row else 0
+        parts,
+        over=run.is_over(day),
+        over_at=run.over_at(day),
+        rejected_rows=row.rejected_rows if row else 0,
+        has_older_rows=_has_older_rows(run, day) or _was_sealed(row, cover.version),
+        unreadable=repairs.reason(run.ledger, run.source_id, day),
     )
     state, note = verdict.state, verdict.note
     if unproven := _kinds_beyond_the_count(run, parts):
@@ -44,6 +49,18 @@ def judge_day(run: SourceRun, day: date, parts: Sequence[ScopeDay] | None = None
         now=run.now(),
         counted_at=min(counted) if counted else None,
     )
+
+
+def _has_older_rows(run: SourceRun, day: date) -> bool:
+    """Whether this run saw the source count a row of an earlier day. An older count proves nothing: rotation may have come
+    that far since."""
+    oldest = run.state.oldest_counted_day
+    return oldest is not None and oldest < day
+
+
+def _was_sealed(row: slices.SliceRow | None, cover_version: int) -> bool:
+    """Whether the day was proven before, which rotation cannot take back."""
+    return row is not None and row.state in SEALED_STATES and row.cover_version == cover_version
 
 
 def _kinds_beyond_the_count(run: SourceRun, parts: Sequence[ScopeDay]) -> list[str]:

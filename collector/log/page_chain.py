@@ -17,7 +17,7 @@ import msgspec
 from quayledger.collector.log import landing
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.log.normalise import DefaultNamespace, Event, Reject, day_bounds_us, normalise, stamp_us
-from quayledger.collector.quay.errors import QuayError
+from quayledger.collector.quay.errors import QuayError, is_page_failure
 from quayledger.collector.quay.logs import PAGE_ROWS, LogPage, page_rows
 
 MOST_PAGES = 1_000_000
@@ -57,7 +57,8 @@ class ChainResult(msgspec.Struct, frozen=True):
     events: list[Event]
     rejects: list[Reject]
     requests: int
-    end_reason: str  # filled | held | end | bound | repeated | failed
+    # filled | held | end | bound | repeated | unreadable (the server cannot give the next page) | failed (all other errors)
+    end_reason: str
     new_by_kind: dict[str, int]
     unsettled_by_kind: dict[str, int]  # of them, those that are left for a later run
     backend: str  # what the last page gave away: database | elasticsearch | ''
@@ -262,7 +263,7 @@ async def read_chain(
         try:
             page = await fetch(token)
         except QuayError as error:
-            return chain.result(requests, "failed", error)
+            return chain.result(requests, "unreadable" if is_page_failure(error) else "failed", error)
         requests += 1
         if chain.take(page.rows, page.served_at, page.next_page is not None):
             repeats = 0

@@ -8,7 +8,8 @@ steps and their reasons.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from math import ceil
 
 import msgspec
 
@@ -22,20 +23,42 @@ from quayledger.collector.log.scope_day import ScopeDay, missing
 from quayledger.collector.log.source_run import SourceRun
 from quayledger.collector.log.stitch import StitchedRows, StretchStart, TokenWatch, stitch
 from quayledger.collector.quay import logs, superuser
-from quayledger.collector.quay.errors import BadRequest, Forbidden, NotFound, QuayError, ServerFailure
+from quayledger.collector.quay.errors import (
+    BadRequest,
+    Forbidden,
+    NotFound,
+    QuayError,
+    ServerFailure,
+    UnusableCount,
+    is_page_failure,
+)
 from quayledger.collector.quay.logs import PAGE_ROWS
 from quayledger.collector.quay.scopes import Scope
-from quayledger.warehouse.log import slices
+from quayledger.warehouse.log import repairs, slices
 from quayledger.warehouse.log.held_parts import HeldPart, held_parts, user_namespaces
 
 _MOST_LATER_DAYS = 2
 _MOST_STRETCHES = 3  # requests a page of rows that stitching may take
+_REQUESTS_A_MISSING_PAGE = 5  # counts, pages and stitching that a page of missing rows takes; measured: 2 to 5
+_LONGEST_REPAIR_S = 3600  # of the source's budget, for one day in one run
+_MOST_FAILURES = (
+    5  # lists in a row that cannot be read, while none can: then the server is in trouble, not a page of it
+)
 # A part that the server does not know (any more) is left out; the rest goes on.
-_GONE = (Forbidden, NotFound, BadRequest)
+_GONE = (Forbidden, NotFound, BadRequest, UnusableCount)
+
+
+def repair_limit(setting: int, lacking_events: int, requests_per_second: float) -> int:
+    """Requests that the repair of one day may take in one run: as many as are set (0: none), and more where more is missing,
+    up to an hour of the source's budget. What is left then goes on at the next run. Pure."""
+    pages = ceil(lacking_events / PAGE_ROWS)
+    needed = min(_REQUESTS_A_MISSING_PAGE * pages, int(requests_per_second * _LONGEST_REPAIR_S))
+    return max(setting, needed) if setting else 0
 
 
 class Repair:
-    """The repair of one scope's part of one day, within a number of requests.
+    """The repair of one scope's part of one day, within a number of requests. It goes on where an earlier run's ended, and asks
+    nothing again that brought nothing, as long as the day's count is the same.
 
     Of a day that is not over, only what lies below the newest held row is repaired; rows that came since are not lost."""
 
@@ -48,10 +71,35 @@ class Repair:
         self._later_rows = 0
         self._stubborn: list[tuple[Part, dict[str, int]]] = []
         self._starts: list[StretchStart] = []
+        self._blocked: dict[Part, int] = {}  # where the server could not give the next page: the oldest stamp above it
+        self._pages_read = self._failures = 0
+        self._before = repair_before(run, whole)
+        self._parts = (
+            repairs.repair_parts(run.ledger, run.source_id, whole.day, whole.scope.text) if self._before else {}
+        )
+        self._parts_before = len(self._parts)
         self.requests = 0
 
     async def mend(self) -> ScopeDay:
         """The day as it is held afterwards. Raises QuayError where the whole source is in trouble."""
+        lacking = sum(self._lacking.values())
+        is_through = False
+        try:
+            await self._mend()
+            is_through = self._left > 0
+        finally:
+            self._record(lacking, is_through=is_through)
+        return self._whole
+
+    async def mend_namespaces(self, names: Iterable[str]) -> ScopeDay:
+        """The same for the events of some namespaces alone, by their own lists."""
+        for name in names:
+            if self._left <= 0 or not self._lacking:
+                break
+            await self._mend_part(Part(Scope("organization", name)), self._whole.counted_events)
+        return self._whole
+
+    async def _mend(self) -> None:
         await self._split(Part(self._scope), self._lacking, self._whole.counted_events)
         if self._lacking and self._scope.kind == "superuser":
             await self._unseen_namespaces()
@@ -60,7 +108,41 @@ class Repair:
         # What no part holds (rows of a purged namespace, for one) only the whole list can bring.
         self._stubborn = [(Part(self._scope), self._whole.counted or {})]
         await self._stitch()
-        return self._whole
+
+    def _record(self, lacking_before: int, *, is_through: bool) -> None:
+        """Keeps how far the repair came. Of an open day nothing is kept: its count grows meanwhile."""
+        run, whole, lacking = self._run, self._whole, sum(self._lacking.values())
+        if self._settle is not None:
+            return
+        if not lacking:
+            repairs.forget_repair(run.ledger, run.source_id, whole.day, whole.scope.text)
+            return
+        before, brought = self._before, lacking_before - lacking
+        # A run that neither brought an event nor saw a new part would do the same again.
+        is_through = is_through or not (brought or len(self._parts) > self._parts_before)
+        each = self.requests / brought if brought else _REQUESTS_A_MISSING_PAGE / PAGE_ROWS
+        row = repairs.RepairRow(
+            source_id=run.source_id,
+            day=whole.day,
+            scope=whole.scope.text,
+            state="exhausted" if is_through else "waiting",
+            counted_events=whole.counted_events,
+            lacking_events=lacking,
+            requests=self.requests + (before.requests if before else 0),
+            brought_events=brought + (before.brought_events if before else 0),
+            remaining_requests=0 if is_through else ceil(lacking * each),
+            reason=self._obstacles(),
+            updated_at=run.now(),
+        )
+        repairs.record_repair(run.ledger, row, self._parts.values())
+
+    def _obstacles(self) -> str:
+        """What could not be read, in words."""
+        if not self._blocked:
+            return self._before.reason if self._before else ""
+        lists = sorted(part.text for part in self._blocked)
+        more = f" and {len(lists) - 3} more" if len(lists) > 3 else ""
+        return f"the server cannot give a page of {', '.join(lists[:3])}{more}: it holds a row that the server fails on"
 
     @property
     def _lacking(self) -> dict[str, int]:
@@ -80,18 +162,33 @@ class Repair:
         """Counts one part; reads it where it lacks what is missing; splits it where reading does not bring all.
 
         A part that holds most of what the wider one held (`of_rows`) would lose as much: it is split at once."""
+        if (known := self._parts.get(part.text)) is not None:
+            await self._mend_known(part, known)
+            return
         counted = await self._count(part)
         if counted is None or not (lacking := self._lacking_of(part, counted)):
+            self._note(part, "gone" if counted is None else "whole", counted or {})
             return
         rows = sum(counted.values())
         narrower = children(part, self._held(), lacking)
         if not narrower or rows * 2 <= of_rows or rows <= PAGE_ROWS:
             if not await self._read(part, counted, lacking):
+                self._note(part, "gone", counted)
                 return
             lacking = self._lacking_of(part, counted)
+        self._note(part, "lossy" if lacking else "whole", counted)
         if lacking:
             await self._split(part, lacking, rows)
             self._stubborn.append((part, counted))
+
+    async def _mend_known(self, part: Part, known: repairs.PartRow) -> None:
+        """A part that an earlier run dealt with: only what lies within it may still be read."""
+        if known.outcome == "lossy" and (lacking := self._lacking_of(part, known.counted)):
+            await self._split(part, lacking, sum(known.counted.values()))
+            self._stubborn.append((part, known.counted))
+
+    def _note(self, part: Part, outcome: repairs.PartOutcome, counted: dict[str, int]) -> None:
+        self._parts[part.text] = repairs.PartRow(part.text, outcome, counted)
 
     async def _stitch(self) -> None:
         """Reads what still lacks events once more, in stretches that begin where tokens of other lists point."""
@@ -113,14 +210,14 @@ class Repair:
         fetch = self._fetch(part, None)
         requests, error = self.requests, None
         try:
-            await stitch(fetch, self._starts, joined, lacking, self._bounds(), default, most)
+            await stitch(fetch, self._starts, joined, lacking, self._bounds(), default, most, self._blocked.get(part))
         except QuayError as trouble:
             error = trouble
         result = ChainResult(
             joined.events, [], self.requests - requests, "stitched", dict(joined.new_by_kind), {}, "", error
         )
         self._keep(header, result)
-        _ended(error, part)
+        self._ended(part, result)
 
     def _bounds(self) -> tuple[int, int]:
         """Where the rows lie that are stitched: the day, or what of it is settled."""
@@ -182,7 +279,22 @@ class Repair:
             log.close()
         log.remove()
         self._starts += watch.starts
-        return _ended(result.error, part)
+        return self._ended(part, result)
+
+    def _ended(self, part: Part, result: ChainResult) -> bool:
+        """Whether the server knows the part. Raises what ended its list, unless it can be gone round."""
+        error = result.error
+        if error is None:
+            return True
+        if isinstance(error, _GONE) or (part.performer and isinstance(error, ServerFailure) and not result.requests):
+            return False
+        if not is_page_failure(error):
+            raise error
+        self._failures += 1
+        if not self._pages_read and self._failures >= _MOST_FAILURES:
+            raise error
+        self._blocked[part] = min((event.occurred_at for event in result.events), default=self._bounds()[1])
+        return True
 
     def _fetch(self, part: Part, watch: TokenWatch | None) -> Callable[[str | None], Awaitable[logs.LogPage]]:
         run, day, last = self._run, self._day, self._day + part.later_days * ONE_DAY
@@ -193,6 +305,8 @@ class Repair:
                 run.client, part.scope, day, last, next_page=token, performer=part.performer or None, purpose="repair"
             )
             run.report("repair", day)
+            self._pages_read += 1
+            run.state.pages_read += 1
             if watch is not None:
                 watch.see(page)
             return page
@@ -237,9 +351,7 @@ class Repair:
         self.requests += requests
 
 
-def _ended(error: QuayError | None, part: Part) -> bool:
-    if error is None:
-        return True
-    if isinstance(error, _GONE) or (part.performer and isinstance(error, ServerFailure)):
-        return False
-    raise error
+def repair_before(run: SourceRun, whole: ScopeDay) -> repairs.RepairRow | None:
+    """How far an earlier run's repair came, where the day's count is still the same."""
+    row = repairs.repair_of(run.ledger, run.source_id, whole.day, whole.scope.text)
+    return row if row is not None and row.counted_events == whole.counted_events else None

@@ -16,7 +16,7 @@ class ScopeDay(msgspec.Struct, frozen=True):
     """What is known of one (source, UTC day, scope), by kind. A step that changes what is held or counted returns a new one.
 
     `counted` None: the source gave no count. `peak`: the most it ever counted. `unavailable`: why the scope cannot be
-    read on this day, '' where it can."""
+    read on this day, '' where it can. `unusable_count`: what was wrong with the count that it gave."""
 
     source_id: str
     day: date
@@ -26,6 +26,7 @@ class ScopeDay(msgspec.Struct, frozen=True):
     peak: dict[str, int] = {}
     counted_at: datetime | None = None
     unavailable: str = ""
+    unusable_count: str = ""
 
     @property
     def lacking(self) -> dict[str, int]:
@@ -95,7 +96,8 @@ def _scope_day(
     held: Mapping[tuple[date, str], dict[str, int]],
 ) -> ScopeDay:
     key = (day, scope.text)
-    counted = counts.get(key)
+    unusable = run.state.unusable_counts.get(key, "")
+    counted = None if unusable else counts.get(key)
     return ScopeDay(
         source_id=run.source_id,
         day=day,
@@ -105,4 +107,5 @@ def _scope_day(
         peak=counted.peak_by_kind if counted else {},
         counted_at=counted.counted_at if counted else None,
         unavailable=run.state.refused.get(key, ""),
+        unusable_count=unusable,
     )

@@ -5,6 +5,7 @@ The steps themselves are functions in the modules beside this one.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -18,6 +19,8 @@ from quayledger.collector.quay.scopes import Scope
 from quayledger.settings import Settings, SourceSettings
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.sources import CoverRow
+
+CLOCK_TOLERANCE = timedelta(seconds=5)
 
 SliceKey = tuple[date, str]  # a UTC day and the text of a scope
 
@@ -42,12 +45,17 @@ class RunState:
     covers: tuple[CoverRow, ...] = ()
     refused: dict[SliceKey, str] = field(default_factory=dict)  # why a scope cannot be read on a day
     newest_refusal: QuayError | None = None
+    unusable_counts: dict[SliceKey, str] = field(default_factory=dict)  # counts that cannot be true
+    oldest_counted_day: date | None = None  # with a row, of those that this run counted
     resumable: dict[SliceKey, LandingFile] = field(default_factory=dict)  # chains to read on where they ended
     join_tokens: dict[SliceKey, str] = field(default_factory=dict)  # where a chain of an open day ended
     skipped_rows: dict[SliceKey, int] = field(default_factory=dict)  # that this run's look at an open day missed
     notes: list[str] = field(default_factory=list)
     progress: RunProgress = field(default_factory=RunProgress)
-    failed_days: int = 0
+    pages_read: int = 0
+    days_without_a_page: int = 0  # in a row that failed while no page at all could be read
+    most_repair: int | None = None  # requests for a day's repair, where exports follow that are cheaper from there on
+    namespaces_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     is_stopping: bool = False
     published_at: float = 0.0  # monotonic seconds
 
@@ -66,10 +74,16 @@ class SourceRun:
     source: SourceSettings
     client: QuayClient
     run_id: int
-    now: Callable[[], datetime] = utc_now
+    host_now: Callable[[], datetime] = utc_now
     report: Callable[[str, date | None], None] = _report_nothing
     days_named: bool = False
     state: RunState = field(default_factory=RunState)
+
+    def now(self) -> datetime:
+        """The time by the source's clock (aware UTC), once it has answered: it stamps its rows, so it decides when a day is
+        over. Differences of a few seconds are not told apart from the time that a reply takes."""
+        host, server = self.host_now(), self.client.server_now()
+        return host if server is None or abs(server - host) <= CLOCK_TOLERANCE else server
 
     @property
     def settle(self) -> timedelta:

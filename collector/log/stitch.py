@@ -16,7 +16,10 @@ import msgspec
 
 from quayledger.collector.log.normalise import DefaultNamespace, Event, normalise
 from quayledger.collector.log.page_chain import EventKey
+from quayledger.collector.quay.errors import QuayError, is_page_failure
 from quayledger.collector.quay.logs import LogPage
+
+_MOST_FAILURES = 5  # pages in a row that the server cannot give
 
 Fetch = Callable[[str | None], Awaitable[LogPage]]
 
@@ -80,16 +83,29 @@ async def stitch(
     bounds: tuple[int, int],
     default: DefaultNamespace,
     most_requests: int,
+    begin_below: int | None = None,
 ) -> int:
-    """Walks a list from its top to the beginning of `bounds`, into `joined`, until nothing is lacking; gives the requests
-    that it took. Raises QuayError; what came before is in `joined`."""
+    """Walks a list from its top to the beginning of `bounds`, into `joined`, until nothing is lacking; returns the number of
+    requests. A page that the server cannot give is passed over: the walk goes on below it. `begin_below` (microseconds since
+    1970): where it begins instead of at the top. Raises QuayError; what came before is in `joined`."""
     ordered = sorted(starts)
     token, begun = None, bounds[1]
     stretch: Counter[EventKey] = Counter()
-    last, lowest, requests = bounds[1], bounds[1], 0
+    last, lowest, requests, failures = bounds[1], bounds[1], 0, 0
+    if begin_below is not None and (jump := _below(ordered, begin_below, 1)) is not None:
+        token, begun, last = jump.token, jump.stamp_us, jump.stamp_us
     while requests < most_requests:
-        page = await fetch(token)
         requests += 1
+        try:
+            page = await fetch(token)
+        except QuayError as error:
+            failures += 1
+            jump = _below(ordered, last, failures) if is_page_failure(error) else None
+            if jump is None or failures > _MOST_FAILURES:
+                raise
+            token, begun, last, stretch = jump.token, jump.stamp_us, jump.stamp_us, Counter()
+            continue
+        failures = 0
         events = _events(page, default)
         if events and events[0].occurred_at > last:
             # The list went back up: another table begins, or a page is given again. Either way it is a stretch of its own.
@@ -113,6 +129,12 @@ def _jump(ordered: list[StretchStart], last: int, lowest: int) -> StretchStart |
     """The nearest beginning at or above the last row seen that still lies below where the walk was before."""
     index = bisect_left(ordered, StretchStart(last, ""))
     return ordered[index] if index < len(ordered) and ordered[index].stamp_us < lowest else None
+
+
+def _below(ordered: list[StretchStart], stamp_us: int, steps: int) -> StretchStart | None:
+    """The beginning that lies `steps` below a stamp: a bad row is in every page that begins up to a page above it."""
+    index = bisect_left(ordered, StretchStart(stamp_us, "")) - steps
+    return ordered[index] if index >= 0 else None
 
 
 def _events(page: LogPage, default: DefaultNamespace) -> list[Event]:

@@ -14,6 +14,8 @@ from quayledger.collector.log.scope_day import ScopeDay, missing, surplus
 from quayledger.warehouse.schema import SliceState
 
 _MOST_NAMED = 6
+# Rotation deletes the oldest rows, and the count falls with them: only an older row proves that a count is whole.
+_PROVEN_BY_COUNT = frozenset({SliceState.VERIFIED, SliceState.OVER})
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -24,8 +26,18 @@ class Verdict(msgspec.Struct, frozen=True):
     note: str
 
 
-def judge(parts: Sequence[ScopeDay], *, over: bool, over_at: datetime, rejected_rows: int) -> Verdict:
-    """The state of a day made of `parts`, one a scope of its cover. `over_at`: when the day, with its grace, ended or will end."""
+def judge(
+    parts: Sequence[ScopeDay],
+    *,
+    over: bool,
+    over_at: datetime,
+    rejected_rows: int,
+    has_older_rows: bool = True,
+    unreadable: str = "",
+) -> Verdict:
+    """The state of a day made of `parts`, one a scope of its cover. `over_at`: when the day, with its grace, ended or will end.
+    `has_older_rows`: the source holds a row of an earlier day, so that nothing of this one was rotated away. `unreadable`: what
+    a repair could not get at, for the note of a day that stays short."""
     unavailable = [f"{part.scope.text}: {part.unavailable}" for part in parts if part.unavailable]
     uncounted = [part.scope for part in parts if part.counted is None and not part.unavailable]
     short = _by_kind(parts, lambda part: part.lacking)
@@ -35,8 +47,12 @@ def judge(parts: Sequence[ScopeDay], *, over: bool, over_at: datetime, rejected_
     notes = []
     if unavailable:
         notes.append("; ".join(unavailable))
+    if unusable := [f"{part.scope.text}: {part.unusable_count}" for part in parts if part.unusable_count]:
+        notes.append(f"the source gave no usable count ({'; '.join(unusable)})")
     if short:
         notes.append(f"missing {_named(short)}")
+        if unreadable:
+            notes.append(unreadable)
     if beyond:
         notes.append(f"more than the source counts: {_named(beyond)}")
     elif gone:
@@ -54,7 +70,16 @@ def judge(parts: Sequence[ScopeDay], *, over: bool, over_at: datetime, rejected_
         over_at=over_at,
         flags=(bool(unavailable), bool(uncounted), bool(short), bool(cut), bool(beyond)),
     )
+    if state in _PROVEN_BY_COUNT and not has_older_rows:
+        state = SliceState.ROTATED
+        notes.insert(0, _rotated(parts))
     return Verdict(state, expected, "; ".join(notes))
+
+
+def _rotated(parts: Sequence[ScopeDay]) -> str:
+    if any(part.counted for part in parts):
+        return "the source holds no older event, so events of this day may have been rotated away"
+    return "before the first event that the source holds: what it held of this day may have been rotated away"
 
 
 def _state(

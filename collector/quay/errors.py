@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 
 TEXT_LIMIT = 300
 _SECRET_LIKE = re.compile(r"(?i)(bearer\s+|token=|://[^/@\s]+:)[^\s&@\"']+")
@@ -119,6 +120,21 @@ class SearchUnavailable(QuayError):
     next_step = "Give Quay search access to its log store (for Splunk: search_token)"
 
 
+class UnusableCount(QuayError):
+    """A count that cannot be true: below zero, or more than any log can hold. `usable`: the counts of the other days;
+    `reasons`: what was wrong, by day."""
+
+    next_step = "The days are collected as far as they can be, without proof. Check the server's log store"
+
+    def __init__(
+        self, source_id: str, operation: str, usable: dict[date, dict[str, int]], reasons: dict[date, str]
+    ) -> None:
+        self.usable, self.reasons = usable, reasons
+        super().__init__(
+            source_id, operation, "; ".join(f"{day}: {text}" for day, text in sorted(reasons.items())), status=200
+        )
+
+
 class BrokenReply(QuayError):
     """An incomplete reply, or one that is not valid JSON, on every attempt."""
 
@@ -129,6 +145,14 @@ class TooLarge(BrokenReply):
     """A reply beyond the size that any reply of Quay may have. It is not requested again."""
 
     next_step = "No reply of Quay is that large: check the address, and any proxy on the way"
+
+
+def is_page_failure(error: QuayError) -> bool:
+    """Whether the server answers, but cannot give what was asked for: a 500, each time (Quay does so for every list page that
+    holds a row with unparsable metadata), or a whole reply that is none. A dead server answers otherwise."""
+    if isinstance(error, ServerFailure):
+        return error.status == 500
+    return isinstance(error, BrokenReply) and error.status == 200
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import msgspec
 
 from quayledger.collector.quay import lenient_json
 from quayledger.collector.quay.client import QuayClient, Reply, decoded, moment
-from quayledger.collector.quay.errors import BrokenReply, SearchUnavailable, WrongWindow
+from quayledger.collector.quay.errors import BrokenReply, SearchUnavailable, UnusableCount, WrongWindow, safe
 from quayledger.collector.quay.lenient_json import UNREADABLE
 from quayledger.collector.quay.scopes import Scope
 
@@ -17,6 +17,10 @@ LONGEST_WINDOW_DAYS = 28
 PAGE_ROWS = 20  # Quay ignores `limit` here
 MOST_PAGE_ROWS = 5_000  # no Quay sends more than 20; the bound is on memory
 _ONE_DAY = timedelta(days=1)
+# A page that fails so often fails for ever: one of its rows is beyond the server, and there are ways round it.
+_MOST_PAGE_FAILURES = 3
+# More rows of one kind than any day holds: at a thousand pages a second they would take a fortnight to read.
+MOST_COUNTED = 10_000_000_000
 
 
 class LogPage(msgspec.Struct, frozen=True):
@@ -46,7 +50,7 @@ class _Rows(msgspec.Struct):
 
 class _Count(msgspec.Struct):
     kind: str
-    count: int
+    count: msgspec.Raw
     datetime: str
 
 
@@ -94,7 +98,13 @@ async def list_logs(
         return LogPage(reply.body, found.logs, found.next_page or None, start, end, reply.served_at)
 
     return await client.get(
-        operation, f"{scope.path}/logs", params, decode, purpose=purpose, retry_server_errors=performer is None
+        operation,
+        f"{scope.path}/logs",
+        params,
+        decode,
+        purpose=purpose,
+        retry_server_errors=performer is None,
+        most_failures=_MOST_PAGE_FAILURES,
     )
 
 
@@ -108,7 +118,8 @@ async def aggregate_logs(
     purpose: str = "count",
 ) -> dict[date, dict[str, int]]:
     """Number of rows per UTC day and kind; every day of the window is a key, `{}` is a day without rows.
-    `GET {scope}/aggregatelogs`. Raises QuayError, and ValueError for a window of more than 28 days."""
+    `GET {scope}/aggregatelogs`. Raises QuayError, UnusableCount for a number that cannot be true, and ValueError for a window of
+    more than 28 days."""
     if not 0 <= (last - first).days < LONGEST_WINDOW_DAYS:
         raise ValueError(f"{first} to {last} is not a window of 1 to {LONGEST_WINDOW_DAYS} days")
     operation = f"{scope.kind}.aggregate_logs"
@@ -122,17 +133,33 @@ async def aggregate_logs(
         counts: dict[date, dict[str, int]] = {
             first + timedelta(days=number): {} for number in range((last - first).days + 1)
         }
+        reasons: dict[date, str] = {}
         for row in found.aggregated:
             day = _moment(client, operation, row.datetime).date()
             if day not in counts:
                 raise WrongWindow(
                     client.source_id, operation, f"asked for {first} to {last}, it counts {day}", status=200
                 )
-            counts[day][row.kind] = counts[day].get(row.kind, 0) + row.count
+            number = _counted(row.count)
+            if number is None or counts[day].get(row.kind, 0) + number > MOST_COUNTED:
+                reasons.setdefault(
+                    day, f"it counts {bytes(row.count)[:40].decode(errors='replace')} of {safe(row.kind)}"
+                )
+            elif number:
+                counts[day][row.kind] = counts[day].get(row.kind, 0) + number
+        if reasons:
+            usable = {day: by_kind for day, by_kind in counts.items() if day not in reasons}
+            raise UnusableCount(client.source_id, operation, usable, reasons)
         return counts
 
     path = f"{scope.path}/aggregatelogs"
     return await client.get(operation, path, _params(first, last, performer), decode, purpose=purpose)
+
+
+def _counted(raw: msgspec.Raw) -> int | None:
+    """A count as a number of rows; None where it is none."""
+    digits = bytes(raw)
+    return int(digits) if digits.isdigit() and len(digits) <= len(str(MOST_COUNTED)) else None
 
 
 def page_rows(body: bytes) -> tuple[msgspec.Raw, ...]:

@@ -24,7 +24,7 @@ TITLE = "Collection completeness"
 # Rows come a little late; reading on for that long after midnight is ordinary collecting.
 _LATE = timedelta(hours=1)
 _NOT_JUDGED = ("open", "provisional")
-_UNPROVEN = ("uncountable", "truncated", "unavailable")
+_UNPROVEN = ("uncountable", "truncated", "rotated", "unavailable")
 _PART = ("day", "source_id", "scope")
 
 

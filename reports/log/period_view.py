@@ -118,8 +118,8 @@ def _completeness(coverage: Coverage, as_of: datetime) -> list[Note]:
         notes.append(
             Note(
                 "warning",
-                f"{formatting.plural(coverage.days_uncountable, 'day')} without a count from the source: nothing proves "
-                "them complete.",
+                f"{formatting.plural(coverage.days_uncountable, 'day')} cannot be proven complete: Quay gave no usable "
+                "count, or holds no older event and may have deleted some of these days.",
             )
         )
     if coverage.rejected_rows:

@@ -15,7 +15,7 @@ from quayledger.simulator.api.replies import NOT_UNDERSTOOD, json_bytes, message
 from quayledger.simulator.api.scopes import LogScope
 from quayledger.simulator.clock import from_us, rfc_822, to_us
 from quayledger.simulator.models import Counted, RangeTooLong, Window
-from quayledger.simulator.table import Selection
+from quayledger.simulator.table import UNPARSABLE, Selection
 
 NO_SEARCH = (
     "Audit log viewing requires a search_token to be configured for Splunk HEC. "
@@ -52,6 +52,8 @@ def _list(request: Request, scope: LogScope) -> Response:
     token = quay.page_tokens.open(request.query_params.get("next_page"))
     max_page = None if scope.shows_namespace else quay.config.max_page
     found = quay.logs.page(selection, asked, token, max_page)
+    if any(table.metadata[row] == UNPARSABLE for table, row in found.rows):
+        raise server_error()
     missing = quay.logs.missing_ip
     events = (
         quay.renderer.event(table, row, namespace=scope.shows_namespace, missing_ip=missing)

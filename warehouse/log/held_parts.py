@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import msgspec
 
 from quayledger.warehouse.ledger import Ledger
+
+_AROUND = timedelta(days=60)
+_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
 class HeldPart(msgspec.Struct, frozen=True):
@@ -49,6 +52,28 @@ def was_repaired(ledger: Ledger, source_id: str, day: date) -> bool:
         "SELECT count(*) FROM readings WHERE source_id = ? AND day = ? AND state = 'merged' AND new_events > 0 "
         "AND (part <> '' OR method <> 'pages')",
         [source_id, day],
+    )
+    return bool(found[0][0])
+
+
+def deleted_namespaces(ledger: Ledger, source_id: str, day: date) -> list[str]:
+    """Namespaces of a UUID for a name, as Quay renames what is deleted, in the events around a day; those of the nearest days
+    first."""
+    found = ledger.rows(
+        f"""SELECT namespace FROM stg_events
+        WHERE source_id = $source_id AND day BETWEEN $first AND $last AND regexp_full_match(namespace, '{_UUID}')
+        GROUP BY namespace ORDER BY min(abs(date_diff('day', day, $day))), namespace""",  # noqa: S608
+        {"source_id": source_id, "day": day, "first": day - _AROUND, "last": day + _AROUND},
+    )
+    return [row[0] for row in found]
+
+
+def was_read_through(ledger: Ledger, source_id: str, day: date, scope: str, since: datetime) -> bool:
+    """Whether the whole list of one (day, scope) was read to its end by a chain that began at `since` (aware) or later."""
+    found = ledger.rows(
+        "SELECT count(*) FROM readings WHERE source_id = ? AND day = ? AND scope = ? AND part = '' AND complete "
+        "AND started_at >= ?",
+        [source_id, day, scope, since],
     )
     return bool(found[0][0])
 
