@@ -14,7 +14,7 @@ import pytest
 from quayledger.collector.log.landing import ChainHeader, LandingFile
 from quayledger.collector.log.normalise import DefaultNamespace, Event, normalise, stamp_us
 from quayledger.collector.log.page_chain import ChainGoal, ChainResult, EventKey, Tally, read_chain, replay, usable
-from quayledger.collector.quay.errors import QuayError, ServerFailure
+from quayledger.collector.quay.errors import QuayError, ServerFailure, Unreachable
 from quayledger.collector.quay.logs import LogPage
 
 DAY = date(2026, 11, 21)
@@ -192,7 +192,7 @@ async def test_rows_too_young_to_be_settled_are_left_and_fill_their_place(begin:
 
 async def test_a_failure_keeps_what_came_and_a_later_run_reads_on(begin: Callable[[], LandingFile]) -> None:
     log = begin()
-    failure = ServerFailure("main", "listLogs", "the server failed", status=500)
+    failure = Unreachable("main", "listLogs", "connection refused")
     broken = Source({None: [page(rows(range(60, 40, -1)), "a")], "a": [failure]})
     result = await read(broken, log, {"pull_repo": 40})
     assert (result.end_reason, result.error, len(result.events)) == ("failed", failure, 20)
@@ -206,6 +206,15 @@ async def test_a_failure_keeps_what_came_and_a_later_run_reads_on(begin: Callabl
     source = Source({"a": [page(rows(range(40, 20, -1)), "b")]})
     result = await read(source, resumed, {"pull_repo": 40})
     assert (result.end_reason, source.asked, seconds(result)) == ("filled", ["a"], list(range(60, 20, -1)))
+
+
+async def test_a_page_that_the_server_cannot_give_ends_the_chain_as_unreadable(
+    begin: Callable[[], LandingFile],
+) -> None:
+    failure = ServerFailure("main", "listLogs", "a page of HTML", status=500)
+    source = Source({None: [page(rows(range(60, 40, -1)), "a")], "a": [failure]})
+    result = await read(source, begin(), {"pull_repo": 40})
+    assert (result.end_reason, result.error, len(result.events)) == ("unreadable", failure, 20)
 
 
 async def test_rows_of_another_day_and_unreadable_rows_are_rejects(begin: Callable[[], LandingFile]) -> None:
