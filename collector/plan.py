@@ -10,19 +10,26 @@ import msgspec
 
 from quayledger.collector.exports.choice import Choice, choose
 from quayledger.collector.log.cover import find_access, parse_scopes
-from quayledger.collector.log.days import days_between, utc_now, windows
+from quayledger.collector.log.days import ONE_DAY, days_between, utc_now, windows
+from quayledger.collector.log.page_chain import SPARE_PAGES
+from quayledger.collector.log.repair import REQUESTS_A_MISSING_PAGE
 from quayledger.collector.log.scope_day import missing
 from quayledger.collector.quay import logs
 from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.errors import UnusableCount
 from quayledger.collector.quay.logs import PAGE_ROWS
 from quayledger.collector.quay.scopes import Scope
 from quayledger.collector.sources import choose_sources
 from quayledger.collector.sync import SyncRequest, requested_days
 from quayledger.settings import Settings, SourceSettings
 
+_PROBES = 1  # whether the source holds rows from before the first day
+
 
 class PlannedPart(msgspec.Struct, frozen=True):
-    """One day of one scope: what is counted, held and missing, and the pages it takes. `missing_events` 0: nothing is asked."""
+    """One day of one scope: what is counted, held and missing, and the requests it takes. `pages`: the fewest that can bring
+    what is missing. `most_requests`: about as many as it takes where pages lose rows (a registry that stamps whole seconds,
+    legacy tables): the whole list, its extra last pages, and the repair. `missing_events` 0: nothing is requested."""
 
     day: date
     scope: str
@@ -30,11 +37,12 @@ class PlannedPart(msgspec.Struct, frozen=True):
     held_events: int
     missing_events: int
     pages: int
+    most_requests: int
 
 
 class SourcePlan(msgspec.Struct, frozen=True):
-    """The cost for one source. `count_requests` is what a sync would ask to count, `planning_requests` what this plan spent;
-    `choice`: pages or exports for the days that are over, and why."""
+    """The cost for one source. `count_requests` is what a sync requests to count, `planning_requests` what this plan spent;
+    `choice`: pages or exports for the days that are over, and why; `exports`: how many of them at least."""
 
     source_id: str
     parts: tuple[PlannedPart, ...]
@@ -43,16 +51,24 @@ class SourcePlan(msgspec.Struct, frozen=True):
     planning_requests: int
     requests_per_second: float
     choice: Choice
+    exports: int
 
     @property
-    def requests(self) -> int:
-        """All that a sync would ask."""
-        return self.count_requests + sum(part.pages for part in self.parts)
+    def least_requests(self) -> int:
+        """What a sync requests where nothing goes wrong and pages lose nothing."""
+        pages = sum(part.pages for part in self.parts)
+        # An export brings many days with one request.
+        return self.count_requests + (min(pages, self.exports) if self.choice.method == "export" else pages)
 
     @property
-    def seconds(self) -> float:
-        """How long that takes within the budget, at least."""
-        return self.requests / self.requests_per_second
+    def most_requests(self) -> int:
+        """About what a sync requests where pages lose rows on every day; replies that must be repeated are not in it."""
+        return max(self.least_requests, self.count_requests + _PROBES + sum(part.most_requests for part in self.parts))
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """How long the least and the most take within the source's rate."""
+        return self.least_requests / self.requests_per_second, self.most_requests / self.requests_per_second
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -86,17 +102,17 @@ async def _plan_source(
     held: Callable[[str, date, date], Held],
     now: datetime,
 ) -> SourcePlan:
-    asked = requested_days(settings, request, now.date())
-    days = tuple(days_between(asked.first, asked.last))
-    have = held(source_id, asked.first, asked.last)
+    wanted = requested_days(settings, request, now.date())
+    days = tuple(days_between(wanted.first, wanted.last))
+    have = held(source_id, wanted.first, wanted.last)
     due = [day for day in days if day not in have.sealed]
     parts: list[PlannedPart] = []
     counts = 0
     async with QuayClient(source_id, source) as client:
         scopes = await _scopes(client, source_id, source, now.date())
         for scope in scopes:
-            for first, last in windows(due):
-                counted = await logs.aggregate_logs(client, scope, first, last, purpose="count")
+            for first, last in windows([due[0] - ONE_DAY, *due]) if due else ():
+                counted = await _counts(client, scope, first, last)
                 counts += 1
                 parts.extend(
                     _part(
@@ -105,14 +121,24 @@ async def _plan_source(
                         counted.get(day, {}),
                         have.stored.get((day, scope.text), {}),
                         is_open=day >= now.date(),
+                        repairs=settings.collect.repair_requests > 0,
                     )
                     for day in due
                     if first <= day <= last
                 )
         spent = client.meter.requests
     parts.sort(key=lambda part: (part.day, part.scope))
-    choice = _choice(source, parts, now.date())
-    return SourcePlan(source_id, tuple(parts), len(days) - len(due), counts, spent, source.requests_per_second, choice)
+    exports, choice = _choice(source, parts, now.date())
+    sealed, pace = len(days) - len(due), source.requests_per_second
+    return SourcePlan(source_id, tuple(parts), sealed, counts, spent, pace, choice, exports)
+
+
+async def _counts(client: QuayClient, scope: Scope, first: date, last: date) -> dict[date, dict[str, int]]:
+    """The counts of a window; a day whose count cannot be true is left out."""
+    try:
+        return await logs.aggregate_logs(client, scope, first, last, purpose="count")
+    except UnusableCount as error:
+        return error.usable
 
 
 async def _scopes(client: QuayClient, source_id: str, source: SourceSettings, today: date) -> tuple[Scope, ...]:
@@ -121,19 +147,25 @@ async def _scopes(client: QuayClient, source_id: str, source: SourceSettings, to
     return (await find_access(client, today)).scopes
 
 
-def _choice(source: SourceSettings, parts: list[PlannedPart], today: date) -> Choice:
-    """Pages or exports for closed days. A superuser's day takes at least one export; how many namespaces it takes is counted
+def _choice(source: SourceSettings, parts: list[PlannedPart], today: date) -> tuple[int, Choice]:
+    """Pages or exports for closed days, and how many exports at least. A superuser's day takes at least one export; how many namespaces it takes is counted
     only when it comes to that."""
     closed = [part for part in parts if part.day < today and part.missing_events]
     exports = sum(
         1 for scope in {part.scope for part in closed} for _ in windows(p.day for p in closed if p.scope == scope)
     )
-    return choose(source.exports, pages=sum(part.pages for part in closed), exports=exports, is_over=bool(closed))
+    pages = sum(part.pages for part in closed)
+    return exports, choose(source.exports, pages=pages, exports=exports, is_over=bool(closed))
 
 
-def _part(day: date, scope: Scope, counted: dict[str, int], stored: dict[str, int], *, is_open: bool) -> PlannedPart:
-    lacking = sum(missing(counted, stored).values())
-    total = sum(counted.values())
-    # New rows of an open day are on top; a hole in a closed day may be anywhere, so at worst all of it is read again.
-    rows = 0 if not lacking else total if stored and not is_open else lacking
-    return PlannedPart(day, scope.text, total, sum(stored.values()), lacking, math.ceil(rows / PAGE_ROWS))
+def _part(
+    day: date, scope: Scope, counted: dict[str, int], stored: dict[str, int], *, is_open: bool, repairs: bool
+) -> PlannedPart:
+    lacking, total, held = sum(missing(counted, stored).values()), sum(counted.values()), sum(stored.values())
+    pages = math.ceil(lacking / PAGE_ROWS)
+    if not lacking:
+        return PlannedPart(day, scope.text, total, held, 0, 0, 0)
+    # New rows of an open day are on top; a gap in a closed day may be anywhere, so at worst the whole list is read.
+    listed = pages if is_open else math.ceil(total / PAGE_ROWS)
+    repair = REQUESTS_A_MISSING_PAGE * pages if repairs and not is_open else 0
+    return PlannedPart(day, scope.text, total, held, lacking, pages, listed + SPARE_PAGES + repair)

@@ -139,7 +139,10 @@ class CollectSettings(_Section):
         default=62, ge=0, le=3660, description="How far back sealed days are counted again, once a week."
     )
     repair_requests: int = Field(
-        default=1000, ge=0, le=100_000, description="Requests that the repair of one short day may take; 0: none."
+        default=1000,
+        ge=0,
+        le=100_000,
+        description="Requests that the repair of one short day may take in a run, more where more is missing; 0: none.",
     )
 
 

@@ -39,7 +39,7 @@ from quayledger.warehouse.log.held_parts import HeldPart, held_parts, user_names
 
 _MOST_LATER_DAYS = 2
 _MOST_STRETCHES = 3  # requests a page of rows that stitching may take
-_REQUESTS_A_MISSING_PAGE = 5  # counts, pages and stitching that a page of missing rows takes; measured: 2 to 5
+REQUESTS_A_MISSING_PAGE = 5  # counts, pages and stitching that a page of missing rows takes; measured: 2 to 5
 _LONGEST_REPAIR_S = 3600  # of the source's budget, for one day in one run
 _MOST_FAILURES = (
     5  # lists in a row that cannot be read, while none can: then the server is in trouble, not a page of it
@@ -52,7 +52,7 @@ def repair_limit(setting: int, lacking_events: int, requests_per_second: float) 
     """Requests that the repair of one day may take in one run: as many as are set (0: none), and more where more is missing,
     up to an hour of the source's budget. What is left then goes on at the next run. Pure."""
     pages = ceil(lacking_events / PAGE_ROWS)
-    needed = min(_REQUESTS_A_MISSING_PAGE * pages, int(requests_per_second * _LONGEST_REPAIR_S))
+    needed = min(REQUESTS_A_MISSING_PAGE * pages, int(requests_per_second * _LONGEST_REPAIR_S))
     return max(setting, needed) if setting else 0
 
 
@@ -120,7 +120,7 @@ class Repair:
         before, brought = self._before, lacking_before - lacking
         # A run that neither brought an event nor saw a new part would do the same again.
         is_through = is_through or not (brought or len(self._parts) > self._parts_before)
-        each = self.requests / brought if brought else _REQUESTS_A_MISSING_PAGE / PAGE_ROWS
+        each = self.requests / brought if brought else REQUESTS_A_MISSING_PAGE / PAGE_ROWS
         row = repairs.RepairRow(
             source_id=run.source_id,
             day=whole.day,

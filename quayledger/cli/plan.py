@@ -93,21 +93,35 @@ def _held_by(home: Path) -> Callable[[str, date, date], Held]:
 
 
 def _plan_json(item: SourcePlan) -> dict[str, Any]:
-    return {**msgspec.to_builtins(item), "requests": item.requests, "seconds": round(item.seconds, 1)}
+    least, most = item.seconds
+    return {
+        **msgspec.to_builtins(item),
+        "least_requests": item.least_requests,
+        "most_requests": item.most_requests,
+        "least_seconds": round(least, 1),
+        "most_seconds": round(most, 1),
+    }
 
 
 def _show_plan(item: SourcePlan) -> None:
-    table = Table("day", "scope", "counted", "held", "missing", "pages", title=escape(item.source_id))
+    table = Table("day", "scope", "counted", "held", "missing", "requests", title=escape(item.source_id))
     for part in item.parts:
-        numbers = (part.counted_events, part.held_events, part.missing_events, part.pages)
-        table.add_row(str(part.day), escape(part.scope), *(f"{number:,}" for number in numbers))
+        numbers = f"{part.counted_events:,}", f"{part.held_events:,}", f"{part.missing_events:,}"
+        table.add_row(str(part.day), escape(part.scope), *numbers, _range(part.pages, part.most_requests))
     out.print(table)
+    least, most = (timedelta(seconds=round(seconds)) for seconds in item.seconds)
     out.print(
-        f"{item.requests:,} requests ({item.count_requests} counts, {item.requests - item.count_requests:,} pages), at "
-        f"{item.requests_per_second:g} a second at least {timedelta(seconds=round(item.seconds))}; "
-        f"{item.sealed_days} sealed day(s) need none. This plan spent {item.planning_requests}."
+        f"About {_range(item.least_requests, item.most_requests)} requests, {item.count_requests} of them counts. At "
+        f"{item.requests_per_second:g} a second that takes {least} to {most}. The lower number holds where pages lose "
+        f"nothing; a registry that stamps whole seconds needs repairs, up to about the higher one."
     )
-    out.print(f"days that are over: by {item.choice.method}, because {escape(item.choice.why)}")
+    sealed = "1 sealed day needs" if item.sealed_days == 1 else f"{item.sealed_days} sealed days need"
+    out.print(f"{sealed} no requests. This plan used {item.planning_requests} requests.")
+    out.print(f"Closed days are read by {item.choice.method}: {escape(item.choice.why)}.")
+
+
+def _range(least: int, most: int) -> str:
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _inventoried(home: Path) -> Callable[[str], Inventoried | None]:

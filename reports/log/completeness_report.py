@@ -24,7 +24,7 @@ TITLE = "Collection completeness"
 # Rows come a little late; reading on for that long after midnight is ordinary collecting.
 _LATE = timedelta(hours=1)
 _NOT_JUDGED = ("open", "provisional")
-_UNPROVEN = ("uncountable", "truncated", "rotated", "unavailable")
+_UNPROVEN = ("uncountable", "truncated", "unavailable")
 _PART = ("day", "source_id", "scope")
 
 
@@ -334,7 +334,7 @@ def _notes() -> list[Note]:
         Note(
             "info", "Requests by day and their ratio are of the log; runs over the registry are listed among the runs."
         ),
-        Note("info", f"{costs.FLOOR_SAID} A backfill can stay below it, as one count may tell of many days."),
+        Note("info", costs.FLOOR_SAID),
         Note("info", "Runs and requests are those of runs begun in the period, whatever days they were about."),
     ]
 

@@ -7,10 +7,8 @@ from datetime import date, datetime
 
 import polars as pl
 
-PAGE_EVENTS = 20  # a page of Quay's log answer
 FLOOR_SAID = (
-    "The floor is a page for each 20 new events, one count a run of each source it asked, and one count a day that it "
-    "closed."
+    "The floor is a page for each 20 new events of each reading, one request for each export, and one count a run."
 )
 INVENTORY = "inventory"
 _SUMS = ("requests", "floor", "new_events", "closed_days", "received_bytes")
@@ -19,13 +17,12 @@ _SUMS = ("requests", "floor", "new_events", "closed_days", "received_bytes")
 def with_floor(costs: pl.DataFrame) -> pl.DataFrame:
     """`warehouse.pipeline.run_costs` with the column `floor`; null where it is not known what was asked, 0 where nothing
     was."""
-    pages = (pl.col("new_events") + PAGE_EVENTS - 1) // PAGE_EVENTS
     # What reading the registry costs has no floor: it depends on what is in it.
     needed = (
         pl.when(pl.col("kind") == INVENTORY)
         .then(None)
         .when(pl.col("requests") > 0)
-        .then(pages + 1 + pl.col("closed_days"))
+        .then(pl.min_horizontal(pl.col("least_pages") + 1, "requests"))
         .otherwise(0)
     )
     known = pl.when(pl.col("requests").is_not_null()).then(needed)

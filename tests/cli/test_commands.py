@@ -48,8 +48,8 @@ def test_the_first_hour(run: Run, quay: Any, tmp_path: Path) -> None:
     synced = run("sync", *RANGE, "--json", **asked)
     assert synced.returncode == 0, synced.stderr
     assert sources(synced)["events_new"] == 1200
-    assert planned["requests"] == sum(part["pages"] for part in planned["parts"]) + planned["count_requests"]
-    assert abs(sources(synced)["requests"] - planned["requests"]) <= 2
+    assert planned["least_requests"] == sum(part["pages"] for part in planned["parts"]) + planned["count_requests"]
+    assert planned["least_requests"] <= sources(synced)["requests"] <= planned["most_requests"]
 
     status = sources(run("status", "--json"))
     assert {key: status[key] for key in ("days", "events", "expected_events", "days_by_state")} == {
@@ -63,7 +63,7 @@ def test_the_first_hour(run: Run, quay: Any, tmp_path: Path) -> None:
     assert "verified" in run("status").stdout
 
     planned = sources(run("plan", *RANGE, "--json", **asked))
-    assert (planned["requests"], planned["sealed_days"]) == (0, 5)
+    assert (planned["least_requests"], planned["sealed_days"]) == (1, 4)
 
 
 @pytest.fixture(scope="module")

@@ -22,10 +22,11 @@ MAIN, EDGE = "main", "edge"
 SCOPE = "superuser"
 FIRST, LAST = date(2026, 11, 7), date(2026, 11, 21)
 REPAIRED, SHORT, VOID, OVER, UNAVAILABLE, EMPTY = (date(2026, 11, number) for number in (9, 11, 12, 13, 14, 15))
-UNCOUNTABLE, TRUNCATED, EXCLUDED, PROVISIONAL = (date(2026, 11, number) for number in (16, 7, 17, 20))
+UNCOUNTABLE, TRUNCATED, ROTATED, EXCLUDED, PROVISIONAL = (date(2026, 11, number) for number in (16, 7, 8, 17, 20))
 MISSING = 5
 STATES = {
     TRUNCATED: SliceState.TRUNCATED,
+    ROTATED: SliceState.ROTATED,
     REPAIRED: SliceState.REPAIRED,
     SHORT: SliceState.SHORT,
     OVER: SliceState.OVER,
@@ -39,6 +40,7 @@ _NOTES = {
     SHORT: f"missing pull_repo {MISSING}",
     OVER: "more than the source counts: push_repo 1",
     UNAVAILABLE: f"superuser: 403, {HOSTILE_NAMESPACE}",
+    ROTATED: "the source holds no older event, so events of this day may have been rotated away",
     EXCLUDED: "left out by the settings",
 }
 _FAILURE = "edge: the token was refused (401): set a new one\x1b[31m"

@@ -39,9 +39,9 @@ from quayledger.warehouse.log import seen, usage
 from quayledger.warehouse.publish import sync_folder
 from quayledger.warehouse.schema import (
     FILE_COLUMNS,
+    FINAL_STATES,
     INTERPRETED_COLUMNS,
     REINTERPRETED_COLUMNS,
-    SEALED_STATES,
     STORED_COLUMNS,
     SliceState,
 )
@@ -141,7 +141,7 @@ def _settled(
             "old": today - timedelta(days=final_after_days),
             "source_id": source_id,
             "day": day,
-            "sealed": sorted(state.value for state in SEALED_STATES),
+            "sealed": sorted(state.value for state in FINAL_STATES),
             "unsettled": [state.value for state in _UNSETTLED],
         },
     )
@@ -179,7 +179,7 @@ def _final_months(ledger: Ledger, today: date, final_after_days: int, *, filed: 
         WHERE CASE WHEN $filed THEN live.month IS NULL AND filed.is_joined = false
             ELSE live.month IS NOT NULL AND filed.month IS NULL END
         ORDER BY month, source_id""",
-        {"sealed": sorted(state.value for state in SEALED_STATES), "filed": filed},
+        {"sealed": sorted(state.value for state in FINAL_STATES), "filed": filed},
     )
     months = [_Stretch(source_id, first, _next_month(first) - timedelta(days=1)) for source_id, first in found]
     return [month for month in months if (today - _next_month(month.first)).days >= final_after_days]

@@ -15,6 +15,7 @@ from quayledger.warehouse.snapshot import Snapshot
 
 _SOURCES = "(len($source_ids) = 0 OR list_contains($source_ids, source_id))"
 _DAYS = f"day BETWEEN $first AND $last AND {_SOURCES}"
+_PAGE_EVENTS = 20.0  # of Quay's list answers
 _RUNS = "started_at >= $since AND started_at < $until"
 
 
@@ -71,7 +72,8 @@ def readings(snap: Snapshot, first: date, last: date, source_ids: tuple[str, ...
 def run_costs(snap: Snapshot, since: datetime, until: datetime, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
     """One row per run begun in the half-open stretch and source that it asked or read, newest first: run_id, kind, command,
     started_at, ended_at, outcome, message, source_id (null: none yet), requests, seconds (waited for answers, together),
-    received_bytes, readings, new_events, closed_days (days that the run found complete). What was asked is known once
+    received_bytes, readings, new_events, least_pages (with which the new events of each reading could have come; a file
+    or an export brings many with one request), closed_days (days that the run found complete). What was asked is known once
     the run has ended: null before."""
     return snap.frame(
         f"""WITH asked AS (
@@ -80,7 +82,8 @@ def run_costs(snap: Snapshot, since: datetime, until: datetime, source_ids: tupl
             FROM run_requests WHERE {_SOURCES} GROUP BY ALL
         ),
         brought AS (
-            SELECT run_id, source_id, count(*) AS readings, sum(new_events) AS new_events
+            SELECT run_id, source_id, count(*) AS readings, sum(new_events) AS new_events,
+                sum(least(CAST(ceil(new_events / {_PAGE_EVENTS}) AS BIGINT), requests)) AS least_pages
             FROM readings WHERE {_SOURCES} GROUP BY ALL
         ),
         closed AS (
@@ -94,6 +97,7 @@ def run_costs(snap: Snapshot, since: datetime, until: datetime, source_ids: tupl
             CAST(worked.received_bytes AS BIGINT) AS received_bytes,
             CAST(coalesce(worked.readings, 0) AS BIGINT) AS readings,
             CAST(coalesce(worked.new_events, 0) AS BIGINT) AS new_events,
+            CAST(coalesce(worked.least_pages, 0) AS BIGINT) AS least_pages,
             CAST(coalesce(closed.closed_days, 0) AS BIGINT) AS closed_days
         FROM runs
         LEFT JOIN worked ON worked.run_id = runs.run_id
