@@ -1,8 +1,9 @@
-"""The settings room: every setting of quayledger in one typed tree, read from a TOML file, the environment and secret files.
+"""All settings of quayledger in one typed tree, read from a TOML file, the environment and secret files.
 
-Order of precedence, strongest first: environment (`QUAYLEDGER_…`, two underscores between levels), then
-`quayledger.toml` in the ledger's folder (or the file that `QUAYLEDGER_CONFIG` names), then the defaults below.
-A token never comes from the TOML file: it is in `QUAYLEDGER_SOURCES__<ID>__TOKEN` or in the file that `token_file` names.
+Order of precedence, strongest first: environment variables (`QUAYLEDGER_…`, see `quayledger.environment`), then
+`quayledger.toml` in the folder of the ledger (or the file that `QUAYLEDGER_CONFIG` names), then the defaults below.
+A secret never comes from the TOML file: it is in an environment variable such as `QUAYLEDGER_SOURCES__<ID>__TOKEN`, or in
+the file that a setting such as `token_file` names.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -25,11 +28,14 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from quayledger.environment import PREFIX, listed, merged, read_environment, variable
 
 CONFIG_NAME = "quayledger.toml"
 DEFAULT_HOME = Path("ledger")
+SECRETS = frozenset({"token", "oidc_client_secret"})  # never in the file
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 class SettingsError(Exception):
@@ -41,11 +47,17 @@ def _checked_url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an http:// or https:// address with a host, such as https://quay.example.com")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must hold no user, password, query or fragment; the token goes into TOKEN or TOKEN_FILE")
+        raise ValueError(
+            "must not contain a user, password, query or fragment; the token belongs in TOKEN or TOKEN_FILE"
+        )
+    if parts.port == 0:
+        raise ValueError("must not have port 0")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 Url = Annotated[str, AfterValidator(_checked_url)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(listed)]
+Dates = Annotated[tuple[date, ...], BeforeValidator(listed)]
 
 
 class _Section(BaseModel):
@@ -53,28 +65,64 @@ class _Section(BaseModel):
 
 
 class SourceSettings(_Section):
-    """One Quay and the account that reads it. The key in `[sources.<id>]` is the source's id for good."""
+    """One Quay and the account that reads it. The key in `[sources.<id>]` is the permanent id of the source."""
 
     url: Url = Field(description="Address of the Quay, such as https://quay.example.com.")
     token: SecretStr | None = Field(
-        default=None, description="OAuth access token. Environment only; refused in the TOML file."
+        default=None, description="OAuth access token. Environment variable only; not allowed in this file."
     )
-    token_file: Path | None = Field(default=None, description="File that holds the token alone, e.g. a mounted secret.")
-    name: str = Field(default="", description="Name to show; the id where empty. May change at any time.")
-    enabled: bool = Field(default=True, description="false: keep what is held, ask nothing.")
-    scopes: tuple[str, ...] = Field(
+    token_file: Path | None = Field(
+        default=None,
+        description="File that contains only the token, such as a mounted secret. With auth = oidc it is read again for "
+        "each new token.",
+    )
+    auth: Literal["token", "oidc"] = Field(
+        default="token",
+        description="token: an OAuth application token, which costs Quay about 0.25 s of CPU for each request. oidc: a "
+        "token of Quay's OIDC provider, about a sixteenth of that; from the provider, or from token_file.",
+    )
+    oidc_token_endpoint: Url | None = Field(
+        default=None, description="Token endpoint of the provider, https, for client credentials."
+    )
+    oidc_client_id: str = Field(default="", description="Client id at the provider.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="Client secret. Environment variable only; not allowed in this file."
+    )
+    oidc_client_secret_file: Path | None = Field(default=None, description="File that contains only the client secret.")
+    oidc_scope: str = Field(default="", description="Scopes to ask the provider for, separated by spaces.")
+    oidc_issuer: str = Field(default="", description="The `iss` that Quay expects (OIDC_SERVER in its configuration).")
+    oidc_audience: str = Field(
+        default="",
+        description="The `aud` that Quay expects (CLIENT_ID, or one of OIDC_AUDIENCES, in its configuration).",
+    )
+    oidc_username: str = Field(
+        default="",
+        description="Name of the account in Quay. Compared with what Quay says, because it may create another by itself.",
+    )
+    name: str = Field(default="", description="Name to show; the id if empty. May change at any time.")
+    enabled: bool = Field(default=True, description="false: keep what is stored, send no requests.")
+    scopes: Texts = Field(
         default=(),
         description="What to collect: `superuser`, `organization:NAME`, `user:NAME`, `repository:NAMESPACE/NAME`. "
-        "Empty: found out from what the token may read.",
+        "Empty: everything that the token may read.",
     )
-    requests_per_second: float = Field(default=1.0, gt=0, le=1000, description="Budget: requests a second on average.")
-    chains: int = Field(default=2, ge=1, le=32, description="How many chains of pages may run side by side.")
+    requests_per_second: float = Field(
+        default=1.0, gt=0, le=1000, description="Average number of requests per second at most; see cpu_share."
+    )
+    cpu_share: float = Field(
+        default=0.25,
+        gt=0,
+        le=64,
+        description="CPU of the source that requests may take, in cores. With auth = oidc this alone is the limit.",
+    )
+    chains: int = Field(default=2, ge=1, le=32, description="How many requests may run at the same time.")
     timeout_seconds: float = Field(default=60.0, gt=0, le=600, description="How long one reply may take.")
-    retries: int = Field(default=5, ge=0, le=20, description="How often one request is tried again before it fails.")
+    retries: int = Field(default=5, ge=0, le=20, description="How often a failed request is retried.")
     verify_tls: bool = Field(default=True, description="false: accept any certificate. Only for a test installation.")
     ca_file: Path | None = Field(default=None, description="PEM file with the certificate authorities to trust.")
     proxy: Url | None = Field(
-        default=None, description="HTTP proxy for this source; else HTTPS_PROXY and NO_PROXY count."
+        default=None,
+        description="HTTP proxy for this source. Default: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.",
     )
 
     exports: Literal["off", "repair", "prefer"] = Field(
@@ -84,26 +132,33 @@ class SourceSettings(_Section):
     )
 
     def secret(self, source_id: str) -> SecretStr:
-        """The token, from the setting or its file. `source_id` is for the message. Raises SettingsError where there is none."""
-        if self.token is not None and self.token.get_secret_value().strip():
-            return SecretStr(self.token.get_secret_value().strip())
-        if self.token_file is None:
-            variable = variable_of(source_id, "token")
+        """The token, from the setting or its file. `source_id` is for the message. Raises SettingsError if there is none."""
+        return self._secret(source_id, self.token, self.token_file, "token")
+
+    def client_secret(self, source_id: str) -> SecretStr:
+        """The secret of the OIDC client, from the setting or its file. Raises SettingsError if there is none."""
+        return self._secret(source_id, self.oidc_client_secret, self.oidc_client_secret_file, "oidc_client_secret")
+
+    def _secret(self, source_id: str, given: SecretStr | None, path: Path | None, name: str) -> SecretStr:
+        what = name.removeprefix("oidc_").replace("_", " ")
+        if given is not None and (text := _bare(given.get_secret_value())):
+            return SecretStr(text)
+        if path is None:
+            named = variable_of(source_id, name)
             raise SettingsError(
-                f"no token for the source {source_id} ({self.url}): set {variable}, or name a file that holds it with "
-                f"{variable}_FILE"
+                f"no {what} for the source {source_id} ({self.url}): set {named}, or name a file that holds it with "
+                f"{named}_FILE"
             )
         try:
-            text = self.token_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
+            text = _bare(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError:
+            raise SettingsError(f"the {what} file {path} for {self.url} is not a text file in UTF-8") from None
+        except OSError as error:
             raise SettingsError(
-                f"the token file {self.token_file} of {self.url} cannot be read ({type(error).__name__}): "
-                "check the path and its permissions"
-            ) from error
+                f"the {what} file {path} for {self.url} cannot be read: {reason(error)}. Check the path and its permissions"
+            ) from None
         if not text or len(text.split()) != 1:
-            raise SettingsError(
-                f"the token file {self.token_file} of {self.url} must hold the token alone, on one line, and nothing else"
-            )
+            raise SettingsError(f"the {what} file {path} for {self.url} must contain only the {what}, on one line")
         return SecretStr(text)
 
 
@@ -115,7 +170,7 @@ def check_source_id(source_id: str) -> None:
 
 def variable_of(source_id: str, setting: str) -> str:
     """The environment variable of a source's setting. A shell cannot set a name with a dash: an underscore stands for it."""
-    return f"QUAYLEDGER_SOURCES__{source_id}__{setting}".upper().replace("-", "_")
+    return variable("sources", source_id, setting)
 
 
 class CollectSettings(_Section):
@@ -123,7 +178,7 @@ class CollectSettings(_Section):
 
     backfill_days: int = Field(default=31, ge=1, le=3660, description="Days before today that the first sync asks for.")
     start: date | None = Field(default=None, description="Never ask for days before this one (YYYY-MM-DD).")
-    exclude_days: tuple[date, ...] = Field(
+    exclude_days: Dates = Field(
         default=(), description="UTC days that are left out on purpose; their state is `excluded`."
     )
     grace_minutes: int = Field(
@@ -162,12 +217,8 @@ class InventorySettings(_Section):
     run_minutes: float = Field(
         default=5.0, gt=0, le=1440, description="How long such a run may take before the log goes first again."
     )
-    leave_out: tuple[str, ...] = Field(
-        default=(), description="Queries that are never sent; docs/inventory.md names them."
-    )
-    extra: tuple[str, ...] = Field(
-        default=(), description="Queries that are off unless named: `tag_pulls`, one request a tag."
-    )
+    leave_out: Texts = Field(default=(), description="Queries that are never sent; docs/inventory.md names them.")
+    extra: Texts = Field(default=(), description="Queries that are off unless named: `tag_pulls`, one request a tag.")
     settle_hours: float = Field(
         default=24.0,
         ge=0,
@@ -227,7 +278,7 @@ class CallbackSettings(_Section):
     )
     address: str = Field(default="127.0.0.1", description="Address the receiver listens on.")
     port: int = Field(default=8502, ge=0, le=65535, description="Port the receiver listens on; 0: any free one.")
-    allowed_storage_hosts: tuple[str, ...] = Field(
+    allowed_storage_hosts: Texts = Field(
         default=(),
         description="Hosts besides the Quay's own that files may be fetched from, as `host` or `host:port`; "
         "`*.example.com` stands for all hosts below it.",
@@ -255,16 +306,8 @@ class AppSettings(_Section):
     port: int = Field(default=8501, ge=0, le=65535, description="Port of the app; 0: any free one.")
 
 
-class Settings(BaseSettings):
-    """The whole tree. Use `load()`; it names the place of every fault."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="QUAYLEDGER_",
-        env_nested_delimiter="__",
-        extra="forbid",
-        frozen=True,
-        nested_model_default_partial_update=True,
-    )
+class Settings(_Section):
+    """The whole tree. Use `load()`, which names the place of every error."""
 
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
     collect: CollectSettings = CollectSettings()
@@ -291,45 +334,13 @@ class Settings(BaseSettings):
         for source_id, source in self.sources.items():
             if source.token is not None and source.token_file is not None:
                 raise ValueError(f"sources.{source_id}: set token or token_file, not both")
+            if source.oidc_client_secret is not None and source.oidc_client_secret_file is not None:
+                raise ValueError(f"sources.{source_id}: set oidc_client_secret or oidc_client_secret_file, not both")
         return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first, then what `load` read from the file."""
-        return _with_dashes(env_settings, init_settings), init_settings
-
-
-def _with_dashes(
-    environment: PydanticBaseSettingsSource, file: PydanticBaseSettingsSource
-) -> PydanticBaseSettingsSource:
-    """The environment, its `prod_eu` under the id `prod-eu` where the file knows that one alone."""
-    known = file().get("sources", {})
-    by_variable = {source_id.replace("-", "_"): source_id for source_id in known} if isinstance(known, dict) else {}
-
-    class Renamed(PydanticBaseSettingsSource):
-        def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-            return environment.get_field_value(field, field_name)
-
-        def __call__(self) -> dict[str, Any]:
-            values = environment()
-            if isinstance(sources := values.get("sources"), dict):
-                values["sources"] = {
-                    key if key in known else by_variable.get(key, key): value for key, value in sources.items()
-                }
-            return values
-
-    return Renamed(environment.settings_cls)
 
 
 def config_path(home: Path) -> Path:
-    """The settings file of a ledger's folder; it need not exist."""
+    """The settings file in the folder of a ledger; it need not exist."""
     named = os.environ.get("QUAYLEDGER_CONFIG")
     return Path(named) if named else home / CONFIG_NAME
 
@@ -337,30 +348,45 @@ def config_path(home: Path) -> Path:
 def load(home: Path) -> Settings:
     """All settings for the ledger in `home`. Raises SettingsError, in words for the person who wrote the setting."""
     path = config_path(home)
-    values = _read_toml(path)
-    for source_id, source in values.get("sources", {}).items() if isinstance(values.get("sources"), dict) else ():
-        if isinstance(source, dict) and "token" in source:
+    file = _read_toml(path)
+    named = file.get("sources")
+    sources: dict[str, Any] = named if isinstance(named, dict) else {}
+    for source_id, source in sources.items():
+        for name in sorted(SECRETS & source.keys()) if isinstance(source, dict) else ():
             raise SettingsError(
-                f"{path}: sources.{source_id}.token: a token does not belong in this file; set "
-                f"{variable_of(source_id, 'token')} or `token_file`, and renew the token if the file was shared"
+                f"{path}: sources.{source_id}.{name}: a secret does not belong in this file. Set "
+                f"{variable_of(source_id, name)} or `{name}_file`, and renew the secret if the file was shared"
             )
+    environment = read_environment(os.environ, Settings.model_fields, sources)
     try:
-        return Settings(**values)
+        return Settings.model_validate(merged(file, environment))
     except ValidationError as error:
-        raise SettingsError(_explain(error, path)) from None
+        raise SettingsError(explain(error, path, environment)) from None
+
+
+def reason(error: OSError) -> str:
+    """Why a file or address cannot be used, in words and without a number."""
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _bare(text: str) -> str:
+    """A secret as it was meant, without a byte-order mark, spaces and quotes round it."""
+    text = text.strip(_BYTE_ORDER_MARK + " \t\r\n")
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1].strip()
+    return text
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         if os.environ.get("QUAYLEDGER_CONFIG"):
             raise SettingsError(f"the settings file {path} (QUAYLEDGER_CONFIG) does not exist") from None
         return {}
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(
-            f"{path} is no valid TOML: {error}. Mend that line, or run `quayledger init` anew"
+            f"{path} is not valid TOML: {error}. Correct that line, or run `quayledger init` again"
         ) from None
     except OSError as error:
         raise SettingsError(f"the settings file cannot be read: {explain_os_error(error)}") from None
@@ -386,16 +412,26 @@ def said_by(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def _explain(error: ValidationError, path: Path) -> str:
-    """One line a fault, without the value where it may be a secret (pydantic's own text repeats input)."""
+def explain(error: ValidationError, path: Path | None = None, environment: Mapping[str, Any] | None = None) -> str:
+    """One line per error, without the value, which may be a secret (pydantic's own text repeats it)."""
     lines = []
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        where = ".".join(str(part) for part in fault["loc"]) or "settings"
+        where = [str(part) for part in fault["loc"] if not isinstance(part, int)]
         says = said_by(fault["msg"])
-        if fault["type"] == "extra_forbidden":
-            says = "is not a setting; docs/settings.md lists all of them"
-        elif fault["type"] == "missing":
-            says = "is missing"
-        variable = "QUAYLEDGER_" + where.upper().replace(".", "__").replace("-", "_")
-        lines.append(f"{where}: {says} (in {path} or {variable})")
+        says = _PLAIN.get(fault["type"], says[:1].lower() + says[1:])
+        place = "" if path is None else f" (in {_place(where, path, environment or {})})"
+        lines.append(f"{'.'.join(where) or 'settings'}: {says}{place}")
     return "\n".join(lines)
+
+
+_PLAIN = {"extra_forbidden": "is not a setting; docs/settings.md lists all of them", "missing": "is missing"}
+
+
+def _place(where: list[str], path: Path, environment: Mapping[str, Any]) -> str:
+    """The variable or the file that a value comes from; both where it is in neither."""
+    value: Any = environment
+    for part in where:
+        value = value.get(part) if isinstance(value, dict) else None
+    if value is not None:
+        return variable(*where)
+    return f"{path}, or {variable(*where)}" if where else f"{path}, or variables that begin with {PREFIX}"

@@ -12,9 +12,15 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from quayledger.settings import CONFIG_NAME, Settings, SettingsError, SourceSettings, explain_os_error, variable_of
-
-_NEVER_IN_FILE = frozenset({"token"})
+from quayledger.settings import (
+    CONFIG_NAME,
+    SECRETS,
+    Settings,
+    SettingsError,
+    SourceSettings,
+    explain_os_error,
+    variable_of,
+)
 
 
 def settings_text(source_id: str, url: str) -> str:
@@ -57,7 +63,7 @@ def settings_rows() -> Iterator[tuple[str, str, str, str]]:
     """Every setting: (path in the file, environment variable, default, description). Source of `docs/settings.md`."""
     for path, field in _walk(Settings, ""):
         variable = "QUAYLEDGER_" + path.upper().replace(".", "__")
-        where = "environment only" if path.rpartition(".")[2] in _NEVER_IN_FILE else path
+        where = "environment only" if path.rpartition(".")[2] in SECRETS else path
         yield where, variable, _default_text(field), field.description or ""
 
 
@@ -73,7 +79,7 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]
 
 def _commented(model: type[BaseModel], *, skip: set[str]) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        if name in skip or name in _NEVER_IN_FILE:
+        if name in skip or name in SECRETS:
             continue
         yield f"# {field.description}"
         yield f"# {name} = {_toml(field.default) if field.default not in (None, PydanticUndefined) else _EMPTY}"

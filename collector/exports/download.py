@@ -7,13 +7,12 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator
 from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 import msgspec
 
 from quayledger.collector.errors import CollectorError
-from quayledger.collector.quay.client import trust
+from quayledger.collector.quay.connection import proxy_of, trust
 from quayledger.collector.quay.errors import safe
 from quayledger.settings import CallbackSettings, SourceSettings
 
@@ -75,7 +74,8 @@ async def fetch(location: FileLocation, source: SourceSettings, rules: CallbackS
         async with (
             httpx.AsyncClient(
                 verify=trust(source),
-                proxy=source.proxy,
+                proxy=proxy_of(source, location.url),
+                trust_env=False,
                 timeout=source.timeout_seconds,
                 follow_redirects=False,
                 headers={"User-Agent": "quayledger", "Accept-Encoding": "identity"},
@@ -165,8 +165,4 @@ def _matches(host: str, port: int, allowed: str) -> bool:
 
 
 def _is_proxied(parts: SplitResult, source: SourceSettings) -> bool:
-    if source.proxy is not None:
-        return True
-    proxies = getproxies()
-    named = parts.scheme in proxies or "all" in proxies
-    return named and not proxy_bypass(parts.hostname or "")
+    return proxy_of(source, parts.geturl()) is not None

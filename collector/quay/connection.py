@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import ssl
 from collections.abc import Generator
 
@@ -10,7 +11,8 @@ import httpx
 from pydantic import SecretStr
 
 from quayledger.collector.quay.http_reply import ACCEPTED_ENCODING
-from quayledger.settings import SettingsError, SourceSettings
+from quayledger.collector.quay.proxies import proxy_for
+from quayledger.settings import SettingsError, SourceSettings, reason
 
 REGISTRY_USER = "$oauthtoken"  # the user name under which Quay accepts an API token as a password
 
@@ -61,6 +63,7 @@ def usable(token: SecretStr, source: SourceSettings) -> SecretStr:
 def connection(source: SourceSettings, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
     """The HTTP client for a source. Raises SettingsError if the CA file or the proxy cannot be used."""
     trusted = trust(source)
+    proxy = proxy_of(source, source.url)
     try:
         return httpx.AsyncClient(
             base_url=source.url,
@@ -72,28 +75,45 @@ def connection(source: SourceSettings, transport: httpx.AsyncBaseTransport | Non
             timeout=source.timeout_seconds,
             transport=transport,
             verify=trusted,
-            proxy=source.proxy,
+            proxy=proxy,
+            trust_env=False,  # the proxy and the certificates of the environment are read here
             follow_redirects=False,
         )
     except (ValueError, ImportError, httpx.InvalidURL):
         raise SettingsError(
-            f"the proxy for {source.url} cannot be used: check `proxy`, or HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; "
-            "it must be an http:// or https:// address"
+            f"the proxy for {source.url} cannot be used: check `proxy`, or HTTPS_PROXY, HTTP_PROXY and ALL_PROXY. "
+            "It must be an http:// or https:// address"
         ) from None
+
+
+def proxy_of(source: SourceSettings, url: str) -> str | None:
+    """The proxy for a connection on a source's behalf; None: connect directly."""
+    return source.proxy or proxy_for(url, os.environ)
 
 
 def trust(source: SourceSettings) -> ssl.SSLContext | bool:
     """The certificates that connections for a source accept. Raises SettingsError."""
     if not source.verify_tls:
         return False
-    if source.ca_file is None:
-        return True
+    named = {"ca_file": source.ca_file, "SSL_CERT_FILE": os.environ.get("SSL_CERT_FILE")}
+    for name, path in named.items():
+        if path:
+            return _trusting(name, str(path), source)
+    if folder := os.environ.get("SSL_CERT_DIR"):
+        return ssl.create_default_context(capath=folder)
+    return True
+
+
+def _trusting(name: str, path: str, source: SourceSettings) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=str(source.ca_file))
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"ca_file {source.ca_file} for {source.url} cannot be used ({error}). It must be a PEM file with certificates"
-        ) from None
+        return ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        why = "it contains no certificate that can be read"
+    except OSError as error:
+        why = reason(error)
+    raise SettingsError(
+        f"{name} {path} for {source.url} cannot be used: {why}. It must be a PEM file with certificates"
+    )
 
 
 def is_tls(error: BaseException | None) -> bool:
