@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import msgspec
-from rich.markup import escape
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
 from rich.table import Table
+from rich.text import Text
 
 from quayledger import settings as settings_room
 from quayledger.cli._options import AsJson, Home
 from quayledger.cli._output import err, out, print_json
+from quayledger.reports.formatting import visible
 from quayledger.reports.inventory import coverage
-from quayledger.reports.model import Report
-from quayledger.reports.render import terminal as terminal_form
 from quayledger.warehouse.inventory import reader as inventory_reader
 from quayledger.warehouse.ledger import holder
 from quayledger.warehouse.log import events
@@ -23,40 +25,51 @@ def command(home: Home = settings_room.DEFAULT_HOME, as_json: AsJson = False) ->
     with Snapshot.open(home) as snapshot:
         rows = events.status(snapshot).to_dicts()
         states = events.days_by_state(snapshot).to_dicts()
-        registry_known = coverage.build(snapshot, coverage.InventoryCoverageParams())
+        for row in rows:
+            known = coverage.build(snapshot, coverage.InventoryCoverageParams(sources=(row["source_id"],)))
+            row["inventory"] = known.trust.text
         parts = inventory_reader.coverage(snapshot).to_dicts()
         published_at = snapshot.published.published_at
     for row in rows:
         row["days_by_state"] = {item["state"]: item["days"] for item in states if item["source_id"] == row["source_id"]}
     held_by = holder(home)
     if as_json:
+        rows = [{name: value for name, value in row.items() if name != "inventory"} for row in rows]
         print_json({"as_of": published_at, "held_by": held_by, "sources": rows, "inventory": parts})
         return
-    table = Table("source", "days", "by state", "events", "last event (UTC)", "requests", "last run")
     for row in rows:
-        by_state = "\n".join(f"{number} {state}" for state, number in sorted(row["days_by_state"].items()))
-        last = row["last_event_at"]
-        table.add_row(
-            escape(row["source_id"]),
-            f"{row['days']:,}",
-            by_state,
-            f"{row['events']:,}\nof {row['expected_events'] or 0:,}",
-            f"{last:%Y-%m-%d}\n{last:%H:%M:%S}" if last else "–",
-            f"{row['requests']:,}",
-            row["last_run_outcome"] or "–",
-        )
-    out.print(table)
-    if parts:
-        _show_table(registry_known, "coverage")
-        _show_table(registry_known, "reasons")
-    else:
-        err.print("The inventory is empty: run `quayledger inventory sync`.")
-    err.print(
-        f"as of {published_at:%Y-%m-%d %H:%M:%S} UTC; "
-        + (f"held by {held_by.command}, process {held_by.pid}" if held_by else "no process is collecting now")
+        out.print(Text(visible(f"{row['source_id']}  {row['url']}"), style="bold"))
+        out.print(_described(row), soft_wrap=False)
+    collecting = (
+        f"`quayledger {held_by.command}` is running, process {held_by.pid}" if held_by else "no process is collecting"
     )
+    err.print(f"Data as of {_moment(published_at)}; {collecting}.", soft_wrap=True)
+    err.print("More: quayledger report completeness, quayledger report inventory-coverage", soft_wrap=True)
 
 
-def _show_table(report: Report, name: str) -> None:
-    chosen = msgspec.structs.replace(report, metrics=(), charts=(), notes=(), tables=(report.table(name),))
-    out.print(terminal_form.render(chosen, width=out.width, colour=out.is_terminal), markup=False)
+def _described(row: dict[str, Any]) -> Table:
+    grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, text in _lines(row):
+        grid.add_row(Text(f"  {label}", style="dim"), Text(visible(text)))
+    return grid
+
+
+def _lines(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    expected = row["expected_events"]
+    counted = "not counted by Quay" if expected is None else f"Quay counts {expected:,}"
+    last = row["last_event_at"]
+    yield "Events", f"{row['events']:,}; {counted}; the last at {_moment(last) if last else '–'}"
+    by_state = ", ".join(f"{number:,} {state}" for state, number in sorted(row["days_by_state"].items()))
+    yield "Days", f"{row['days']:,}: {by_state}" if by_state else "none"
+    if row["rejected_rows"]:
+        yield "Rejected", f"rows that could not be read: {row['rejected_rows']:,}"
+    yield "Inventory", row["inventory"]
+    yield "Requests", f"{row['requests']:,}; today {row['requests_today']:,}"
+    run_at = row["last_run_at"]
+    yield "Last run", f"{row['last_run_outcome']}, {_moment(run_at)}" if run_at else "none"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -60,7 +60,11 @@ def test_the_first_hour(run: Run, quay: Any, tmp_path: Path) -> None:
     }
     assert status["requests"] == sources(synced)["requests"]
     assert status["last_event_at"].startswith("2026-11-20T")
-    assert "verified" in run("status").stdout
+    shown = run("status", env={"COLUMNS": "80"})
+    assert "5 verified" in shown.stdout
+    lines = (shown.stdout + shown.stderr).splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
 
     planned = sources(run("plan", *RANGE, "--json", **asked))
     assert (planned["least_requests"], planned["sealed_days"]) == (1, 4)

@@ -44,8 +44,8 @@ def test_the_cost_the_taking_and_what_it_tells(run: Run, quay: Any) -> None:
 
     told = json.loads(run("status", "--json").stdout)["inventory"]
     assert {row["look"] for row in told} >= {"users", "robots", "user_permissions", "tags", "scan"}
-    shown = run("status")
-    assert "roles of users and robots" in shown.stdout
+    assert "Inventory " in run("status").stdout
+    assert "roles of users and robots" in run("report", "inventory-coverage").stdout
 
     alice = json.loads(run("inventory", "show", "user", "alice", "--json").stdout)["report"]
     assert any(row for table in alice["tables"] if "access" in table["name"] for row in table["frame"])
