@@ -93,6 +93,16 @@ def find_faults(home: Path, files: Iterable[EventFile]) -> list[FileFault]:
     return faults
 
 
+def has_rollups(home: Path, file: EventFile, rules: str) -> bool:
+    """Whether the rollups of a file are there and are those of an interpretation."""
+    return (
+        file.layout == INTERPRETED
+        and file.rules == rules
+        and file.has_rollups
+        and all((home / file.beside(suffix)).exists() for suffix in (USAGE_SUFFIX, SEEN_SUFFIX))
+    )
+
+
 def is_altered(home: Path, file: EventFile) -> bool:
     """Whether the content differs from the SHA-256 on record. Reads the whole file. Raises OSError."""
     with (home / file.file).open("rb") as opened:

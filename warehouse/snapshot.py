@@ -15,14 +15,20 @@ import polars as pl
 from quayledger.warehouse import migrate
 from quayledger.warehouse.duckdb_errors import translated
 from quayledger.warehouse.errors import LedgerCorrupt, LedgerMissing
-from quayledger.warehouse.event_files import current_rules, find_faults, recorded_files, set_views
+from quayledger.warehouse.event_files import (
+    EventFile,
+    current_rules,
+    find_faults,
+    has_rollups,
+    recorded_files,
+    set_views,
+)
 from quayledger.warehouse.ledger import Cursor
 from quayledger.warehouse.limits import Limits, apply, connection_config, limits_of
 from quayledger.warehouse.publish import Published, is_intact, newest
 
 _TRIES = 3
 Values = Sequence[object] | dict[str, object]
-Days = tuple[date | None, date | None] | None
 
 
 class Snapshot:
@@ -36,9 +42,10 @@ class Snapshot:
         self.files = recorded_files(connection) if home else []
         self.faults = find_faults(self.home, self.files)
         faulty = {fault.file for fault in self.faults}
-        self.whole_files = [file for file in self.files if file not in faulty]
+        self.whole_files = {file for file in self.files if file not in faulty}
         # What the copy calls current is what the version that made it knew, which need not be ours.
         self.rules = current_rules(connection) if self.files else ""
+        self.rolled_files = {file for file in self.whole_files if has_rollups(self.home, file, self.rules)}
 
     @classmethod
     def open(cls, home: Path, limits: Limits | None = None) -> Self:
@@ -63,41 +70,46 @@ class Snapshot:
     ) -> None:
         self.close()
 
-    def cursor(self, days: Days = None) -> Cursor:
-        """A new connection for one query. For the warehouse only; the caller closes it. `days`: the first and the last UTC
-        day that the query concerns, either None for no limit; files of other days are then not opened."""
+    def cursor(self, files: Sequence[EventFile] | None = None) -> Cursor:
+        """A new connection for one query. For the warehouse only; the caller closes it. `files`: the only ones among
+        `self.files` whose events the query can concern (see `files_between`); None: all."""
         cursor = self._connection.cursor()
         if self.files:
-            first, last = days or (None, None)
-            needed = [
-                file
-                for file in self.whole_files
-                if (first is None or file.last_day >= first) and (last is None or file.first_day <= last)
-            ]
+            needed = [file for file in (self.files if files is None else files) if file in self.whole_files]
             set_views(cursor, self.home, self.files, self.rules, needed)
         return cursor
 
-    def rows(self, sql: str, values: Values = (), days: Days = None) -> list[tuple[Any, ...]]:
+    def files_between(self, first: date | None, last: date | None) -> list[EventFile]:
+        """The files that may hold events of the UTC days from `first` to `last`; None: no limit."""
+        return [
+            file
+            for file in self.files
+            if (first is None or file.last_day >= first) and (last is None or file.first_day <= last)
+        ]
+
+    def rows(self, sql: str, values: Values = (), files: Sequence[EventFile] | None = None) -> list[tuple[Any, ...]]:
         """All rows of one query; values are bound."""
-        with self._asked(sql, values, days) as cursor:
+        with self._asked(sql, values, files) as cursor:
             return cursor.fetchall()
 
-    def frame(self, sql: str, values: Values = (), days: Days = None) -> pl.DataFrame:
+    def frame(self, sql: str, values: Values = (), files: Sequence[EventFile] | None = None) -> pl.DataFrame:
         """The rows of one query as a frame; values are bound, times are UTC."""
-        with self._asked(sql, values, days) as cursor:
+        with self._asked(sql, values, files) as cursor:
             return cursor.pl()
 
-    def batches(self, sql: str, values: Values, rows: int, days: Days = None) -> Iterator[pl.DataFrame]:
+    def batches(
+        self, sql: str, values: Values, rows: int, files: Sequence[EventFile] | None = None
+    ) -> Iterator[pl.DataFrame]:
         """The rows of one query as frames of at most about `rows` rows, without holding them all."""
-        with self._asked(sql, values, days) as cursor:
+        with self._asked(sql, values, files) as cursor:
             for batch in cursor.to_arrow_reader(rows):
                 frame = pl.from_arrow(batch)
                 if isinstance(frame, pl.DataFrame) and frame.height:
                     yield frame
 
     @contextlib.contextmanager
-    def _asked(self, sql: str, values: Values, days: Days) -> Iterator[Cursor]:
-        with translated(self.published.path), contextlib.closing(self.cursor(days)) as cursor:
+    def _asked(self, sql: str, values: Values, files: Sequence[EventFile] | None) -> Iterator[Cursor]:
+        with translated(self.published.path), contextlib.closing(self.cursor(files)) as cursor:
             yield cursor.execute(sql, values)
 
 

@@ -15,8 +15,12 @@ from typing import Literal
 import msgspec
 import polars as pl
 
+from quayledger.warehouse.event_files import EventFile
 from quayledger.warehouse.log.addresses import is_within, network_of
-from quayledger.warehouse.schema import EVENT_COLUMNS
+from quayledger.warehouse.log.rollups import Rollups, find_rollups, quarters_sql, raw_relations, seen_sql, usage_sql
+from quayledger.warehouse.log.seen import FIELDS
+from quayledger.warehouse.log.usage import KEYS
+from quayledger.warehouse.schema import EVENT_COLUMNS, FULL_NAME
 from quayledger.warehouse.snapshot import Snapshot
 
 UsageKey = Literal["namespace", "repository", "actor", "robot", "client", "kind", "source"]
@@ -25,26 +29,34 @@ NOT_COLLECTED = "not collected"
 
 _COLUMNS = ", ".join(EVENT_COLUMNS)
 _SEARCHED = "concat_ws(chr(10), kind, namespace, repository, tag, digest, actor, ip, user_agent, metadata, extra)"
-_FULL_NAME = "coalesce(namespace || '/', '') || repository"
 # A failed login is found by the name that was typed, but a typed name is not an active account. Of each key: its expression, and what an event must be to have one.
 _KEYS: dict[str, tuple[str, str]] = {
     "namespace": ("namespace", "true"),
-    "repository": (_FULL_NAME, "true"),
+    "repository": (FULL_NAME, "true"),
     "actor": ("actor", "actor_type = 'user' AND kind <> 'login_failure'"),
     "robot": ("actor", "actor_type = 'robot' AND kind <> 'login_failure'"),
     "client": ("client", "true"),
     "kind": ("kind", "true"),
     "source": ("source_id", "true"),
 }
-_ACTS = """
-    count(*) FILTER (kind = 'pull_repo') AS pulls,
-    count(*) FILTER (kind = 'push_repo') AS pushes,
-    count(*) FILTER (kind IN ('delete_tag', 'permanently_delete_tag', 'autoprune_tag_delete', 'delete_repo')) AS deletes,
-    count(*) FILTER (kind NOT IN ('pull_repo', 'push_repo', 'delete_tag', 'permanently_delete_tag',
-                                  'autoprune_tag_delete', 'delete_repo')) AS other,
-    count(*) AS events,
-    count(DISTINCT actor) FILTER (kind <> 'login_failure') AS actors"""
-_ANONYMOUS_PULLS = "count(*) FILTER (kind = 'pull_repo' AND actor_type = 'anonymous') AS anonymous_pulls"
+_DELETES = "kind IN ('delete_tag', 'permanently_delete_tag', 'autoprune_tag_delete', 'delete_repo')"
+_OTHER = "kind NOT IN ('pull_repo', 'push_repo', 'delete_tag', 'permanently_delete_tag', 'autoprune_tag_delete', 'delete_repo')"
+
+
+def _number(condition: str = "true") -> str:
+    """How many events of a relation meet a condition; its rows stand for `events` events each."""
+    return f"CAST(coalesce(sum(events) FILTER ({condition}), 0) AS BIGINT)"
+
+
+_SUMS = f"""
+    {_number("kind = 'pull_repo'")} AS pulls,
+    {_number("kind = 'push_repo'")} AS pushes,
+    {_number(_DELETES)} AS deletes,
+    {_number(_OTHER)} AS other,
+    {_number()} AS events"""
+_ACTORS = "count(DISTINCT actor) FILTER (kind <> 'login_failure') AS actors"
+_IS_ANONYMOUS_PULL = "kind = 'pull_repo' AND actor_type = 'anonymous'"
+_ANONYMOUS_PULLS = f"{_number(_IS_ANONYMOUS_PULL)} AS anonymous_pulls"
 
 
 class EventFilter(msgspec.Struct, frozen=True):
@@ -94,7 +106,7 @@ def _where(snap: Snapshot, flt: EventFilter) -> _Where:
         parts.append("ip IN (SELECT unnest($ips::VARCHAR[]))")
         values["ips"] = _spellings(snap, flt.ip, flt)
     if flt.repository is not None:
-        parts.append(f"(repository = $repository OR {_FULL_NAME} = $repository)")
+        parts.append(f"(repository = $repository OR {FULL_NAME} = $repository)")
         values["repository"] = flt.repository
     for column, searched in (("user_agent", "user_agent"), ("text", _SEARCHED)):
         if (part := getattr(flt, column)) is not None:
@@ -120,9 +132,64 @@ def _spellings(snap: Snapshot, wanted: str, flt: EventFilter) -> list[str]:
     network = network_of(wanted)
     if network is None:
         return [wanted]
-    range_ = _where(snap, EventFilter(since=flt.since, until=flt.until, source_ids=flt.source_ids))
-    stored = snap.rows(f"SELECT DISTINCT ip FROM events WHERE ip IS NOT NULL AND {range_.sql}", range_.values)
+    of_period = EventFilter(since=flt.since, until=flt.until, source_ids=flt.source_ids)
+    relation, values, files = _values_of(snap, "ip", of_period)
+    stored = snap.rows(f"SELECT DISTINCT value FROM {relation} WHERE value IS NOT NULL", values, files)
     return [text for (text,) in stored if is_within(text, network)]
+
+
+class _Question(msgspec.Struct, frozen=True):
+    """A filter made ready: its SQL, the relation that counts its events, and the files whose events are read for that."""
+
+    where: _Where
+    relation: str
+    values: dict[str, object]
+    files: list[EventFile]
+    rollups: Rollups | None
+
+
+# What rollups do not know of an event; a filter that asks for it is answered from the events.
+_NOT_ROLLED = ("ip", "tag", "digest", "user_agent", "text")
+
+
+def _question(snap: Snapshot, flt: EventFilter) -> _Question:
+    where = _where(snap, flt)
+    rollups = None
+    if all(getattr(flt, name) is None for name in _NOT_ROLLED):
+        rollups = find_rollups(snap, flt.since, flt.until)
+    if rollups is None:
+        relation = f"(SELECT {', '.join(KEYS)}, 1 AS events FROM events WHERE {where.sql})"
+        return _Question(where, relation, where.values, _files(snap, flt), None)
+    names = _where(snap, msgspec.structs.replace(flt, since=None, until=None)).sql
+    relation = usage_sql(names, where.sql, edges=bool(rollups.files))
+    return _Question(where, relation, where.values | rollups.values, rollups.files, rollups)
+
+
+def _files(snap: Snapshot, flt: EventFilter) -> list[EventFile]:
+    """The files that may hold events of the filter's period."""
+    return snap.files_between(
+        None if flt.since is None else _utc_day(flt.since), None if flt.until is None else _utc_day(flt.until)
+    )
+
+
+def _values_of(snap: Snapshot, field: str, flt: EventFilter) -> tuple[str, dict[str, object], list[EventFile]]:
+    """A relation with the values (`value`, repeated) that a field has in the events of the filter's sources and period."""
+    where = _where(snap, flt)
+    rollups = find_rollups(snap, flt.since, flt.until)
+    if rollups is None:
+        return f"(SELECT {FIELDS[field]} AS value FROM events WHERE {where.sql})", where.values, _files(snap, flt)
+    sources = _where(snap, EventFilter(source_ids=flt.source_ids)).sql
+    relation = seen_sql(field, where.sql, edges=bool(rollups.files)).replace("{sources}", sources)
+    values = where.values | rollups.seen_values
+    if rollups.files:
+        values |= {"rolled_first": rollups.first, "rolled_last": rollups.last}
+    return relation, values, rollups.files
+
+
+def _is_broad(flt: EventFilter) -> bool:
+    """Whether the filter names sources, kinds and categories at most: what is counted by quarter of an hour."""
+    broad = EventFilter(flt.since, flt.until, flt.source_ids, flt.kinds, flt.categories)
+    return flt == broad
 
 
 def _utc_day(moment: datetime) -> date:
@@ -183,26 +250,39 @@ def _order(newest_first: bool) -> str:
 
 def count_events(snap: Snapshot, flt: EventFilter) -> int:
     """How many events match."""
-    where = _where(snap, flt)
-    return int(snap.rows(f"SELECT count(*) FROM events WHERE {where.sql}", where.values)[0][0])
+    question = _question(snap, flt)
+    sql = f"SELECT {_number()} FROM {question.relation} AS held"
+    return int(snap.rows(sql, question.values, question.files)[0][0])
 
 
 def totals(snap: Snapshot, flt: EventFilter) -> pl.DataFrame:
     """One row: events, pulls, pushes, deletes, other, actors (distinct users and robots), namespaces, repositories,
     clients (families), ips, anonymous_pulls, builds, unknown_kinds (distinct kinds that this version does not know)."""
-    where = _where(snap, flt)
-    return snap.frame(
-        f"""SELECT {_ACTS},
+    question = _question(snap, flt)
+    found = snap.frame(
+        f"""SELECT {_SUMS}, {_ACTORS},
             count(DISTINCT namespace) AS namespaces,
-            count(DISTINCT {_FULL_NAME}) AS repositories,
+            count(DISTINCT {FULL_NAME}) AS repositories,
             count(DISTINCT client) AS clients,
-            count(DISTINCT ip) AS ips,
             {_ANONYMOUS_PULLS},
-            count(*) FILTER (kind = 'build_dockerfile') AS builds,
+            {_number("kind = 'build_dockerfile'")} AS builds,
             count(DISTINCT kind) FILTER (category = 'unknown') AS unknown_kinds
-        FROM events WHERE {where.sql}""",
-        where.values,
+        FROM {question.relation} AS held""",
+        question.values,
+        question.files,
     )
+    ips = pl.lit(_count_addresses(snap, flt), pl.Int64).alias("ips")
+    return found.with_columns(ips).select(*found.columns[:9], "ips", *found.columns[9:])
+
+
+def _count_addresses(snap: Snapshot, flt: EventFilter) -> int:
+    if flt == EventFilter(flt.since, flt.until, flt.source_ids):
+        relation, values, files = _values_of(snap, "ip", flt)
+    else:
+        where = _where(snap, flt)
+        relation, values = f"(SELECT ip AS value FROM events WHERE {where.sql})", where.values
+        files = _files(snap, flt)
+    return int(snap.rows(f"SELECT count(DISTINCT value) FROM {relation} AS held", values, files)[0][0])
 
 
 def usage_counts(snap: Snapshot, flt: EventFilter, *, by: UsageKey) -> pl.DataFrame:
@@ -211,35 +291,95 @@ def usage_counts(snap: Snapshot, flt: EventFilter, *, by: UsageKey) -> pl.DataFr
     `actor` keys are users, `robot` keys robots, `repository` keys `namespace/name`; events without a key are left out.
     A name that several sources have is one key."""
     key, having = _KEYS[by]
-    where = _where(snap, flt)
+    question = _question(snap, flt)
     return snap.frame(
-        f"""SELECT {key} AS key, {_ACTS}, count(DISTINCT client) AS clients, {_ANONYMOUS_PULLS}
-        FROM events WHERE {where.sql} AND {having} AND {key} IS NOT NULL
+        f"""SELECT {key} AS key, {_SUMS}, {_ACTORS}, count(DISTINCT client) AS clients, {_ANONYMOUS_PULLS}
+        FROM {question.relation} AS held WHERE {having} AND {key} IS NOT NULL
         GROUP BY key ORDER BY events DESC, key""",
-        where.values,
+        question.values,
+        question.files,
     )
 
 
 def usage_series(snap: Snapshot, flt: EventFilter, *, time_zone: str, bucket: Bucket) -> pl.DataFrame:
     """One row per bucket with an event: bucket (its local beginning in `time_zone`, an IANA name; no zone attached), pulls,
     pushes, deletes, other, events, actors. Weeks begin on Monday."""
-    where = _where(snap, flt)
-    frame = snap.frame(
-        f"""SELECT date_trunc($bucket, timezone($time_zone, occurred_at)) AS bucket, {_ACTS}
-        FROM events WHERE {where.sql} GROUP BY bucket ORDER BY bucket""",
-        where.values | {"bucket": bucket, "time_zone": time_zone},
-    )
+    question = _question(snap, flt)
+    values: dict[str, object] = {"bucket": bucket, "time_zone": time_zone}
+    if question.rollups is not None and _is_broad(flt):
+        frame = snap.frame(_series_sql(question, flt, snap), question.values | values, question.files)
+    else:
+        frame = snap.frame(
+            f"""SELECT date_trunc($bucket, timezone($time_zone, occurred_at)) AS bucket, {_SUMS}, {_ACTORS}
+            FROM (SELECT occurred_at, kind, actor, 1 AS events FROM events WHERE {question.where.sql}) AS held
+            GROUP BY bucket ORDER BY bucket""",
+            question.where.values | values,
+            _files(snap, flt),
+        )
     return frame.with_columns(pl.col("bucket").cast(pl.Datetime("us")))
+
+
+def _series_sql(question: _Question, flt: EventFilter, snap: Snapshot) -> str:
+    """Counts are sums of quarters of an hour; names are told apart by the quarters in which each occurred."""
+    bucket = "date_trunc($bucket, {}) AS bucket"
+    names = _where(snap, msgspec.structs.replace(flt, since=None, until=None)).sql
+    raw = raw_relations("occurred_at, kind, actor", question.where.sql, edges=bool(question.files))
+    local = bucket.format("timezone($time_zone, occurred_at)")
+    return f"""WITH {quarters_sql(bucket.format("local"))},
+        spans AS (
+            SELECT day, bucket,
+                bit_or(CASE WHEN quarter < 48 THEN CAST(1 AS BIGINT) << quarter ELSE 0 END) AS am,
+                bit_or(CASE WHEN quarter >= 48 THEN CAST(1 AS BIGINT) << (quarter - 48) ELSE 0 END) AS pm
+            FROM quarters GROUP BY day, bucket
+        ),
+        counted AS (
+            SELECT bucket, kind, sum(events) AS events FROM ({_QUARTERS}) AS held JOIN quarters USING (day, quarter)
+            WHERE {names} GROUP BY ALL
+            {"".join(f" UNION ALL SELECT {local}, kind, count(*) FROM {one} GROUP BY ALL" for one in raw)}
+        ),
+        named AS (
+            SELECT DISTINCT bucket, actor FROM (
+                SELECT day, actor, bit_or(am) AS am, bit_or(pm) AS pm FROM read_parquet($usage_files)
+                WHERE day BETWEEN $rolled_first AND $rolled_last AND kind <> 'login_failure' AND actor IS NOT NULL AND {names}
+                GROUP BY ALL
+            ) AS held JOIN spans USING (day) WHERE (held.am & spans.am) <> 0 OR (held.pm & spans.pm) <> 0
+            {"".join(f" UNION SELECT {local}, actor FROM {one} WHERE kind <> 'login_failure' AND actor IS NOT NULL" for one in raw)}
+        ),
+        actors AS (SELECT bucket, count(*) AS actors FROM named GROUP BY bucket),
+        sums AS (SELECT bucket, {_SUMS} FROM counted GROUP BY bucket)
+        SELECT sums.*, coalesce(actors, 0) AS actors FROM sums LEFT JOIN actors USING (bucket) ORDER BY bucket"""
+
+
+_QUARTERS = (
+    "SELECT source_id, day, quarter, kind, coalesce(category, 'unknown') AS category, events FROM filed_quarters "
+    "LEFT JOIN log_kinds USING (kind)"
+)
 
 
 def heat(snap: Snapshot, flt: EventFilter, *, time_zone: str) -> pl.DataFrame:
     """One row per week day (1 Monday … 7 Sunday) and hour (0 … 23) of `time_zone` with an event: weekday, hour, events."""
-    where = _where(snap, flt)
+    question = _question(snap, flt)
+    hours = "isodow({0}) AS weekday, hour({0}) AS hour"
+    local = hours.format("timezone($time_zone, occurred_at)")
+    zone = {"time_zone": time_zone}
+    if question.rollups is None or not _is_broad(flt):
+        sql = f"SELECT {local}, count(*) AS events FROM events WHERE {question.where.sql} GROUP BY ALL ORDER BY ALL"
+        return snap.frame(sql, question.where.values | zone, _files(snap, flt))
+    names = _where(snap, msgspec.structs.replace(flt, since=None, until=None)).sql
+    raw = raw_relations("occurred_at", question.where.sql, edges=bool(question.files))
+    values = (
+        question.where.values | zone | {"rolled_first": question.rollups.first, "rolled_last": question.rollups.last}
+    )
     return snap.frame(
-        f"""WITH local AS (SELECT timezone($time_zone, occurred_at) AS moment FROM events WHERE {where.sql})
-        SELECT isodow(moment) AS weekday, hour(moment) AS hour, count(*) AS events
-        FROM local GROUP BY ALL ORDER BY ALL""",
-        where.values | {"time_zone": time_zone},
+        f"""WITH {quarters_sql(hours.format("local"))},
+        counted AS (
+            SELECT weekday, hour, sum(events) AS events FROM ({_QUARTERS}) AS held JOIN quarters USING (day, quarter)
+            WHERE {names} GROUP BY ALL
+            {"".join(f" UNION ALL SELECT {local}, count(*) FROM {one} GROUP BY ALL" for one in raw)}
+        )
+        SELECT weekday, hour, CAST(sum(events) AS BIGINT) AS events FROM counted GROUP BY ALL ORDER BY ALL""",
+        values,
+        question.files,
     )
 
 
@@ -275,6 +415,7 @@ def build_counts(snap: Snapshot, flt: EventFilter) -> pl.DataFrame:
             CAST(coalesce(sum(cancelled), 0) AS BIGINT) AS cancelled
         FROM started GROUP BY trigger_kind ORDER BY builds DESC, trigger_kind""",
         where.values,
+        _files(snap, flt),
     )
 
 
@@ -289,12 +430,9 @@ def list_sources(snap: Snapshot) -> pl.DataFrame:
 
 def namespaces(snap: Snapshot, source_ids: tuple[str, ...] = ()) -> list[str]:
     """The namespaces that events name, by name. Empty `source_ids`: of all sources."""
-    where = _where(snap, EventFilter(source_ids=source_ids))
-    found = snap.rows(
-        f"SELECT DISTINCT namespace FROM events WHERE {where.sql} AND namespace IS NOT NULL ORDER BY namespace",
-        where.values,
-    )
-    return [name for (name,) in found]
+    relation, values, files = _values_of(snap, "namespace", EventFilter(source_ids=source_ids))
+    sql = f"SELECT DISTINCT value FROM {relation} AS held WHERE value IS NOT NULL ORDER BY value"
+    return [name for (name,) in snap.rows(sql, values, files)]
 
 
 def coverage(snap: Snapshot, first: date, last: date, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
