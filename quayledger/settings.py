@@ -201,6 +201,15 @@ class CollectSettings(_Section):
     )
 
 
+class DetectionSettings(_Section):
+    """The detection rules, which judge what was collected and raise alerts."""
+
+    enabled: bool = Field(default=True, description="false: `serve` runs no rules; `alerts refresh` still does.")
+    run_every_minutes: float = Field(
+        default=1.0, gt=0, le=1440, description="How often `serve` looks whether there is a new copy to judge."
+    )
+
+
 class InventorySettings(_Section):
     """What is read of the registry besides its log, and how often."""
 
@@ -312,6 +321,7 @@ class Settings(_Section):
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
     collect: CollectSettings = CollectSettings()
     inventory: InventorySettings = InventorySettings()
+    detections: DetectionSettings = DetectionSettings()
     months: MonthsSettings = MonthsSettings()
     publish: PublishSettings = PublishSettings()
     duckdb: DuckDBSettings = DuckDBSettings()

@@ -31,6 +31,8 @@ def due_times(
     }
     if settings.inventory.enabled:
         due["inventory"] = _after(last_inventory, timedelta(minutes=settings.inventory.run_every_minutes), now)
+    if settings.detections.enabled:
+        due["detections"] = now
     return due
 
 

@@ -34,6 +34,7 @@ from quayledger.collector.inventory.inventory_sync import InventoryOutcome, Inve
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.quay.rate_limit import RateLimit
 from quayledger.collector.sync import Progress, SyncOutcome, SyncRequest
+from quayledger.reports.desk import watch
 from quayledger.service import callback_server, inbox
 from quayledger.service.answers import inventory_answers, inventory_progress_answer, progress_answer, sync_answers
 from quayledger.service.due_times import ClockWatch, due_times
@@ -52,7 +53,14 @@ _BEAT_S = 5.0
 _KEEP_ANSWERS_S = 3600.0
 _LOG_LANE = "log"
 _INVENTORY_LANE = "inventory"
-_LANES = {"sync": _LOG_LANE, "publish": _LOG_LANE, "close": _LOG_LANE, "inventory": _INVENTORY_LANE}
+_DETECTION_LANE = "detections"
+_LANES = {
+    "sync": _LOG_LANE,
+    "publish": _LOG_LANE,
+    "close": _LOG_LANE,
+    "inventory": _INVENTORY_LANE,
+    "detections": _DETECTION_LANE,
+}
 _STOPPED = Failure("the service was stopped meanwhile", 130)
 
 
@@ -84,6 +92,7 @@ class Service:
         self._status: service_status.ServiceStatus | None = None
         self._beat_at = 0.0
         self._is_planned = False
+        self._judged: Path | None = None  # the copy that the rules saw last
         self._scheduler = BackgroundScheduler(
             executors={lane: ThreadPoolExecutor(1) for lane in set(_LANES.values())},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
@@ -211,6 +220,7 @@ class Service:
             "close": self._close_job,
             "publish": self._publish_job,
             "inventory": self._inventory_job,
+            "detections": self._detection_job,
         }
         self._run_in_lane(_LANES[name], name, work[name])
 
@@ -248,6 +258,18 @@ class Service:
             return None
         _log_inventory(outcomes)
         return "; ".join(f"{item.source_id}: {item.error}" for item in outcomes if item.error)
+
+    def _detection_job(self) -> str:
+        """Runs the rules over what is new in the newest copy. Reads copies only: it never holds up collection."""
+        if not publish.is_any(self._ledger.home):
+            return ""
+        newest = publish.newest(self._ledger.home).path
+        if newest != self._judged:
+            recorded = watch.watch(self._ledger.home, self._now()).recorded
+            self._judged = newest
+            if recorded.raised or recorded.grown:
+                log.warning("detections: %d new alerts, %d grew", len(recorded.raised), len(recorded.grown))
+        return ""
 
     def _publish_job(self) -> str:
         self._publish()
@@ -433,7 +455,11 @@ def _intervals_s(settings: Settings) -> dict[str, float]:
         "publish": settings.clock.publish_every_minutes * 60,
         "close": 86_400.0,
     }
-    return found | ({"inventory": settings.inventory.run_every_minutes * 60} if settings.inventory.enabled else {})
+    if settings.inventory.enabled:
+        found["inventory"] = settings.inventory.run_every_minutes * 60
+    if settings.detections.enabled:
+        found["detections"] = settings.detections.run_every_minutes * 60
+    return found
 
 
 def _patience_s(settings: Settings) -> float:

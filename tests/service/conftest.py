@@ -20,7 +20,14 @@ from pydantic import SecretStr
 
 from quayledger.service.http_server import HttpServer, health_routes
 from quayledger.service.scheduler import Service
-from quayledger.settings import ClockSettings, CollectSettings, InventorySettings, Settings, SourceSettings
+from quayledger.settings import (
+    ClockSettings,
+    CollectSettings,
+    DetectionSettings,
+    InventorySettings,
+    Settings,
+    SourceSettings,
+)
 from quayledger.warehouse.ledger import Ledger
 
 PATIENCE_S = 60.0
@@ -63,6 +70,7 @@ def settings(quay: Any, **schedule: Any) -> Settings:
             "collect": CollectSettings(settle_seconds=0, backfill_days=3),
             "clock": ClockSettings(**{**usual, **schedule}),
             "inventory": InventorySettings(enabled=False),
+            "detections": DetectionSettings(enabled=False),
         }
     )
 

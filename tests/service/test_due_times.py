@@ -52,7 +52,7 @@ def test_a_close_that_was_missed_is_made_up(last_sync: datetime | None, expected
 def test_an_inventory_that_is_off_is_never_due() -> None:
     settings = Settings.model_construct()
     off = settings.model_copy(update={"inventory": settings.inventory.model_copy(update={"enabled": False})})
-    assert set(due_times(off, None, None, NOW)) == {"sync", "publish", "close"}
+    assert set(due_times(off, None, None, NOW)) == {"sync", "publish", "close", "detections"}
 
 
 def test_a_clock_that_was_set_is_noticed_once_and_slewing_is_not() -> None:
