@@ -25,9 +25,12 @@ def draw(chart: Chart, key: str) -> dict[str, Any] | None:
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         padding={"left": 0, "top": 2, "right": 0, "bottom": 3},
     )
-    event = st.altair_chart(
-        drawing, key=key, on_select="rerun", selection_mode=[_PICK], alt=f"{chart.title}. {chart.summary}"
-    )
+    muted = widgets.MUTED[st.context.theme.type == "dark"]
+    drawing = drawing.configure_axis(labelColor=muted).configure_legend(labelColor=muted, titleColor=muted)
+    with st.container(key=f"ql-chart-{chart.kind}-{key}"):
+        event = st.altair_chart(
+            drawing, key=key, on_select="rerun", selection_mode=[_PICK], alt=f"{chart.title}. {chart.summary}"
+        )
     if chart.summary:
         st.html(f'<div class="ql-dim">{widgets.shown(chart.summary)}</div>')
     for point in event["selection"].get(_PICK, []):

@@ -19,13 +19,14 @@ from quayledger.web.url_state import bound
 BAR_PARAMS = ("source", "period", "namespace", "tz", "compare")
 _LABELS = [label for _, label in PRESETS]
 _USUAL = dict(PRESETS)[DEFAULT_PRESET]
-_WIDTHS = {"source": 1.1, "period": 1.5, "days": 1.7, "namespace": 1.6, "time_zone": 1.3, "compare": 1.1}
+_WIDTHS = {"source": 130, "period": 185, "days": 240, "namespace": 185, "time_zone": 150, "compare": 120}
 
 
 def show(record: Record, page: Page) -> View:
     """Draw the bar of a page and give what it says."""
     names = ["source", *(("period", "days") if "period" in page.controls else ()), *page.controls[1:]]
-    places = dict(zip(names, st.columns([_WIDTHS[name] for name in names], vertical_alignment="bottom"), strict=True))
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    places = {name: row.container(width=_WIDTHS[name]) for name in names}
     source = choose(places["source"], "Source", "source", record.source_ids(), "All sources")
     sources = (source,) if source else ()
     zone, namespace, compare = "UTC", "", True

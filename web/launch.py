@@ -20,6 +20,7 @@ OPTIONS: dict[str, str] = {
     "server.headless": "true",
     "server.runOnSave": "false",
     "theme.light.primaryColor": "#2f6fb5",
+    "theme.light.textColor": "#101820",
     "theme.dark.primaryColor": "#6aa9e9",
 }
 

@@ -17,7 +17,7 @@ def draw(view: View) -> None:
     for chart in report.charts:
         widgets.title(chart.title)
         follow_chart(view, chart, charts.draw(chart, f"overview-{chart.name}"))
-    places = st.columns(2)
+    places = st.container(key="ql-pair").columns(2)
     for number, table in enumerate(report.tables):
         with places[number % 2]:
             widgets.title(table.title)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,37 +14,21 @@ from msgspec import UNSET
 from quayledger.reports import formatting
 from quayledger.reports.model import Column, Metric, Note, Report, Table
 from quayledger.reports.render import csv, html, json
-from quayledger.reports.trust import Trust
+from quayledger.reports.trust import LEVEL_COLOURS, Trust
 
-_STYLE = """<style>
-.stMainBlockContainer { padding-top: 1.1rem; padding-bottom: 3rem; max-width: 1500px }
-.ql-name { font-weight:700; letter-spacing:-.01em; margin-right:.8rem } .stAppHeader { background:transparent; height:0;
-min-height:0 } .st-key-ql-menu { border-bottom:1px solid rgba(128,140,155,.3); padding-bottom:.5rem }
-.ql-badge { display:inline-flex; gap:.5rem; align-items:center; font-size:.86rem; font-weight:600; padding:.2rem .7rem;
-  border-radius:1rem; border:1px solid currentColor; white-space:nowrap }
-.ql-badge::before { content:""; width:.55rem; height:.55rem; border-radius:50%; background:currentColor }
-.ql-good { color:#2e8b57 } .ql-open { color:#4a86c5 } .ql-warning { color:#c77d0a } .ql-bad { color:#c0405c }
-.ql-dim { color:#7a8694; font-size:.84rem } .ql-line { display:flex; gap:.9rem; align-items:center; flex-wrap:wrap }
-.ql-compared { margin-top:.35rem } .ql-note { color:#c77d0a; font-size:.86rem; line-height:1.5; max-width:110ch }
-.ql-notes { margin:0; padding-left:1.1rem; color:#7a8694; font-size:.86rem; line-height:1.55 } .ql-notes .warning {
-color:#c77d0a } .ql-states { font-size:.86rem; border-collapse:collapse } .ql-states td { padding:.1rem .8rem .1rem 0;
-vertical-align:top } .ql-ignored { border-left:3px solid #c77d0a; padding:.35rem .8rem; font-size:.88rem;
-background:rgba(199,125,10,.08) } .ql-h { font-size:1.02rem; font-weight:600; margin:.7rem 0 0; padding:0;
-letter-spacing:0 } .ql-figures { display:grid; grid-template-columns:repeat(auto-fit,minmax(148px,1fr)); border:1px
-solid rgba(128,140,155,.3); border-radius:.5rem; overflow:hidden }
-.ql-figure { padding:.6rem .9rem .55rem; box-shadow:1px 1px 0 rgba(128,140,155,.3); min-width:0 }
-.ql-figure .k { font-size:.8rem; color:#7a8694; white-space:nowrap; overflow:hidden; text-overflow:ellipsis }
-.ql-figure .v { font-size:1.5rem; font-weight:600; line-height:1.3; font-variant-numeric:tabular-nums }
-.ql-figure .d { font-size:.78rem; color:#7a8694; font-variant-numeric:tabular-nums; min-height:1.2em }
-.ql-figure .d b { font-weight:600 } .ql-up::before { content:"▲ " } .ql-down::before { content:"▼ " }
-[data-testid="stVerticalBlock"] { gap:.75rem } [data-testid="stElementToolbar"] { top:-1.6rem }
-</style>"""
+# Text that matters less, and lines, on light and on dark ground.
+MUTED = ("#5a6572", "#a3adb9")
+_LINE = "rgba(128,140,155,.3)"
+# Rows of a table that is drawn whole; a longer one scrolls.
+_MOST_SHOWN = 10
 _NUMBERS = {"count": "localized", "ratio": "%.1f", "share": "percent", "change": "percent"}
 
 
 def style() -> None:
     """The few rules that all pages share."""
-    st.html(_STYLE)
+    colours = [*LEVEL_COLOURS.items(), ("muted", MUTED), ("line", (_LINE, _LINE))]
+    names = "".join(f"--ql-{name}:light-dark({light},{dark});" for name, (light, dark) in colours)
+    st.html(f"<style>.stApp{{{names}}}\n{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>")
 
 
 def shown(value: str) -> str:
@@ -179,11 +164,11 @@ def table(
         placeholder="–",
         column_config=columns,
         key=key,
-        height=min(36 * value.frame.height + 40, 400),
+        height="content" if value.frame.height <= _MOST_SHOWN else 400,
         width="stretch" if stretch else "content",
     )
     if value.frame.height < value.total_rows:
-        st.caption(f"{value.frame.height:,} of {value.total_rows:,} rows, {order}. The files hold all of them.")
+        st.caption(f"{value.frame.height:,} of {value.total_rows:,} rows, {order}.")
     return value.frame.row(row, named=True) if (row := _opened(f"{key}-open")) is not None else None
 
 
@@ -197,7 +182,7 @@ def event_list(frame: pl.DataFrame, columns: Sequence[tuple[str, str]], time_zon
         column_order=[name for name, _ in columns],
         hide_index=True,
         placeholder="–",
-        height=min(36 * frame.height + 40, 620),
+        height="content" if frame.height <= _MOST_SHOWN else 620,
         key=key,
         column_config={
             time: _opener(f"{columns[0][1]} ({time_zone})", f"{key}-open"),

@@ -164,7 +164,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def drawn(page: Page) -> None:
     """Wait until the page is drawn: a click on what is being drawn anew is lost, whoever clicks."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
 
 
 def open_row(page: Page, row: int, table: int = 0) -> None:
