@@ -5,11 +5,13 @@ Needs no Quay and no network."""
 from __future__ import annotations
 
 import contextlib
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from quayledger.cli._options import Home
 from quayledger.cli._output import err, out
@@ -23,7 +25,9 @@ from quayledger.reports import registry
 from quayledger.reports.render import terminal as terminal_form
 from quayledger.reports.spec import parse_params
 from quayledger.service import demo
+from quayledger.settings import SourceSettings
 from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import events
 from quayledger.warehouse.snapshot import Snapshot
 
 _AN_HOUR = timedelta(hours=1)
@@ -49,10 +53,25 @@ def command(
         with Snapshot.open(home) as snapshot:
             spec = registry.find("usage")
             built = spec.build(snapshot, parse_params(spec, {"top": 5}, utc_now()))
+            requests = sum(events.status(snapshot)["requests"])
         out.print(terminal_form.render(built, width=out.width, colour=out.is_terminal), markup=False)
+        _say_what_comes_next(home, requests)
         if headless:
             return
     raise typer.Exit(run_app(home, "127.0.0.1", port))
+
+
+def _say_what_comes_next(home: Path, requests: int) -> None:
+    """What the same would take from a real Quay, and how to look on."""
+    usual = SourceSettings(url="https://quay.example.com").requests_per_second
+    spans = [timedelta(seconds=round(requests / rate)) for rate in (usual, 4 * usual)]
+    program = escape(sys.argv[0] if Path(sys.argv[0]).name == "quayledger" else "quayledger")
+    err.print(
+        f"Requests made: {requests:,}. From a real Quay that takes {spans[0]} at the default budget of {usual:g} a second, "
+        f"{spans[1]} at {4 * usual:g}; `quayledger plan` says it beforehand.",
+        soft_wrap=True,
+    )
+    err.print(f"Look on: {program} --home {escape(str(home))} status", soft_wrap=True)
 
 
 def _earlier() -> datetime:

@@ -25,7 +25,7 @@ from quayledger.simulator.entities.accounts import (
 from quayledger.simulator.entities.builds import Mirror, Notification
 from quayledger.simulator.entities.content import Repository, Tag
 from quayledger.simulator.entities.installation import Message, RegistrySize, ServiceKey
-from quayledger.simulator.generate.world import Organisation, Person, Place, World, trigger_id
+from quayledger.simulator.generate.world import TOKEN_HOLDERS, Organisation, Person, Place, World, trigger_id
 from quayledger.simulator.images import artifact, digest_of, image, index, uuid_of
 from quayledger.simulator.registry import Registry
 from quayledger.simulator.secret_values import secret
@@ -224,8 +224,8 @@ def _notification(found: Repository, rng: random.Random) -> Notification:
 
 def _people(world: World, rng: random.Random, start_us: int) -> None:
     registry = world.registry
-    for number, person in enumerate((world.admin, *world.people[:6])):
-        title = ("backup", "laptop", "ci", "notebook")[number % 4]
+    for number, person in enumerate((world.admin, *world.people[:TOKEN_HOLDERS])):
+        title = world.token_title(person.account) or ""
         uuid = uuid_of("app token", person.account.id)
         made = AppToken(uuid, title, secret("app token", uuid), start_us - rng.randrange(1, 200) * DAY_US)
         made.expires_us = None if number % 3 else start_us + rng.randrange(40, 300) * DAY_US

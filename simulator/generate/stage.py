@@ -11,6 +11,7 @@ from typing import Any
 from quayledger.simulator.clock import DAY_US, SECOND_US
 from quayledger.simulator.entities.accounts import Account
 from quayledger.simulator.generate.world import CONTINENTS, Person, Place, World
+from quayledger.simulator.images import uuid_of as app_token_uuid
 from quayledger.simulator.table import Row
 
 MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -103,6 +104,8 @@ class Stage:
             metadata["username"] = user
         if by is not None and by.kind == "robot":
             metadata["is_robot"] = True
+        elif by is not None and (title := self.world.token_title(by)):
+            metadata |= {"app_specific_token_title": title, "app_specific_token": app_token_uuid("app token", by.id)}
         metadata["resolved_ip"] = resolved(country)
         return json.dumps(metadata).encode()
 

@@ -63,6 +63,7 @@ ORGANISATIONS = {
 PUBLIC = {("platform", "base"), ("platform", "toolbox"), ("mirrors", "alpine"), ("mirrors", "nginx")}
 RENAMED_ORGANISATION = ("webshop", "storefront")
 RENAMED_USER = ("niaj", "nia")
+TOKEN_TITLES, TOKEN_HOLDERS = ("backup", "laptop", "ci", "notebook"), 6
 DELETED_ORGANISATION = "skunkworks"
 
 
@@ -126,6 +127,12 @@ class World(msgspec.Struct):
     def organisation(self, name: str) -> Organisation:
         """By the name it had at first."""
         return next(o for o in self.organisations if o.account.name == name)
+
+    def token_title(self, account: Account) -> str | None:
+        """The title of the application-specific token that this person pulls and pushes with; None for all others."""
+        holders = (self.admin, *self.people[:TOKEN_HOLDERS])
+        number = next((number for number, person in enumerate(holders) if person.account is account), None)
+        return None if number is None else TOKEN_TITLES[number % len(TOKEN_TITLES)]
 
     def is_open(self, organisation: Organisation, at_us: int) -> bool:
         """Whether it is still there at that time."""
