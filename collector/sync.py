@@ -52,7 +52,8 @@ class SyncRequest(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far one source is. `stage`: cover | count | read | done."""
+    """How far one source is. `stage`: cover | count | read | export | done. `alert`: what somebody who waits should read at
+    once; '' where there is nothing."""
 
     source_id: str
     stage: str
@@ -62,6 +63,7 @@ class Progress(msgspec.Struct, frozen=True):
     events_new: int
     events_expected: int
     requests: int
+    alert: str = ""
 
 
 class SourceOutcome(msgspec.Struct, frozen=True):
@@ -226,6 +228,7 @@ class _SourceSync:
                 events_new=progress.events_new,
                 events_expected=progress.events_expected,
                 requests=run.client.meter.requests,
+                alert=run.state.alert,
             )
         )
 

@@ -290,7 +290,7 @@ class CallbackSettings(_Section):
     allowed_storage_hosts: Texts = Field(
         default=(),
         description="Hosts besides the Quay's own that files may be fetched from, as `host` or `host:port`; "
-        "`*.example.com` stands for all hosts below it.",
+        "`*.example.com` stands for all hosts below it. Needed for exports where Quay keeps its files elsewhere, as in S3.",
     )
     allow_private_addresses: bool = Field(
         default=False, description="true: those hosts may have addresses of private networks."
@@ -302,7 +302,7 @@ class CallbackSettings(_Section):
         default=330.0,
         ge=0,
         le=3600,
-        description="How long to wait on after a callback that brought no file: Quay tries again after 300 s.",
+        description="How long to wait at least after a callback that brought no file: Quay tries again after 300 s.",
     )
     attempts: int = Field(default=2, ge=1, le=5, description="How often a lost export is asked for, all in all.")
     max_file_bytes: int = Field(default=20 << 30, ge=1 << 20, description="Larger files are refused.")

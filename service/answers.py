@@ -1,4 +1,4 @@
-"""Telling: how far work is and how it went, in the words that the inbox carries and the terminal shows."""
+"""Answers: how far work is and how it went, in the words that the inbox carries and the terminal shows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from quayledger.service.exit_codes import exit_of
 
 
 def progress_answer(progress: Progress) -> inbox.SourceAnswer:
-    """How far a source is, as it is told to whoever waits."""
+    """How far a source is, for whoever waits."""
     return inbox.SourceAnswer(
         progress.source_id,
         progress.events_new,
@@ -17,11 +17,13 @@ def progress_answer(progress: Progress) -> inbox.SourceAnswer:
         progress.days_done,
         progress.days_total,
         progress.requests,
+        alert=progress.alert,
+        stage=progress.stage,
     )
 
 
 def sync_answers(outcome: SyncOutcome) -> tuple[inbox.SourceAnswer, ...]:
-    """How a sync went, source by source, as it is told to whoever waits."""
+    """How a sync went, source by source, for whoever waits."""
     return tuple(
         inbox.SourceAnswer(
             source_id=item.source_id,

@@ -7,7 +7,7 @@ export again for it, and a stranger learns nothing about which addresses are in 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from quayledger.collector.exports.callbacks import MAX_BODY_BYTES, PATH, CallbackRegistry
-from quayledger.service.http_server import HttpServer
+from quayledger.service.http_server import HttpServer, PortUnavailable
 from quayledger.settings import CallbackSettings, Settings
 
 _ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 -- compared with, not listened on
@@ -44,11 +44,20 @@ def open_callbacks(settings: Settings) -> Iterator[CallbackRegistry]:
         yield callbacks
         return
     rules = settings.callbacks
-    server = HttpServer(
-        rules.address, rules.port, routes(callbacks, rules.public_url), setting="callbacks.address or callbacks.port"
-    )
-    with server:
+    setting = "callbacks.port (QUAYLEDGER_CALLBACKS__PORT) or callbacks.address (QUAYLEDGER_CALLBACKS__ADDRESS)"
+    with HttpServer(rules.address, rules.port, routes(callbacks, rules.public_url), setting=setting) as server:
         callbacks.public_url = public_url(rules, server.port)
+        yield callbacks
+
+
+@contextmanager
+def try_callbacks(settings: Settings) -> Iterator[CallbackRegistry]:
+    """As `open_callbacks`; where the port cannot be opened, a registry that says why there can be no export."""
+    with ExitStack() as stack:
+        try:
+            callbacks = stack.enter_context(open_callbacks(settings))
+        except PortUnavailable as error:
+            callbacks = CallbackRegistry(unavailable=str(error))
         yield callbacks
 
 

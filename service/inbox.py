@@ -46,7 +46,8 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class SourceAnswer(msgspec.Struct, frozen=True):
-    """How one source of an order went, or goes."""
+    """How one source of an order went, or goes. `alert`: what somebody who waits should read at once; `stage`: as in
+    `collector.sync.Progress`."""
 
     source_id: str
     events_new: int
@@ -58,6 +59,8 @@ class SourceAnswer(msgspec.Struct, frozen=True):
     exit_code: int = 0
     notes: tuple[str, ...] = ()
     states: dict[str, int] = {}
+    alert: str = ""
+    stage: str = ""
 
 
 class InventoryAnswer(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Work: what a command or the clock sets going on the ledger; both fronts and the service call these same functions."""
+"""Jobs: the work that a command or the scheduler starts on the ledger; both call these same functions."""
 
 from __future__ import annotations
 
@@ -37,12 +37,13 @@ async def sync_and_publish(
     rate_limits: RateLimits | None = None,
     often: bool = False,
 ) -> SyncOutcome:
-    """Collects what is missing, moves settled days into files, and gives readers a new copy, whatever ended the collecting. `callbacks`: where callbacks
-    arrive; None: a receiver is opened for as long as the run takes, where a source may export. `often`: another such run
-    comes soon, so a copy that costs much can wait."""
+    """Collects what is missing, moves settled days into files, and gives readers a new copy, whatever ended the collecting.
+    `callbacks`: where callbacks arrive; None: a callback server is opened for as long as the run takes, where a source may
+    export; where its port cannot be opened, the run goes on without exports. `often`: another such run comes soon, so a copy
+    that costs much can wait."""
     try:
         with contextlib.ExitStack() as stack:
-            registry = callbacks or stack.enter_context(callback_server.open_callbacks(settings))
+            registry = callbacks or stack.enter_context(callback_server.try_callbacks(settings))
             return await sync(
                 ledger,
                 settings,

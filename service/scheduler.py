@@ -291,9 +291,13 @@ class Service:
     def _sync(self, request: SyncRequest, order: inbox.Order | None = None) -> SyncOutcome | None:
         """One sync; None where the service was stopped meanwhile."""
         sources: dict[str, inbox.SourceAnswer] = {}
+        alerts: dict[str, str] = {}
 
         def report(progress: Progress) -> None:
             self._health.progressed(_LOG_LANE)
+            if progress.alert and alerts.get(progress.source_id) != progress.alert:
+                alerts[progress.source_id] = progress.alert
+                log.warning("%s: %s", progress.source_id, progress.alert)
             if order is not None:
                 sources[progress.source_id] = progress_answer(progress)
                 self._report(inbox.Answer(order.order_id, "running", tuple(sources.values())))

@@ -37,7 +37,8 @@ class ExportPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sent again. `late_seconds`: held back for so long. `namespace`: written into the file instead of the true one. `no_file`:
     success without a file. `redirect_to`: where the file's address redirects. `address`: named by the callback instead of
     the file's. `copies`: how often the rows are written. `whole_local`: local storage without its fault.
-    `strict_callbacks`: loopback is refused as a callback's address, too."""
+    `strict_callbacks`: loopback is refused as a callback's address, too. `before`, `after`: further callbacks around the true
+    one, as somebody else could send them: each a set of fields that differ from it."""
 
     storage: Literal["s3", "local"] = "s3"
     whole_local: bool = False
@@ -57,6 +58,8 @@ class ExportPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address: str = ""
     copies: int = 1
     strict_callbacks: bool = False
+    before: tuple[dict[str, Any], ...] = ()
+    after: tuple[dict[str, Any], ...] = ()
 
 
 class Job(msgspec.Struct):
@@ -114,14 +117,18 @@ class Exports:
                 await self._call(job, status, None)
             return False
         url = self._store(quay, job)
+        for forged in plan.before:
+            await self._call(job, "success", url, forged)
         await asyncio.sleep(plan.late_seconds)
         if self.lost < plan.lose:
             self.lost += 1
             return True
         answered = [await self._call(job, "success", plan.address or url) for _ in range(1 + plan.repeat)]
+        for forged in plan.after:
+            await self._call(job, "success", url, forged)
         return answered[0]
 
-    async def _call(self, job: Job, status: str, url: str | None) -> bool:
+    async def _call(self, job: Job, status: str, url: str | None, forged: dict[str, Any] | None = None) -> bool:
         end_us = job.window.end_us
         told = {
             "export_id": job.export_id,
@@ -131,6 +138,7 @@ class Exports:
             "repository": job.repository,
             "exported_data_url": url,
             "status": status,
+            **(forged or {}),
         }
         answer = 200
         if job.callback_url:

@@ -1,8 +1,9 @@
-"""Exporting: asks a source for exports, waits for its callbacks, and takes in the files; decides when that is worth while.
+"""Exporting: asks a source for exports, waits for its callbacks, and loads the files; decides when that is worth while.
 
 A callback proves nothing. Its address is known to whoever reads the log, so only an export that was asked for counts, its file
 must lie where files may lie, and the file's content and the count decide. A Quay may call several times, with several
-statuses, and with a new file each time: the first file that is whole ends it.
+statuses, and with a new file each time; others may call as often as they like. So the first file that is whole ends the wait,
+and no other callback shortens it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from math import ceil
 from pathlib import Path
 from typing import Literal
@@ -20,10 +21,19 @@ import msgspec
 
 from quayledger.collector.exports.callbacks import Callback, CallbackAddress, CallbackRegistry
 from quayledger.collector.exports.choice import EXPORT_REQUESTS, choose
-from quayledger.collector.exports.download import FileLocation, FileLost, FileRefused, check_address, fetch
+from quayledger.collector.exports.download import (
+    FileBlocked,
+    FileLocation,
+    FileLost,
+    FileRefused,
+    check_address,
+    fetch,
+    is_exported_by,
+)
 from quayledger.collector.exports.export_file import BadExport, ExpectedExport, ExportReader
 from quayledger.collector.exports.export_scopes import ExportRequest, find_requests, namespaces
 from quayledger.collector.exports.load_export import Load, Loaded, merge_days
+from quayledger.collector.exports.preflight import preflight, rules_mark, storage_hint
 from quayledger.collector.log.counts import PART_ERRORS
 from quayledger.collector.log.days import windows
 from quayledger.collector.log.landing import FOLDER
@@ -33,26 +43,30 @@ from quayledger.collector.quay.errors import ServerFailure, safe
 from quayledger.collector.quay.exports import request_export
 from quayledger.collector.quay.logs import PAGE_ROWS
 from quayledger.collector.quay.scopes import Scope
-from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log.held_parts import user_namespaces
-from quayledger.warehouse.log.staging import Staging, last_reading
+from quayledger.warehouse.log.staging import Staging
 
 _SIDE_BY_SIDE = 4
 _FETCH_TRIES = 3
 _FETCH_PAUSE_S = 0.3
 _ADDRESS_LIVES_ON = timedelta(minutes=5)
-# How long a source is left alone after a run in which no export came to anything.
-_PAUSES = {"refused": timedelta(days=7), "failed": timedelta(hours=6), "lost": timedelta(hours=6)}
+_REPORT_EVERY_S = 10.0
+_MAX_FETCHES = 100  # of different addresses that callbacks name for one export
 _EXPORTS_FOLDER = "exports"
 _ASK_ERRORS = (*PART_ERRORS, ServerFailure)
 
+State = Literal["loaded", "refused", "blocked", "unusable", "lost", "failed"]
+# What tells most of an export that brought nothing; the same callback may come again with another status.
+_TELLING: tuple[State, ...] = ("loaded", "refused", "blocked", "unusable", "lost", "failed")
+
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How an export ended. refused: its file is no good, and asking again is of no use; lost: nothing came in time;
-    failed: the source would not. `loaded` is there for `loaded` only."""
+    """How an export ended. refused: its file, which is surely this Quay's own, is no good, and asking again is of no use;
+    blocked: our own settings do not allow to fetch what a callback named; unusable: what a callback named was no good; failed:
+    the source would not; lost: nothing came in time. `loaded` is there for `loaded` only."""
 
     request: ExportRequest
-    state: Literal["loaded", "refused", "lost", "failed"]
+    state: State
     reason: str = ""
     loaded: Loaded | None = None
 
@@ -66,25 +80,38 @@ class Exporter:
         self._side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._loading = asyncio.Lock()  # one file at a time: each takes its memory
         self._files = 0
+        self._loaded = 0
+        self._in_vain: Outcome | None = None
+        self._not_asked = 0
 
     async def fetch_all(self, requests: Sequence[ExportRequest]) -> list[Outcome]:
-        """Asks, waits and takes in, a few exports side by side. Raises QuayError where the whole source is in trouble, after
-        the others have ended."""
+        """Asks, waits and loads, a few exports side by side. Where the first ones come to nothing, the others are not asked
+        for. Raises QuayError where the whole source is in trouble, after the others have ended."""
         ended = await asyncio.gather(*(self._fetch_one(request) for request in requests), return_exceptions=True)
+        if self._not_asked:
+            self._run.state.notes.append(
+                f"{self._not_asked} further export(s) were not asked for, because the first ones brought nothing"
+            )
         for outcome in ended:
             if isinstance(outcome, BaseException):
                 raise outcome
         return [outcome for outcome in ended if isinstance(outcome, Outcome)]
 
-    async def _fetch_one(self, request: ExportRequest) -> Outcome:
+    async def _fetch_one(self, request: ExportRequest) -> Outcome | None:
         async with self._side_by_side:
+            if self._in_vain is not None and not self._loaded:
+                self._not_asked += 1
+                return None
             outcome = Outcome(request, "lost")
             for _ in range(self._rules.attempts):
                 outcome = await self._attempt(request)
                 if outcome.state != "lost":
                     break
-        if outcome.loaded is None:
-            await asyncio.to_thread(self._mark, outcome)
+            if outcome.loaded is None:
+                self._in_vain = outcome
+                await asyncio.to_thread(self._mark, outcome)
+            else:
+                self._loaded += 1
         self._note(outcome)
         return outcome
 
@@ -102,48 +129,62 @@ class Exporter:
             self._callbacks.close(address)
 
     async def _wait(self, request: ExportRequest, address: CallbackAddress, export_id: str, seconds: float) -> Outcome:
-        """The first callback with a whole file ends it; any other lets the true one come for a while."""
-        self._run.report("export", request.days[0])
-        deadline = time.monotonic() + seconds
-        outcome = Outcome(request, "lost", f"no callback came within {seconds / 60:.0f} minutes")
-        while (callback := await address.next(deadline - time.monotonic())) is not None:
-            if is_foreign(callback, request, export_id):
+        """The first callback with a whole file ends it. Any other may be forged, so the true one is waited for as if it had
+        not come, and a little longer where it came late: Quay tries again after 300 s."""
+        started = time.monotonic()
+        deadline, last = started + seconds, started + seconds + 2 * self._rules.retry_seconds
+        known: set[str] = set()  # what was looked at already: addresses, and other news
+        outcome: Outcome | None = None
+        while True:
+            self._run.report("export", request.days[0])
+            remaining = deadline - time.monotonic()
+            callback = await address.next(min(remaining, _REPORT_EVERY_S))
+            if callback is None:
+                if remaining <= _REPORT_EVERY_S:
+                    return outcome or Outcome(request, "lost", f"no callback came within {seconds / 60:.0f} minutes")
                 continue
-            outcome = await self._follow(request, export_id, callback)
-            if outcome.state in ("loaded", "refused"):
-                return outcome
-            deadline = min(deadline, time.monotonic() + self._rules.retry_seconds)
-        return outcome
+            if time.monotonic() > last:  # what has come by now is looked at, and nothing more
+                self._callbacks.close(address)
+            news = callback.exported_data_url or callback.status
+            if is_foreign(callback, request, export_id) or news in known or len(known) > _MAX_FETCHES:
+                continue
+            known.add(news)
+            found = await self._follow(request, export_id, callback)
+            if found.state in ("loaded", "refused"):
+                return found
+            self._alert(found, deadline - time.monotonic())
+            outcome = found if outcome is None else min(outcome, found, key=lambda one: _TELLING.index(one.state))
+            deadline = min(last, max(deadline, time.monotonic() + self._rules.retry_seconds))
 
     async def _follow(self, request: ExportRequest, export_id: str, callback: Callback) -> Outcome:
         """Fetches what a callback names."""
         if callback.status != "success" or not callback.exported_data_url:
             return Outcome(request, "failed", f"the source's callback says {safe(callback.status)!r}")
+        location: FileLocation | None = None
         try:
             location = check_address(callback.exported_data_url, self._run.source, self._rules)
-        except FileRefused as error:
-            # Anybody may have named that address, so it says nothing of the source's exports.
-            return Outcome(request, "failed", str(error))
-        try:
-            return Outcome(request, "loaded", loaded=await self._take_in(request, export_id, location))
+            return Outcome(request, "loaded", loaded=await self._load(request, export_id, location))
+        except FileBlocked as error:
+            return Outcome(request, "blocked", str(error))
         except FileLost as error:
             return Outcome(request, "lost", str(error))
         except (BadExport, FileRefused) as error:
-            return Outcome(request, "refused", str(error))
+            is_surely_its_own = location is not None and is_exported_by(location, self._run.source, export_id)
+            return Outcome(request, "refused" if is_surely_its_own else "unusable", str(error))
 
-    async def _take_in(self, request: ExportRequest, export_id: str, location: FileLocation) -> Loaded:
-        """Tries a few times: the address lives for an hour."""
-        for left in reversed(range(_FETCH_TRIES)):
+    async def _load(self, request: ExportRequest, export_id: str, location: FileLocation) -> Loaded:
+        """Tries a few times: the address lives for an hour. What is not named as Quay names its exports is tried once."""
+        for left in reversed(range(_FETCH_TRIES if export_id in location.url else 1)):
             try:
                 async with self._loading, asyncio.timeout(self._rules.timeout_minutes * 60):
-                    return await self._take_in_once(request, export_id, location)
+                    return await self._load_once(request, export_id, location)
             except (FileLost, TimeoutError) as error:
                 if not left:
                     raise FileLost(str(error) or f"the export file on {location.shown} did not come in time") from None
             await asyncio.sleep(_FETCH_PAUSE_S)
         raise FileLost(f"the export file on {location.shown} cannot be fetched")
 
-    async def _take_in_once(self, request: ExportRequest, export_id: str, location: FileLocation) -> Loaded:
+    async def _load_once(self, request: ExportRequest, export_id: str, location: FileLocation) -> Loaded:
         run, target = self._run, request.target
         wanted = ExpectedExport(
             export_id, target.exported.namespace, target.repository, request.days[0], request.days[-1]
@@ -169,15 +210,24 @@ class Exporter:
         )
 
     def _mark(self, outcome: Outcome) -> None:
-        """Records the export as void, by which the source is known not to export properly."""
+        """Records the export as void, by which the source is left alone for a while."""
+        reason = f"{outcome.state}: {outcome.reason} [{rules_mark(self._run.settings, self._run.source)}]"
         with Staging(self._folder / "void") as staging:
             load = Load(self._run, outcome.request.target, staging, method="export")
             for day in outcome.request.days:
-                load.void(day, f"{outcome.state}: {outcome.reason}")
+                load.void(day, reason)
 
     @property
     def _folder(self) -> Path:
         return self._run.ledger.home / FOLDER / _EXPORTS_FOLDER / self._run.source_id
+
+    def _alert(self, outcome: Outcome, seconds: float) -> None:
+        """Says at once what a callback brought, because a person may be waiting who can mend it."""
+        self._run.state.alert = (
+            f"the export of {outcome.request.target.exported.text} is {outcome.state} so far: {outcome.reason}. Another callback "
+            f"is waited for, for up to {max(0.0, seconds) / 60:.0f} minutes"
+        )
+        self._run.report("export", outcome.request.days[0])
 
     def _note(self, outcome: Outcome) -> None:
         request, notes = outcome.request, self._run.state.notes
@@ -214,7 +264,7 @@ async def export_days(
                 by_scope.setdefault(part.scope, {})[day] = part.lacking
     if not by_scope or run.source.exports == "off" or (run.source.exports == "repair" and not fell_short):
         return []
-    if reason := refusal(run.ledger, run.source_id, callbacks, run.now()):
+    if reason := await preflight(run, callbacks):
         run.state.notes.append(f"no export is asked for: {reason}")
         return []
     shutil.rmtree(
@@ -225,6 +275,8 @@ async def export_days(
         for first, last in windows(lacking_days):
             within = {day: kinds for day, kinds in lacking_days.items() if first <= day <= last}
             requests += await _worth_asking(run, scope, within, names, fell_short=fell_short)
+    if requests and (hint := storage_hint(run)):
+        run.state.alert = hint
     return await Exporter(run, callbacks).fetch_all(requests)
 
 
@@ -241,16 +293,3 @@ async def _worth_asking(
     requests = await find_requests(run, scope, lacking, names, least_pages=least_pages)
     choice = choose(run.source.exports, pages=pages, exports=len(requests), fell_short=fell_short)
     return requests if choice.method == "export" else []
-
-
-def refusal(ledger: Ledger, source_id: str, callbacks: CallbackRegistry, now: datetime) -> str:
-    """Why no export is asked for: nobody could hear of it, or the last ones came to nothing; '' where nothing stands against
-    it."""
-    if not callbacks.public_url:
-        return "callbacks.public_url is not set, so the source could not tell us that it is done"
-    last = last_reading(ledger, source_id, "export")
-    if last is None or last.state != "void":
-        return ""
-    state, _, reason = last.reason.partition(": ")
-    until = last.ended_at + _PAUSES.get(state, timedelta(0))
-    return f"the last one was {state}: {reason}; tried again from {until:%Y-%m-%d %H:%M} UTC on" if now < until else ""

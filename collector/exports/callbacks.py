@@ -20,7 +20,8 @@ from quayledger.collector.log.days import utc_now
 
 PATH = "/callbacks/exports/"
 MAX_BODY_BYTES = 64 * 1024
-_MAX_CALLBACKS = 20  # Quay sends three of one attempt, and makes three attempts
+MAX_CALLBACKS = 1000  # Quay sends nine at most; the rest is room for the true one among forged ones
+_MAX_URL = 16 * 1024
 
 
 class Callback(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ class CallbackAddress:
     def put(self, body: bytes, callback: Callback) -> bool:
         """Whether the callback is a new one. For the registry, under its lock."""
         mark = hashlib.blake2b(body, digest_size=16).digest()
-        if mark in self._seen or len(self._seen) >= _MAX_CALLBACKS:
+        if mark in self._seen or len(self._seen) >= MAX_CALLBACKS:
             return False
         self._seen.add(mark)
         # The loop that waits may be gone by now; then nobody minds.
@@ -68,10 +69,11 @@ class CallbackAddress:
 
 
 class CallbackRegistry:
-    """All addresses in use. `public_url`: where Quays reach the receiver; '' until it is open."""
+    """All addresses in use. `public_url`: where Quays reach the callback server; '' until it is open. `unavailable`: why it
+    cannot be opened."""
 
-    def __init__(self, public_url: str = "", *, now: Callable[[], datetime] = utc_now) -> None:
-        self.public_url = public_url
+    def __init__(self, public_url: str = "", *, unavailable: str = "", now: Callable[[], datetime] = utc_now) -> None:
+        self.public_url, self.unavailable = public_url, unavailable
         self._now = now
         self._lock = threading.Lock()
         self._addresses: dict[str, CallbackAddress] = {}
@@ -94,7 +96,9 @@ class CallbackRegistry:
         where it is no callback of Quay's. Whoever sent it is told nothing of that."""
         try:
             callback = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        if len(callback.exported_data_url or "") > _MAX_URL:
             return False
         with self._lock:
             address = self._addresses.get(token)

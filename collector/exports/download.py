@@ -25,6 +25,10 @@ class FileRefused(CollectorError):
     """The address, or what it answers, is against the rules. Asking it again is of no use."""
 
 
+class FileBlocked(FileRefused):
+    """One of our own settings is against it; the text names the setting."""
+
+
 class FileLost(CollectorError):
     """The file could not be fetched this time."""
 
@@ -45,25 +49,52 @@ class FileLocation(msgspec.Struct, frozen=True):
 
 
 def check_address(url: str, source: SourceSettings, rules: CallbackSettings) -> FileLocation:
-    """Where a file may be fetched. Raises FileRefused: it must be the Quay's own, or an allowed host's."""
-    parts = urlsplit(url.strip())
+    """Where a file may be fetched. Raises FileRefused: it must be the Quay's own, or an allowed host's (else FileBlocked)."""
     try:
+        parts = urlsplit(url.strip())
         host, port = (parts.hostname or "").rstrip("."), parts.port or _PORTS[parts.scheme]
     except (ValueError, KeyError):
-        raise FileRefused("the callback names no http or https address") from None
+        raise FileRefused("the callback does not name a valid http or https address") from None
     if not host or parts.username is not None or parts.password is not None:
         raise FileRefused("the callback names an address without a host, or with a user in it")
     own = urlsplit(source.url)
     is_own = (parts.scheme, host, port) == (own.scheme, own.hostname, own.port or _PORTS[own.scheme])
     if not is_own and not any(_matches(host, port, allowed) for allowed in rules.allowed_storage_hosts):
-        raise FileRefused(
+        raise FileBlocked(
             f"the callback names a file on {safe(f'{host}:{port}')}, which is neither the Quay's own host nor in "
-            "callbacks.allowed_storage_hosts"
+            "callbacks.allowed_storage_hosts. If your Quay keeps its files there, add it to that setting"
         )
     location = FileLocation(url.strip(), host, port, is_own, _is_proxied(parts, source))
     if (literal := _address(host)) is not None:
         _check_public(location, str(literal), rules)
     return location
+
+
+def is_exported_by(location: FileLocation, source: SourceSettings, export_id: str) -> bool:
+    """Whether only the Quay itself can have put a file there, for this export. Anything else on its host may be somebody's
+    image."""
+    folder = f"{urlsplit(source.url).path.rstrip('/')}/exportedlogs/"
+    return location.is_own and urlsplit(location.url).path.startswith(f"{folder}{export_id}-")
+
+
+async def private_hosts(source: SourceSettings, rules: CallbackSettings) -> str:
+    """The allowed hosts where every one of them would be refused for its private address; '' where a file may come."""
+    if rules.allow_private_addresses or source.proxy is not None or getproxies():
+        return ""
+    found = [await _is_private(allowed) for allowed in rules.allowed_storage_hosts]
+    return ", ".join(rules.allowed_storage_hosts) if found and all(found) else ""
+
+
+async def _is_private(allowed: str) -> bool:
+    """Whether an allowed host has private addresses only; not where that is not known."""
+    name = _split_host(allowed)[0]
+    if not name or name.startswith("*."):
+        return False
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return bool(found) and not any(_is_public(str(address[0])) for *_, address in found)
 
 
 async def fetch(location: FileLocation, source: SourceSettings, rules: CallbackSettings) -> AsyncIterator[bytes]:
@@ -107,8 +138,8 @@ def _check_answer(location: FileLocation, response: httpx.Response, rules: Callb
         raise _too_large(location, rules)
 
 
-def _too_large(location: FileLocation, rules: CallbackSettings) -> FileRefused:
-    return FileRefused(
+def _too_large(location: FileLocation, rules: CallbackSettings) -> FileBlocked:
+    return FileBlocked(
         f"the export file on {location.shown} is larger than callbacks.max_file_bytes ({rules.max_file_bytes:,} bytes)"
     )
 
@@ -120,7 +151,7 @@ async def _check_names(location: FileLocation, rules: CallbackSettings) -> None:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(location.host, location.port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # a label that is too long for a name
         raise FileLost(f"the export file's host {location.shown} is not known to the name service") from None
     for *_, address in found:
         _check_public(location, str(address[0]), rules)
@@ -135,14 +166,17 @@ def _check_peer(location: FileLocation, response: httpx.Response, rules: Callbac
 
 
 def _check_public(location: FileLocation, text: str, rules: CallbackSettings) -> None:
-    if location.is_own or rules.allow_private_addresses:
+    if location.is_own or rules.allow_private_addresses or _is_public(text):
         return
+    raise FileBlocked(
+        f"the export file's host {location.shown} has an address of a private network, {safe(text)}; where that is meant, set "
+        "callbacks.allow_private_addresses"
+    )
+
+
+def _is_public(text: str) -> bool:
     address = _address(text)
-    if address is None or not address.is_global or address.is_multicast:
-        raise FileRefused(
-            f"the export file's host {location.shown} has an address of a private network, {safe(text)}; where that is meant, "
-            "set callbacks.allow_private_addresses"
-        )
+    return address is not None and address.is_global and not address.is_multicast
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -155,13 +189,21 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _matches(host: str, port: int, allowed: str) -> bool:
     """`host`, `host:port`, or `*.domain`; IPv6 addresses in brackets where a port follows."""
-    parts = urlsplit(f"//{allowed.strip().lower()}")
-    name = (parts.hostname or "").rstrip(".")
-    if parts.port is not None and parts.port != port:
+    name, wanted = _split_host(allowed)
+    if not name or (wanted is not None and wanted != port):
         return False
     if name.startswith("*."):
         return host.endswith(name[1:]) and len(host) >= len(name)
     return host == name
+
+
+def _split_host(allowed: str) -> tuple[str, int | None]:
+    """Host and port of an entry; '' where it is no host."""
+    try:
+        parts = urlsplit(f"//{allowed.strip().lower()}")
+        return (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return "", None
 
 
 def _is_proxied(parts: SplitResult, source: SourceSettings) -> bool:

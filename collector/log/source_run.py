@@ -51,6 +51,7 @@ class RunState:
     join_tokens: dict[SliceKey, str] = field(default_factory=dict)  # where a chain of an open day ended
     skipped_rows: dict[SliceKey, int] = field(default_factory=dict)  # that this run's look at an open day missed
     notes: list[str] = field(default_factory=list)
+    alert: str = ""  # what somebody who waits should read at once, not only at the end
     progress: RunProgress = field(default_factory=RunProgress)
     pages_read: int = 0
     days_without_a_page: int = 0  # in a row that failed while no page at all could be read

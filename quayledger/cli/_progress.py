@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -34,8 +35,8 @@ async def stoppable(work: Callable[[], Any]) -> Any:
 
 @contextlib.contextmanager
 def progress() -> Iterator[Show]:
-    """Shows (source, done, total, what is said beside it): a bar for each source, or now and then a line where standard error
-    is no terminal."""
+    """Shows (source, done, total, what is said beside it): a bar for each source, or a line every ten seconds where standard
+    error is no terminal."""
     with _bars() if err.is_terminal else _lines() as show:
         yield show
 
@@ -56,15 +57,37 @@ def _bars() -> Iterator[Show]:
 
 @contextlib.contextmanager
 def _lines() -> Iterator[Show]:
-    last_s: dict[str, float] = {}
+    """A line comes from a clock of its own: one request may take a minute, and the work says nothing meanwhile."""
+    latest: dict[str, str] = {}
+    ended, since_s = threading.Event(), time.monotonic()
 
     def show(source_id: str, done: int, total: int, said: str) -> None:
-        now_s = time.monotonic()
-        if now_s - last_s.setdefault(source_id, now_s) >= _LINE_EVERY_S:
-            last_s[source_id] = now_s
-            err.print(f"{escape(source_id)}: {done:,} of {total:,}; {said}", soft_wrap=True)
+        latest[source_id] = f"{escape(source_id)}: {done:,} of {total:,}; {said}"
 
-    yield show
+    def print_lines() -> None:
+        while not ended.wait(_LINE_EVERY_S):
+            for line in [*latest.values()] or ["waiting for the source"]:
+                err.print(f"{line} ({time.monotonic() - since_s:.0f} s)", soft_wrap=True)
+
+    printer = threading.Thread(target=print_lines, name="progress lines", daemon=True)
+    printer.start()
+    try:
+        yield show
+    finally:
+        ended.set()
+        printer.join()
+
+
+def alert_printer() -> Callable[[str, str], None]:
+    """Prints what somebody who waits should read at once (source, text), each text once; '' is nothing."""
+    printed: dict[str, str] = {}
+
+    def print_alert(source_id: str, text: str) -> None:
+        if text and printed.get(source_id) != text:
+            printed[source_id] = text
+            err.print(f"[yellow]{escape(source_id)}: {escape(visible(text))}[/]", soft_wrap=True)
+
+    return print_alert
 
 
 def follow(home: Path, order: inbox.Order, busy: LedgerBusy) -> Iterator[inbox.Answer]:

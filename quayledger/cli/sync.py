@@ -15,7 +15,7 @@ from rich.markup import escape
 from quayledger import settings as settings_room
 from quayledger.cli._options import AsJson, FromDay, Home, Period, Sources, ToDay, days_of
 from quayledger.cli._output import err, print_json
-from quayledger.cli._progress import Show, exit_with, follow, print_notes, progress, stoppable
+from quayledger.cli._progress import Show, alert_printer, exit_with, follow, print_notes, progress, stoppable
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.sources import choose_sources
 from quayledger.collector.sync import SyncRequest
@@ -61,6 +61,7 @@ def sync_here(
     ledger: Ledger, settings: Settings, request: SyncRequest, now: Callable[[], datetime] = utc_now
 ) -> tuple[inbox.SourceAnswer, ...]:
     """Syncs in this process, with bars."""
+    alert = alert_printer()
     with progress() as show:
         outcome = asyncio.run(
             stoppable(
@@ -70,7 +71,7 @@ def sync_here(
                     request,
                     command="sync",
                     now=now,
-                    report=lambda step: _show(show, service_answers.progress_answer(step)),
+                    report=lambda step: _show(show, alert, service_answers.progress_answer(step)),
                 )
             )
         )
@@ -80,16 +81,20 @@ def sync_here(
 def _sync_there(home: Path, request: SyncRequest, busy: LedgerBusy) -> tuple[inbox.SourceAnswer, ...]:
     order = inbox.hand_over(home, request.first, request.last, request.source_ids)
     last: tuple[inbox.SourceAnswer, ...] = ()
+    alert = alert_printer()
     with progress() as show:
         for said in follow(home, order, busy):
             last = said.sources
             for item in last:
-                _show(show, item)
+                _show(show, alert, item)
     return last
 
 
-def _show(show: Show, item: inbox.SourceAnswer) -> None:
+def _show(show: Show, alert: Callable[[str, str], None], item: inbox.SourceAnswer) -> None:
+    alert(item.source_id, item.alert)
     said = f"{item.events_new:,} of about {item.events_expected:,} events, {item.requests:,} requests"
+    if item.stage == "export":
+        said += "; waiting for an export"
     show(item.source_id, item.days_done, item.days_total, said)
 
 

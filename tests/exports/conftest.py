@@ -52,8 +52,9 @@ class Bench:
     def __init__(self, home: Path, chosen: Settings) -> None:
         self.home, self.settings = home, chosen
         self.notes: list[str] = []
+        self.alerts: list[str] = []
 
-    def export(self, *days: date, fell_short: bool = True) -> list[Outcome]:
+    def export(self, *days: date, fell_short: bool = True, named: bool = False) -> list[Outcome]:
         with (
             Ledger.open(self.home, command="test") as ledger,
             callback_server.open_callbacks(self.settings) as callbacks,
@@ -63,7 +64,16 @@ class Bench:
                 source = self.settings.sources["main"]
                 run_id = runs.start_run(ledger, "sync", "test", utc_now())
                 async with QuayClient("main", source) as client:
-                    run = SourceRun(ledger, self.settings, "main", source, client, run_id)
+                    run = SourceRun(
+                        ledger,
+                        self.settings,
+                        "main",
+                        source,
+                        client,
+                        run_id,
+                        report=lambda stage, day: self.alerts.append(run.state.alert),
+                        days_named=named,
+                    )
                     sources.register_source(ledger, "main", "main", source.url, utc_now())
                     await settle_cover(run, min(days))
                     await count(run, days)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from quayledger.collector.exports import callbacks as callbacks_module
 from quayledger.collector.exports.callbacks import Callback, CallbackRegistry
 from quayledger.service import callback_server
 from quayledger.service.http_server import HttpServer
@@ -75,12 +76,25 @@ def test_the_same_callback_counts_once_and_other_statuses_arrive_in_order(record
     assert [callback.status for callback in found] == ["timedout", "failed", "success"]
 
 
-def test_a_flood_is_answered_and_forgotten(recorded: dict[str, Any]) -> None:
+def test_a_flood_is_answered_and_forgotten(recorded: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     flood = [{**recorded, "export_id": str(number)} for number in range(40)]
+    monkeypatch.setattr(callbacks_module, "MAX_CALLBACKS", 20)
     assert len(served(lambda callbacks: received(callbacks, flood))) == 20
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", {"export_id": 7, "status": "success"}, {"status": "success"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"[" * 60_000,
+        b'{"x":' * 9_000,
+        b"\xff",
+        {"export_id": 7, "status": "success"},
+        {"status": "success"},
+    ],
+)
 def test_what_is_no_callback_is_answered_and_dropped(body: Any) -> None:
     assert served(lambda callbacks: received(callbacks, [body])) == []
 

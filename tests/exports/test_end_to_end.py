@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -13,11 +14,13 @@ from urllib.request import urlopen
 
 import pytest
 
+from quayledger.collector.exports import ask
 from quayledger.collector.exports.export_file import BadExport
 from quayledger.collector.exports.import_file import ask_by_mail, import_file
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.quay.scopes import Scope
 from quayledger.collector.sync import SyncRequest, sync
+from quayledger.service.jobs import sync_and_publish
 from quayledger.warehouse import publish
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.schema import SliceState
@@ -112,17 +115,17 @@ def test_what_a_quay_does_with_callbacks_brings_each_event_once(
 @pytest.mark.parametrize(
     ("plan", "rules", "state", "says"),
     [
-        ({"truncate": 0.6}, {}, "refused", "cut off"),
+        ({"truncate": 0.6}, {}, "unusable", "cut off"),
         ({"storage": "local"}, {}, "refused", "LocalStorage"),
-        ({"namespace": "globex"}, {}, "refused", "it is of 'globex', asked for was 'acme'"),
-        ({"redirect_to": "http://127.0.0.1:1/elsewhere"}, {}, "refused", "redirects"),
-        ({"copies": 4}, {"max_file_bytes": 1 << 20}, "refused", "larger than callbacks.max_file_bytes"),
-        ({"address": "http://192.0.2.7/file"}, {}, "failed", "192.0.2.7:80"),
-        ({}, {"allowed_storage_hosts": ()}, "failed", "allowed_storage_hosts"),
-        ({}, {"allow_private_addresses": False}, "refused", "private network"),
+        ({"namespace": "globex"}, {}, "unusable", "it is of 'globex', asked for was 'acme'"),
+        ({"redirect_to": "http://127.0.0.1:1/elsewhere"}, {}, "unusable", "redirects"),
+        ({"copies": 4}, {"max_file_bytes": 1 << 20}, "blocked", "larger than callbacks.max_file_bytes"),
+        ({"address": "http://192.0.2.7/file"}, {}, "blocked", "192.0.2.7:80"),
+        ({"address": "http://[::1"}, {}, "unusable", "valid http"),
+        ({}, {"allowed_storage_hosts": ()}, "blocked", "allowed_storage_hosts"),
         ({"no_file": True}, {}, "lost", "404"),
         ({"url_seconds": 0}, {}, "lost", "403"),
-        ({"failures": 3}, {}, "failed", "says 'failed'"),
+        ({"failures": 3}, {}, "failed", "says 'timedout'"),
         ({"lose": 9}, {}, "lost", "no callback"),
     ],
     ids=str,
@@ -140,6 +143,104 @@ def test_what_cannot_be_trusted_is_refused_with_its_reason_and_changes_nothing(
     busy.control("exports")
     assert work.export(DAY) == []  # it is left alone for a while
     assert "no export is asked for: the last one was " + state in " ".join(work.notes)
+
+
+def own(path: str) -> dict[str, Any]:
+    """A callback that names something else on the Quay's own host."""
+    return {"exported_data_url": f"QUAY{path}"}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [own("/api/v1/discovery")],
+        [own(f"/static/{number}") for number in range(20)],
+        [{"export_id": f"forged-{number}"} for number in range(60)],
+        [
+            {"status": status, "exported_data_url": None}
+            for status in ("failed", "timedout", "invalidrequest", "\u202e")
+        ],
+        [{"exported_data_url": url} for url in ("http://[::1", "http://a..b/x", "https://s3.evil.example/x", "/")],
+        [{"namespace": "globex"}, {"status": "success", "exported_data_url": None}],
+    ],
+    ids=["junk on its own host", "a flood of it", "other exports", "failures", "addresses", "others"],
+)
+def test_no_other_callback_stops_the_true_one_or_locks_exports(
+    busy: Any, bench: Callable[..., Bench], before: list[dict[str, Any]]
+) -> None:
+    forged = [
+        {key: value.replace("QUAY", busy.url) if isinstance(value, str) else value for key, value in one.items()}
+        for one in before
+    ]
+    failed = [{"status": "failed", "exported_data_url": None}]
+    busy.control("exports", before=forged, after=failed, late_seconds=0.4)
+    work = bench(busy.url, busy.tokens["superuser"], scopes=ACME, retry_seconds=0, timeout_minutes=0.2)
+    (outcome,) = work.export(DAY)
+    assert outcome.state == "loaded", outcome.reason
+    assert work.state(DAY).stored_events == len(of(busy, "acme"))
+
+
+def test_a_file_that_a_setting_refuses_is_told_at_once_and_mending_the_setting_lifts_it(
+    busy: Any, bench: Callable[..., Bench]
+) -> None:
+    short = {"timeout_minutes": 0.02, "retry_seconds": 0.1}
+    careless = bench(busy.url, busy.tokens["superuser"], scopes=ACME, allowed_storage_hosts=(), **short)
+    (outcome,) = careless.export(DAY)
+    assert outcome.state == "blocked"
+    told = [alert for alert in dict.fromkeys(careless.alerts) if alert]
+    assert "allowed_storage_hosts is empty" in told[0]  # before it is asked
+    assert "localhost:" in told[1] and "add it to that setting" in told[1]
+    asked = len(busy.control("exports")["jobs"])
+    assert careless.export(DAY) == []
+    assert "localhost:" in careless.notes[-1] and "when a setting under [callbacks] changes" in careless.notes[-1]
+    (again,) = careless.export(DAY, named=True)
+    assert again.state == "blocked"
+    mended = bench(busy.url, busy.tokens["superuser"], scopes=ACME)
+    assert [outcome.state for outcome in mended.export(DAY)] == ["loaded"]
+    assert len(busy.control("exports")["jobs"]) == asked + 2
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ({"allow_private_addresses": False}, "set callbacks.allow_private_addresses"),
+        ({"allow_private_addresses": False, "allowed_storage_hosts": ("127.0.0.1:9000",)}, "private network"),
+        ({"address": "0.0.0.0"}, "callbacks.public_url is not set"),  # noqa: S104 - not listened on for others
+    ],
+)
+def test_what_the_settings_would_refuse_is_not_asked_for(
+    busy: Any, bench: Callable[..., Bench], rules: dict[str, Any], says: str
+) -> None:
+    before = len(busy.control("exports")["jobs"])
+    work = bench(busy.url, busy.tokens["superuser"], scopes=ACME, **rules)
+    assert work.export(DAY) == []
+    assert says in work.notes[-1]
+    assert len(busy.control("exports")["jobs"]) == before
+
+
+def test_where_the_first_exports_bring_nothing_no_more_are_asked_for(
+    busy: Any, bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ask, "_SIDE_BY_SIDE", 1)
+    work = bench(busy.url, busy.tokens["superuser"], timeout_minutes=0.005, retry_seconds=0, attempts=1)
+    before = len(busy.control("exports")["jobs"])
+    busy.control("exports", lose=99)
+    assert [outcome.state for outcome in work.export(DAY)] == ["lost"]
+    assert "further export(s) were not asked for" in " ".join(work.notes)
+    assert len(busy.control("exports")["jobs"]) == before + 1
+
+
+def test_a_port_that_is_taken_costs_exports_and_no_page(busy: Any, bench: Callable[..., Bench]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        work = bench(busy.url, busy.tokens["superuser"], exports="repair", port=port)
+        unmended = work.settings.collect.model_copy(update={"repair_requests": 0})
+        chosen = work.settings.model_copy(update={"collect": unmended})
+        with Ledger.open(work.home, command="test") as ledger:
+            (outcome,) = asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(DAY, DAY), command="test")).sources
+    assert outcome.events_new > 0 and outcome.failure is None
+    (note,) = [note for note in outcome.notes if "no export is asked for" in note]
+    assert f"port {port} on 127.0.0.1" in note and "callbacks.port" in note
 
 
 def test_a_file_with_more_than_the_source_counts_does_not_count(busy: Any, bench: Callable[..., Bench]) -> None:

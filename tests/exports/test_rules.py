@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from datetime import date
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from quayledger.collector.exports.choice import choose
-from quayledger.collector.exports.download import FileRefused, check_address, fetch
+from quayledger.collector.exports.download import FileLost, FileRefused, check_address, fetch, is_exported_by
 from quayledger.collector.quay import errors
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.exports import request_export
@@ -23,6 +26,9 @@ from quayledger.settings import CallbackSettings, SourceSettings
 SOURCE = SourceSettings(url="https://quay.example.com", token=SecretStr("t" * 40), retries=1)
 DAY = date(2026, 11, 19)
 ALLOWED = ("s3.example", "*.r2.example", "minio.lan:9000", "10.1.1.1", "[fd00::1]:9000")
+
+
+RULES = CallbackSettings(allowed_storage_hosts=ALLOWED)
 
 
 def check(url: str, **rules: Any) -> str:
@@ -66,6 +72,10 @@ def test_the_quays_own_host_and_allowed_ones_are_taken(url: str) -> None:
         "ftp://s3.example/x",
         "//s3.example/x",
         "https://",
+        "http://[::1",
+        "http://[",
+        "https://s3.example]/",
+        "https://s3.example:99999999/",
         "https://s3.example:x/",
         "",
     ],
@@ -90,6 +100,39 @@ def test_a_name_that_stands_for_a_private_address_is_refused_before_anything_is_
 
     with pytest.raises(FileRefused, match="private network"):
         asyncio.run(work())
+
+
+HOSTS = st.sampled_from(["s3.example", "[::1", "[fd00::1]:9000", "a..r2.example", "x" * 70 + ".r2.example", "", "ü"])
+
+
+@given(scheme=st.sampled_from(["http", "https", "ftp", ""]), host=HOSTS, tail=st.text(max_size=20))
+def test_no_address_ends_in_anything_but_a_refusal(scheme: str, host: str, tail: str) -> None:
+    rules = CallbackSettings(allowed_storage_hosts=("*.r2.example", "[::1", "s3.example:x"))
+    source = SOURCE.model_copy(update={"timeout_seconds": 0.01})
+
+    async def work() -> None:
+        location = check_address(f"{scheme}://{host}/{tail}", source, rules)
+        async for _ in fetch(location, source, rules):
+            raise AssertionError("nothing may come")
+
+    with contextlib.suppress(FileRefused, FileLost):
+        asyncio.run(work())
+
+
+def test_only_quays_own_exports_are_surely_its_own() -> None:
+    own = "https://quay.example.com/exportedlogs/"
+    source = SOURCE.model_copy(update={"url": "https://quay.example.com"})
+
+    def is_own(url: str, export_id: str) -> bool:
+        return is_exported_by(check_address(url, source, RULES), source, export_id)
+
+    assert is_own(f"{own}e1-key", "e1")
+    for url in (
+        f"{own}e2-key",
+        "https://quay.example.com/v2/acme/x/exportedlogs/e1-key",
+        "https://s3.example/exportedlogs/e1-k",
+    ):
+        assert not is_own(url, "e1")
 
 
 def asked(

@@ -47,6 +47,7 @@ class TooMany(WarehouseError):
 class LastReading(msgspec.Struct, frozen=True):
     """How reading a source by a method last ended: `state` merged | void, and why where it is void."""
 
+    run_id: int
     state: str
     reason: str
     ended_at: datetime
@@ -288,14 +289,14 @@ def last_reading(ledger: Ledger, source_id: str, method: str) -> LastReading | N
     """How the newest run that read a source by a method (pages | export | file) ended: a reading that was merged, where there
     is one, else the last that was void; None where there is none at all."""
     found = ledger.rows(
-        "SELECT state, reason, ended_at FROM readings WHERE source_id = ? AND method = ? "
+        "SELECT run_id, state, reason, ended_at FROM readings WHERE source_id = ? AND method = ? "
         "ORDER BY run_id DESC, state = 'merged' DESC, reading_id DESC LIMIT 1",
         [source_id, method],
     )
     if not found:
         return None
-    state, reason, ended_at = found[0]
-    return LastReading(state, reason, ended_at.astimezone(UTC))
+    run_id, state, reason, ended_at = found[0]
+    return LastReading(run_id, state, reason, ended_at.astimezone(UTC))
 
 
 @contextlib.contextmanager
