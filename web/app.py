@@ -8,7 +8,7 @@ import sys
 import streamlit as st
 
 from quayledger.warehouse.errors import NotPublished, WarehouseError
-from quayledger.web import completeness, events, filter_bar, inventory, overview, usage, widgets
+from quayledger.web import completeness, events, filter_bar, inventory, overview, streamlit_server, usage, widgets
 from quayledger.web import record as data
 from quayledger.web.page import Page, View
 from quayledger.web.url_state import begin, faults
@@ -24,6 +24,7 @@ ICON = (
 
 def main() -> None:
     """Draw the app: menu, bar and the page that the address names, or what to do where there is nothing to read yet."""
+    streamlit_server.stay_inside()  # for `streamlit run app.py`; `quayledger app` has done so before it listened
     st.set_page_config(page_title="quayledger", page_icon=ICON, layout="wide")
     widgets.style()
     begin()
