@@ -15,9 +15,10 @@ from datetime import date, datetime, timedelta
 import msgspec
 
 from quayledger.collector.errors import CollectorError
-from quayledger.collector.exports.ask import export_days, refusal
+from quayledger.collector.exports.ask import export_days
 from quayledger.collector.exports.callbacks import CallbackRegistry
 from quayledger.collector.exports.choice import EXPORT_REQUESTS
+from quayledger.collector.exports.preflight import preflight
 from quayledger.collector.log.counts import count, due_days, find_older_rows, recount
 from quayledger.collector.log.days import days_between, utc_now
 from quayledger.collector.log.follow_rate import follow_interval
@@ -256,7 +257,7 @@ async def _complete(
     await find_older_rows(run, due)
     grown = [] if run.days_named or not days else await recount(run, days)
     wanted = sorted({*due, *grown})
-    if run.source.exports != "off" and callbacks and not refusal(run.ledger, run.source_id, callbacks, run.now()):
+    if run.source.exports != "off" and callbacks and not await preflight(run, callbacks):
         run.state.most_repair = EXPORT_REQUESTS
     await _export(run, callbacks, wanted, fell_short=False)
     await read(run, wanted)

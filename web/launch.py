@@ -29,7 +29,17 @@ def command(home: Path, address: str, port: int) -> list[str]:
     """The argument list that serves the ledger in `home` on `address`; port 0 takes any that is free."""
     options = {**OPTIONS, "server.address": address, "server.port": str(port or free_port(address))}
     flags = [f"--{name}={value}" for name, value in options.items()]
-    return [sys.executable, "-m", "quayledger.web.streamlit_server", "run", str(APP), *flags, "--", "--home", str(home.resolve())]
+    return [
+        sys.executable,
+        "-m",
+        "quayledger.web.streamlit_server",
+        "run",
+        str(APP),
+        *flags,
+        "--",
+        "--home",
+        str(home.resolve()),
+    ]
 
 
 def free_port(address: str) -> int:
