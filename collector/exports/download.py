@@ -79,16 +79,17 @@ def is_exported_by(location: FileLocation, source: SourceSettings, export_id: st
 
 async def private_hosts(source: SourceSettings, rules: CallbackSettings) -> str:
     """The allowed hosts where every one of them would be refused for its private address; '' where a file may come."""
-    if rules.allow_private_addresses or source.proxy is not None or getproxies():
+    if rules.allow_private_addresses:
         return ""
-    found = [await _is_private(allowed) for allowed in rules.allowed_storage_hosts]
+    found = [await _is_private(allowed, source) for allowed in rules.allowed_storage_hosts]
     return ", ".join(rules.allowed_storage_hosts) if found and all(found) else ""
 
 
-async def _is_private(allowed: str) -> bool:
-    """Whether an allowed host has private addresses only; not where that is not known."""
+async def _is_private(allowed: str, source: SourceSettings) -> bool:
+    """Whether an allowed host has private addresses only; not where that is not known, or a proxy finds the way."""
     name = _split_host(allowed)[0]
-    if not name or name.startswith("*."):
+    host = f"[{name}]" if ":" in name else name
+    if not name or name.startswith("*.") or proxy_of(source, f"https://{host}") is not None:
         return False
     try:
         found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)

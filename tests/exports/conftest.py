@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from quayledger.collector.exports.ask import Outcome, export_days
-from quayledger.collector.log.counts import count
+from quayledger.collector.log.counts import count, find_older_rows
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.log.judging import judge_day
 from quayledger.collector.log.settle_cover import settle_cover
@@ -77,6 +77,7 @@ class Bench:
                     sources.register_source(ledger, "main", "main", source.url, utc_now())
                     await settle_cover(run, min(days))
                     await count(run, days)
+                    await find_older_rows(run, days)
                     found = await export_days(run, callbacks, days, fell_short=fell_short)
                     for day in days:
                         judge_day(run, day)

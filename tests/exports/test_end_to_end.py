@@ -34,9 +34,13 @@ ACME = ("organization:acme",)
 @pytest.fixture(scope="module")
 def busy(start_simulator: Any) -> Any:
     """Five rows a second with stamps of whole seconds, in two organisations: pages lose most of them."""
-    return start_simulator(
+    quay = start_simulator(
         "--scenario", "steady:5", "--events", "3000", "--days", "1", "--end", str(DAY), "--precision", "second"
     )
+    # Without an older event nothing would prove that the day has not begun to rotate away.
+    older = f"{DAY - timedelta(days=20)}T09:00:00+00:00"
+    quay.control("insert", rows=[{"namespace": name, "datetime": older} for name in ("acme", "globex")])
+    return quay
 
 
 @pytest.fixture(autouse=True)
