@@ -138,7 +138,7 @@ def test_what_cannot_be_trusted_is_refused_with_its_reason_and_changes_nothing(
     busy: Any, bench: Callable[..., Bench], plan: dict[str, Any], rules: dict[str, Any], state: str, says: str
 ) -> None:
     busy.control("exports", **plan)
-    more = {"timeout_minutes": 0.01, "retry_seconds": 0.3, **rules}
+    more = {"timeout_minutes": 0.03, "retry_seconds": 0.3, "attempts": 1, **rules}
     work = bench(busy.url, busy.tokens["superuser"], scopes=ACME, **more)
     (outcome,) = work.export(DAY)
     assert (outcome.state, outcome.loaded) == (state, None)
