@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,7 @@ from quayledger.reports.inventory import coverage
 from quayledger.warehouse.inventory import reader as inventory_reader
 from quayledger.warehouse.ledger import holder
 from quayledger.warehouse.log import events
+from quayledger.warehouse.log.repairs import waiting_repairs
 from quayledger.warehouse.snapshot import Snapshot
 
 
@@ -29,8 +31,10 @@ def command(home: Home = settings_room.DEFAULT_HOME, as_json: AsJson = False) ->
             known = coverage.build(snapshot, coverage.InventoryCoverageParams(sources=(row["source_id"],)))
             row["inventory"] = known.trust.text
         parts = inventory_reader.coverage(snapshot).to_dicts()
+        repairs = waiting_repairs(snapshot)
         published_at = snapshot.published.published_at
     for row in rows:
+        row["waiting_repairs"] = [msgspec.to_builtins(one) for one in repairs if one.source_id == row["source_id"]]
         row["days_by_state"] = {item["state"]: item["days"] for item in states if item["source_id"] == row["source_id"]}
     held_by = holder(home)
     if as_json:
@@ -63,12 +67,21 @@ def _lines(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Events", f"{row['events']:,}; {counted}; the last at {_moment(last) if last else '–'}"
     by_state = ", ".join(f"{number:,} {state}" for state, number in sorted(row["days_by_state"].items()))
     yield "Days", f"{row['days']:,}: {by_state}" if by_state else "none"
+    if waiting := row["waiting_repairs"]:
+        yield "Repairs", _repairs(waiting)
     if row["rejected_rows"]:
         yield "Rejected", f"rows that could not be read: {row['rejected_rows']:,}"
     yield "Inventory", row["inventory"]
     yield "Requests", f"{row['requests']:,}; today {row['requests_today']:,}"
     run_at = row["last_run_at"]
     yield "Last run", f"{row['last_run_outcome']}, {_moment(run_at)}" if run_at else "none"
+
+
+def _repairs(waiting: list[dict[str, Any]]) -> str:
+    """What short days wait for, and what it will cost."""
+    events, requests = (sum(one[name] for one in waiting) for name in ("lacking_events", "remaining_requests"))
+    days = f"{waiting[0]['day']} to {waiting[-1]['day']}" if len(waiting) > 1 else f"{waiting[0]['day']}"
+    return f"{events:,} events of {days} still missing; the next run goes on, about {requests:,} requests"
 
 
 def _moment(moment: datetime) -> str:
