@@ -8,7 +8,7 @@ Times in frames are UTC unless a column says otherwise; counts are 64-bit intege
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -17,6 +17,7 @@ import polars as pl
 
 from quayledger.warehouse.event_files import EventFile
 from quayledger.warehouse.log.addresses import is_within, network_of
+from quayledger.warehouse.log.find import days_with
 from quayledger.warehouse.log.rollups import Rollups, find_rollups, quarters_sql, raw_relations, seen_sql, usage_sql
 from quayledger.warehouse.log.seen import FIELDS
 from quayledger.warehouse.log.usage import KEYS
@@ -201,17 +202,74 @@ def _utc_day(moment: datetime) -> date:
 
 def events(snap: Snapshot, flt: EventFilter, *, limit: int, offset: int = 0, newest_first: bool = True) -> pl.DataFrame:
     """The events that match, EVENT_COLUMNS, in an order that is the same each time. `limit` 0: all."""
-    where, order = _where(snap, flt), _order(newest_first)
+    where = _where(snap, flt)
     if not limit:
-        sql = f"SELECT {_COLUMNS} FROM events WHERE {where.sql} ORDER BY {order} OFFSET $offset"
-        return snap.frame(sql, where.values | {"offset": offset})
-    # Only the keys are sorted; the wide columns are fetched for the rows that are wanted.
-    sql = (
-        f"WITH wanted AS (SELECT source_id, day, event_no, occurred_at FROM events WHERE {where.sql} "
-        f"ORDER BY {order} LIMIT $limit OFFSET $offset) "
-        f"SELECT {_COLUMNS} FROM events SEMI JOIN wanted USING (source_id, day, event_no) ORDER BY {order}"
+        sql = f"SELECT {_COLUMNS} FROM events WHERE {where.sql} ORDER BY {_order(newest_first)} OFFSET $offset"
+        return snap.frame(sql, where.values | {"offset": offset}, _files(snap, flt))
+    return _page(snap, where, flt, limit, offset, newest_first=newest_first)
+
+
+def _page(
+    snap: Snapshot, where: _Where, flt: EventFilter, limit: int, offset: int, *, newest_first: bool
+) -> pl.DataFrame:
+    """Goes through the days that can hold matching events, in the order wanted, until there are enough. Only keys are
+    sorted; the wide columns are fetched for the rows that are wanted."""
+    order, left, found = _order(newest_first), offset + limit, list[pl.DataFrame]()
+    days = sorted(_candidate_days(snap, flt), reverse=newest_first)
+    keys = (
+        f"SELECT source_id, day, event_no FROM events WHERE {where.sql} AND list_contains($days, day) "
+        f"ORDER BY {order} LIMIT $left"
     )
-    return snap.frame(sql, where.values | {"limit": limit, "offset": offset})
+    begin, width = 0, 1
+    while begin < len(days) and left > 0:
+        some = days[begin : begin + width]
+        found.append(snap.frame(keys, where.values | {"days": some, "left": left}, _files_of(snap, some)))
+        left -= found[-1].height
+        begin, width = begin + width, width * 2
+    wanted = pl.concat(found).slice(offset, limit) if found else pl.DataFrame()
+    if wanted.is_empty():
+        return snap.frame(f"SELECT {_COLUMNS} FROM events LIMIT 0", (), [])
+    sql = (
+        f"SELECT {_COLUMNS} FROM events SEMI JOIN (SELECT unnest($sources) AS source_id, unnest($days) AS day, "
+        f"unnest($numbers) AS event_no) AS wanted USING (source_id, day, event_no) "
+        f"WHERE list_contains($among, day) ORDER BY {order}"
+    )
+    values: dict[str, object] = {"sources": wanted["source_id"].to_list(), "days": wanted["day"].to_list()}
+    among = sorted(set(wanted["day"].to_list()))
+    values |= {"numbers": wanted["event_no"].to_list(), "among": among}
+    return snap.frame(sql, values, _files_of(snap, among))
+
+
+def _files_of(snap: Snapshot, days: Sequence[date]) -> list[EventFile]:
+    return [file for file in snap.files if any(file.first_day <= day <= file.last_day for day in days)]
+
+
+def _candidate_days(snap: Snapshot, flt: EventFilter) -> set[date]:
+    """The UTC days that can hold matching events: by the index of closed days, and all days with events outside of it."""
+    first = None if flt.since is None else _utc_day(flt.since)
+    last = None if flt.until is None else _utc_day(flt.until)
+    values: dict[str, object] = {"first": first or date.min, "last": last or date.max}
+    one = "SELECT day FROM {} WHERE day BETWEEN $first AND $last"
+    held = " UNION ".join(one.format(table) for table in ("slices", "event_rows", "corrections"))
+    days: set[date] = {day for (day,) in snap.rows(held, values, [])}
+    conditions: dict[str, tuple[str, object]] = {
+        field: ("value = $wanted", wanted)
+        for field in ("tag", "digest", "actor", "namespace")
+        if (wanted := getattr(flt, field)) is not None
+    }
+    if flt.repository is not None:
+        conditions["repository"] = ("(value = $wanted OR ends_with(value, '/' || $wanted))", flt.repository)
+    if flt.user_agent is not None:
+        conditions["user_agent"] = ("contains(lower(value), lower($wanted))", flt.user_agent)
+    if flt.ip is not None:
+        conditions["ip"] = ("list_contains($wanted, value)", _spellings(snap, flt.ip, flt))
+    if flt.kinds:
+        conditions["kind"] = ("list_contains($wanted, value)", list(flt.kinds))
+    indexed = days_with(snap, conditions, first, last) if conditions else None
+    if indexed is None:
+        return days
+    outside = snap.rows("SELECT day FROM event_rows UNION SELECT day FROM corrections", (), [])
+    return days & (indexed | {day for (day,) in outside})
 
 
 def event_batches(
@@ -220,15 +278,19 @@ def event_batches(
     """The events that match in frames of at most about `batch_rows` rows: never more than a few days are held at once."""
     where, order = _where(snap, flt), _order(newest_first)
     sql = f"SELECT {_COLUMNS} FROM events WHERE {where.sql} AND day BETWEEN $first AND $last ORDER BY {order}"
-    for first, last in _stretches(snap, where, batch_rows, newest_first):
-        for batch in snap.batches(sql, where.values | {"first": first, "last": last}, batch_rows):
+    for first, last in _stretches(snap, where, flt, batch_rows, newest_first):
+        files = snap.files_between(first, last)
+        for batch in snap.batches(sql, where.values | {"first": first, "last": last}, batch_rows, files):
             for start in range(0, batch.height, batch_rows):
                 yield batch.slice(start, batch_rows)
 
 
-def _stretches(snap: Snapshot, where: _Where, rows: int, newest_first: bool) -> Iterator[tuple[date, date]]:
+def _stretches(
+    snap: Snapshot, where: _Where, flt: EventFilter, rows: int, newest_first: bool
+) -> Iterator[tuple[date, date]]:
     """Ranges of whole days that hold about `rows` matching events each, in the order of reading."""
-    counted = snap.rows(f"SELECT day, count(*) FROM events WHERE {where.sql} GROUP BY day ORDER BY day", where.values)
+    sql = f"SELECT day, count(*) FROM events WHERE {where.sql} GROUP BY day ORDER BY day"
+    counted = snap.rows(sql, where.values, _files(snap, flt))
     if newest_first:
         counted.reverse()
     days: list[date] = []

@@ -8,7 +8,6 @@ What a reader gets is one relation in which both are alike, so every figure is t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -60,9 +59,12 @@ def find_rollups(snap: Snapshot, since: datetime | None, until: datetime | None)
     )
 
 
-def all_rollups(snap: Snapshot) -> Rollups | None:
-    """The rollups for everything that is held."""
-    return find_rollups(snap, None, None)
+def seen_files(snap: Snapshot, first: date | None, last: date | None) -> list[str] | None:
+    """The indexes of the files that may hold events of the UTC days from `first` to `last`; None where one is missing."""
+    files = snap.files_between(first, last)
+    if any(file not in snap.rolled_files for file in files):
+        return None
+    return [_beside(snap, file, SEEN_SUFFIX) for file in files]
 
 
 def _beside(snap: Snapshot, file: EventFile, suffix: str) -> str:
@@ -145,8 +147,3 @@ def quarters_sql(moment: str) -> str:
         "timezone('UTC', CAST(day AS TIMESTAMP)) + to_minutes(15 * quarter)) AS local "
         "FROM days CROSS JOIN (SELECT unnest(generate_series(0, 95)) AS quarter)))"
     )
-
-
-def days_of(rollups: Rollups | None, files: Sequence[EventFile]) -> Sequence[EventFile]:
-    """The files whose events a query reads."""
-    return files if rollups is None else rollups.files
