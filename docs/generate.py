@@ -19,6 +19,7 @@ from quayledger.collector.inventory.on_demand import QUESTIONS
 from quayledger.collector.quay import redaction
 from quayledger.collector.quay.operations import OPERATIONS, Operation
 from quayledger.reports.detections.registry import all_rules
+from quayledger.reports.states import GROUP, STATES
 from quayledger.service.config_template import settings_rows
 from quayledger.service.exit_codes import MEANING, Exit
 from quayledger.warehouse.catalog import FAMILIES, SERIES, Family, Series
@@ -77,6 +78,22 @@ def _commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, 
         for name in command.list_commands(context):
             _, found, _ = command.resolve_command(context, [name])
             yield from _commands(found, (*words, name))
+
+
+def states_page() -> str:
+    """What each state of a day means."""
+    lines = [
+        "# States of a day",
+        "",
+        _MADE,
+        "Each UTC day of a source is in one state. A day without a state was never collected, which is not the same as a day on which",
+        "nothing happened.",
+        "",
+        "| state | meaning | counts as |",
+        "|---|---|---|",
+        *(f"| `{state.name}` | {state.meaning} | {GROUP[state.group].label} |" for state in STATES),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def secrets_page() -> str:
@@ -259,6 +276,7 @@ def detections_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "cli.md": cli_page,
+    "states.md": states_page,
     "secrets.md": secrets_page,
     "inventory.md": inventory_page,
     "detections.md": detections_page,

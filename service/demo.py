@@ -23,6 +23,7 @@ from quayledger.warehouse.ledger import holder
 
 _READY_WAIT_S = 90.0
 _MARK = "demo"
+_OLDER_DAYS = 2
 
 
 class DemoError(Exception):
@@ -52,10 +53,11 @@ def fresh_home(home: Path) -> None:
 
 @contextlib.contextmanager
 def stand_in(events: int, days: int, seed: int, now: datetime) -> Iterator[StandIn]:
-    """Starts a stand-in whose clock shows `now`, waits until it listens, stops it at the end."""
+    """Starts a stand-in whose clock shows `now`, waits until it listens, stops it at the end. `days` are collected; the stand-in
+    has older ones, as a registry has that nobody has just installed, so that their first can be proven complete."""
     with tempfile.TemporaryDirectory(prefix="quayledger-demo-") as folder:
         ready = Path(folder) / "ready.json"
-        arguments = ["--port", "0", "--events", str(events), "--days", str(days), "--seed", str(seed)]
+        arguments = ["--port", "0", "--events", str(events), "--days", str(days + _OLDER_DAYS), "--seed", str(seed)]
         arguments += ["--now", now.isoformat()]
         process = subprocess.Popen(
             [sys.executable, "-m", "quayledger.simulator", *arguments, "--with-parent", "--ready-file", str(ready)],

@@ -211,7 +211,9 @@ def test_the_demo_runs_anew_in_its_own_folder_and_spares_others(run: Run, tmp_pa
     (home / "live.duckdb").write_text("of an earlier demo")
     shown = run("demo", "--headless", "--events", "300", "--days", "3", "--home", str(home))
     assert shown.returncode == 0, shown.stderr
-    assert "300 new events" in shown.stderr
+    assert "new events" in shown.stderr
+    assert "days: 1 open, 3 verified" in shown.stderr
+    assert "From a real Quay that takes" in shown.stderr
     assert "Usage" in shown.stdout
     mine = tmp_path / "mine"
     mine.mkdir()
