@@ -37,7 +37,8 @@ def main(home: Path, port: int, offset_file: Path) -> None:
         signal.signal(signal.SIGTERM, lambda *_: service.stop())
 
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    for noisy in ("apscheduler", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     scheduler.open_and_serve(
         home,
         settings.load(home),
