@@ -129,7 +129,7 @@ async def _plan_source(
         spent = client.meter.requests
     parts.sort(key=lambda part: (part.day, part.scope))
     exports, choice = _choice(source, parts, now.date())
-    sealed, pace = len(days) - len(due), source.requests_per_second
+    sealed, pace = len(days) - len(due), source.expected_rate
     return SourcePlan(source_id, tuple(parts), sealed, counts, spent, pace, choice, exports)
 
 

@@ -34,6 +34,7 @@ from quayledger.environment import PREFIX, listed, merged, read_environment, var
 CONFIG_NAME = "quayledger.toml"
 DEFAULT_HOME = Path("ledger")
 SECRETS = frozenset({"token", "oidc_client_secret"})  # never in the file
+REQUEST_CPU_SECONDS = {"token": 0.25, "oidc": 0.015}
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -107,13 +108,18 @@ class SourceSettings(_Section):
         "Empty: everything that the token may read.",
     )
     requests_per_second: float = Field(
-        default=1.0, gt=0, le=1000, description="Average number of requests per second at most; see cpu_share."
+        default=1.0,
+        gt=0,
+        le=1000,
+        description="Average number of requests per second at most. Not set: 1 with auth = token; with auth = oidc only "
+        "cpu_share counts. If only this one is set, cpu_share does not count.",
     )
     cpu_share: float = Field(
         default=0.25,
         gt=0,
         le=64,
-        description="CPU of the source that requests may take, in cores. With auth = oidc this alone is the limit.",
+        description="CPU of the source that requests may take, in cores. What a request takes is measured: the time of a "
+        "reply while no other is awaited.",
     )
     chains: int = Field(default=2, ge=1, le=32, description="How many requests may run at the same time.")
     timeout_seconds: float = Field(default=60.0, gt=0, le=600, description="How long one reply may take.")
@@ -130,6 +136,29 @@ class SourceSettings(_Section):
         description="off: pages only. repair: an export where pages fall short. prefer: an export where it costs less. "
         "Each export leaves an `export_logs_success` row in the log that is exported.",
     )
+
+    @property
+    def most_requests_per_second(self) -> float | None:
+        """The limit by number of requests; None where there is none."""
+        is_set = "requests_per_second" in self.model_fields_set
+        return self.requests_per_second if is_set or self.auth == "token" else None
+
+    @property
+    def most_cpu(self) -> float | None:
+        """The limit by CPU of the source, in cores; None where only the other one is set."""
+        is_given = "requests_per_second" in self.model_fields_set and "cpu_share" not in self.model_fields_set
+        return None if is_given else self.cpu_share
+
+    @property
+    def request_cpu_seconds(self) -> float:
+        """CPU that a request takes at the source by what was measured on a real Quay, before it is measured here."""
+        return REQUEST_CPU_SECONDS[self.auth]
+
+    @property
+    def expected_rate(self) -> float:
+        """Requests per second to plan with, as long as nothing was measured."""
+        limits = [self.most_requests_per_second, self.most_cpu and self.most_cpu / self.request_cpu_seconds]
+        return min(limit for limit in limits if limit is not None)
 
     def secret(self, source_id: str) -> SecretStr:
         """The token, from the setting or its file. `source_id` is for the message. Raises SettingsError if there is none."""

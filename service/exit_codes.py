@@ -8,13 +8,16 @@ from enum import IntEnum
 from quayledger.collector.errors import BadCover, CollectorError, NothingReadable, UnknownSource
 from quayledger.collector.inventory.on_demand import BadQuestion
 from quayledger.collector.quay.errors import (
+    BadCredential,
     Forbidden,
     NotAQuay,
+    ProviderFailure,
     QuayError,
     Throttled,
     TlsFailure,
     Unauthenticated,
     Unreachable,
+    WrongAccount,
 )
 from quayledger.reports.desk.alerts import BadDecision
 from quayledger.reports.desk.store import DeskBusy, DeskError
@@ -71,6 +74,9 @@ _TABLE: tuple[tuple[type[Exception], Exit], ...] = (
     (NothingReadable, Exit.REFUSED),
     (Unauthenticated, Exit.REFUSED),
     (Forbidden, Exit.REFUSED),
+    (BadCredential, Exit.REFUSED),
+    (WrongAccount, Exit.REFUSED),
+    (ProviderFailure, Exit.UNREACHABLE),
     (Unreachable, Exit.UNREACHABLE),
     (TlsFailure, Exit.UNREACHABLE),
     (NotAQuay, Exit.UNREACHABLE),

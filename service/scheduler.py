@@ -32,7 +32,7 @@ from quayledger.collector.exports.callbacks import CallbackRegistry
 from quayledger.collector.inventory import inventory_sync
 from quayledger.collector.inventory.inventory_sync import InventoryOutcome, InventoryProgress, InventoryRequest
 from quayledger.collector.log.days import utc_now
-from quayledger.collector.quay.rate_limit import RateLimit
+from quayledger.collector.quay.client import rate_limit_of
 from quayledger.collector.sync import Progress, SyncOutcome, SyncRequest
 from quayledger.reports.desk import watch
 from quayledger.service import callback_server, inbox
@@ -80,9 +80,7 @@ class Service:
         self._now, self._monotonic = now, monotonic
         self._stopping = threading.Event()
         self._tasks: dict[asyncio.Task[Any], asyncio.AbstractEventLoop] = {}
-        self._rate_limits = {
-            key: RateLimit(source.requests_per_second, time.monotonic) for key, source in settings.sources.items()
-        }
+        self._rate_limits = {key: rate_limit_of(source) for key, source in settings.sources.items()}
         self._lock = threading.Lock()
         self._guard = Guard(monotonic)
         self._clock = ClockWatch(now, monotonic)

@@ -18,6 +18,7 @@ from quayledger.simulator.changes.table import act_of, play
 from quayledger.simulator.clock import to_us
 from quayledger.simulator.collection import collect
 from quayledger.simulator.faults import CONTROL_PATH, Plan
+from quayledger.simulator.oidc import OidcLogin, Verifier
 from quayledger.simulator.quay import FEATURES, Config, Quay, settings_of
 from quayledger.simulator.secret_values import all_secrets
 from quayledger.simulator.table import UNPARSABLE, Row
@@ -165,6 +166,12 @@ def _settings(quay: Quay, _: dict[str, Any]) -> Any:
     return settings_of(quay)
 
 
+def _oidc(quay: Quay, wish: dict[str, Any]) -> Any:
+    """The login service whose tokens are taken: `issuer`, `audiences`, at will `allowed_clients`, `user_creation`; {}: none."""
+    quay.oidc = Verifier(msgspec.convert(wish, OidcLogin)) if wish else None
+    return {}
+
+
 ACTIONS: dict[str, Callable[[Quay, dict[str, Any]], Any]] = {
     "faults": _faults,
     "clock": _clock,
@@ -182,6 +189,7 @@ ACTIONS: dict[str, Callable[[Quay, dict[str, Any]], Any]] = {
     "secrets": _secrets,
     "features": _features,
     "collect": _collect,
+    "oidc": _oidc,
 }
 
 

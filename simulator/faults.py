@@ -170,7 +170,12 @@ class Wire:
             asked = scope
             if fault == "first_page_again":
                 asked = {**scope, "query_string": _without_token(scope["query_string"])}
+            wire: dict[str, bool] = {}
+            asked["state_of_wire"] = wire
             status, headers, body = await _collect(self._app, asked, receive)
+            if wire.get("hangs_up"):
+                await _hang_up(send)
+                return 0
             scope["operation"] = asked.get("operation", "")
             if self._faults.plan.fields and status == 200:
                 body = spoilt(body, scope["operation"], self._faults.plan.fields)

@@ -11,6 +11,7 @@ from quayledger.simulator.clock import Clock
 from quayledger.simulator.exports import Exports
 from quayledger.simulator.faults import Faults, Stats
 from quayledger.simulator.models import DatabaseLogs, ElasticsearchLogs, LogsModel
+from quayledger.simulator.oidc import Verifier
 from quayledger.simulator.pagetokens import PageTokens
 from quayledger.simulator.registry import Registry
 from quayledger.simulator.render import Renderer
@@ -65,6 +66,7 @@ class Quay:
         self.faults = Faults(seed)
         self.stats = Stats()
         self.exports = Exports(seed)
+        self.oidc: Verifier | None = None
         self.played = 0  # how often planted changes were done
         self.registry_tokens: dict[str, tuple[frozenset[str], int]] = {}  # what each may pull, and until when
 

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from quayledger.simulator import control
 from quayledger.simulator import exports as worker
 from quayledger.simulator.api import referrers, system, table
+from quayledger.simulator.api.oidc_caller import ProviderDown, note_caller
 from quayledger.simulator.api.operations import PREFIX, routes, to_slash
 from quayledger.simulator.api.replies import Refusal, message, reply
 from quayledger.simulator.faults import Wire
@@ -29,13 +30,13 @@ def application(quay: Quay) -> ASGIApp:
     """The ASGI application of one stand-in."""
     inner = Starlette(
         routes=[
-            *routes(table.OPERATIONS),
+            *routes(table.OPERATIONS, note_caller),
             *worker.ROUTES,
             *referrers.ROUTES,
             *system.ROUTES,
             *control.ROUTES,
         ],
-        exception_handlers={Refusal: _refuse, HTTPException: _wrong_method},
+        exception_handlers={Refusal: _refuse, HTTPException: _wrong_method, ProviderDown: _hang_up},
     )
     inner.router.redirect_slashes = False
     inner.router.default = _elsewhere
@@ -62,6 +63,12 @@ async def _refuse(_: Request, error: Exception) -> Response:
     if isinstance(error, Refusal):
         return error.response
     raise error
+
+
+async def _hang_up(request: Request, _: Exception) -> Response:
+    """Quay's worker waits for the provider until its proxy gives up, or dies of it: no reply comes."""
+    request.scope["state_of_wire"]["hangs_up"] = True
+    return Response(status_code=502)
 
 
 async def _wrong_method(_: Request, error: Exception) -> Response:

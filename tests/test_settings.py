@@ -124,9 +124,9 @@ def test_a_folder_that_is_a_file_is_said_in_words(tmp_path: Path) -> None:
         ("fd01::/48", "fd02::7", 443, False),
         ("[::1]", "::1", 443, True),
         ("[::1]:8443", "::1", 443, False),
-        ("1127.0.0.2/8,192.168.0.0/16", "192.168.4.5", 443, True),
-        ("1127.0.0.2/8", "11.0.0.1", 443, False),
-        ("1127.0.0.2/8", "::ffff:10.0.0.1", 443, True),
+        ("10.0.0.0/8,192.168.0.0/16", "192.168.4.5", 443, True),
+        ("10.0.0.0/8", "11.0.0.1", 443, False),
+        ("10.0.0.0/8", "::ffff:10.0.0.1", 443, True),
         ("quay.example.com:*", "quay.example.com", 443, True),
         ("quay.example.com:8443", "quay.example.com", 443, False),
         (".cluster.local .svc", "quay.ns.svc", 443, True),
@@ -135,7 +135,7 @@ def test_a_folder_that_is_a_file_is_said_in_words(tmp_path: Path) -> None:
         ("ample.com", "quay.example.com", 443, False),
         ("EXAMPLE.com.", "quay.example.com", 443, True),
         ("*", "anything", 1, True),
-        (":::/x, ,1127.0.0.2/99,[", "10.0.0.1", 443, False),
+        (":::/x, ,10.0.0.0/99,[", "10.0.0.1", 443, False),
         ("", "quay.example.com", 443, False),
     ],
 )
@@ -148,7 +148,7 @@ def test_no_proxy_is_read_as_people_write_it(no_proxy: str, host: str, port: int
 
 def test_a_connection_is_made_whatever_no_proxy_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    monkeypatch.setenv("NO_PROXY", "fd01::/48,[::1],registry:*,1127.0.0.2/8,*.svc")
+    monkeypatch.setenv("NO_PROXY", "fd01::/48,[::1],registry:*,10.0.0.0/8,*.svc")
     source = SourceSettings(url=URL, token=SecretStr("x"))
     connection(source, None)
     assert proxy_of(source, URL) == "http://proxy.example:3128"

@@ -130,7 +130,7 @@ async def _plan(
         period_days=settings.inventory.period_days,
         events_a_day=have.stale_a_day,
         planning_requests=requests,
-        requests_per_second=source.requests_per_second,
+        requests_per_second=source.expected_rate,
     )
 
 

@@ -38,4 +38,4 @@ def follow_interval(run: SourceRun) -> float | None:
     if progress.open_rows_per_second <= 0:
         return None
     loses = progress.open_rows_lost > 0 or lost_rows_since(run.ledger, run.source_id, run.now().date() - _MEMORY)
-    return seconds_to_next_read(progress.open_rows_per_second, run.source.requests_per_second) if loses else None
+    return seconds_to_next_read(progress.open_rows_per_second, run.source.expected_rate) if loses else None

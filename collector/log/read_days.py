@@ -206,7 +206,7 @@ async def repair_part(run: SourceRun, part: ScopeDay) -> ScopeDay:
     lacking = sum(part.lacking.values())
     if not lacking or part.unavailable:
         return part
-    most = repair_limit(run.settings.collect.repair_requests, lacking, run.source.requests_per_second)
+    most = repair_limit(run.settings.collect.repair_requests, lacking, run.source.expected_rate)
     if not run.is_over(day):
         skipped = run.state.skipped_rows.pop((day, scope.text), 0)
         most = min(most, skipped) if skipped >= PAGE_ROWS else 0

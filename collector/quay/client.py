@@ -15,12 +15,14 @@ import msgspec
 from pydantic import SecretStr
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from quayledger.collector.quay import error_replies, redaction, registry_tokens
-from quayledger.collector.quay.connection import Basic, Bearer, can_be_sent, connection, credentials, is_tls, usable
+from quayledger.collector.quay import error_replies, jwt_claims, redaction, registry_tokens
+from quayledger.collector.quay.connection import Basic, Bearer, can_be_sent, connection, credentials, is_tls
 from quayledger.collector.quay.connection import trust as trust
+from quayledger.collector.quay.credentials import credential_of
 from quayledger.collector.quay.errors import (
     BrokenReply,
     NotAQuay,
+    ProviderUnreachable,
     QuayError,
     ServerFailure,
     Throttled,
@@ -30,6 +32,7 @@ from quayledger.collector.quay.errors import (
     Unauthenticated,
     UnexpectedReply,
     Unreachable,
+    WrongAccount,
 )
 from quayledger.collector.quay.http_reply import HttpReply, ReplyTooLarge, read_reply
 from quayledger.collector.quay.lenient_json import UNREADABLE
@@ -68,13 +71,13 @@ class Reply(msgspec.Struct, frozen=True):
 class _Request(msgspec.Struct, frozen=True):
     """One request: a GET, or a POST if it has a `body`, which is repeated only after a 429. `good`: statuses of success;
     `takes_500`: a 500 is a final answer, not to be retried; `most_failures`: give up after so many 5xx; `is_secret`: the
-    reply is a secret itself and is not redacted."""
+    reply is a secret itself and is not redacted; `auth`: None for the source's own credential."""
 
     operation: str
     purpose: str
     path: str
     params: dict[str, str | int]
-    auth: httpx.Auth
+    auth: httpx.Auth | None = None
     body: dict[str, str] | None = None
     good: tuple[int, ...] = (200,)
     takes_500: bool = False
@@ -99,12 +102,13 @@ class QuayClient:
         SettingsError if the token, the CA file or the proxy cannot be used."""
         self.source_id, self.base_url = source_id, source.url
         self.meter = Meter()
-        self.rate_limit = rate_limit or RateLimit(source.requests_per_second, clock)
+        self.rate_limit = rate_limit or rate_limit_of(source, clock)
         self._sleep, self._clock = sleep, clock
         self._tries = source.retries + 1
         self._chains = asyncio.Semaphore(source.chains)
-        self._token = usable(source.secret(source_id), source)
-        self._bearer = Bearer(self._token)
+        self._credential = credential_of(source_id, source)
+        self._account = source.oidc_username if source.auth == "oidc" else ""
+        self._account_lock = asyncio.Lock()
         self._registry = registry_tokens.RegistryTokens(clock)
         self._exchange_lock = asyncio.Lock()
         self._timeout_s = source.timeout_seconds
@@ -154,7 +158,6 @@ class QuayClient:
             purpose,
             f"{API}{path}",
             dict(params),
-            self._bearer,
             takes_500=not retry_server_errors,
             most_failures=most_failures,
         )
@@ -200,7 +203,7 @@ class QuayClient:
         Raises QuayError, and ValueError for any path that is not an export request."""
         if not _EXPORTS.fullmatch(path):
             raise ValueError(f"{path} is not an export request; no other POST is allowed")
-        request = _Request(operation, purpose, f"{API}{path}", dict(params), self._bearer, dict(body), takes_500=True)
+        request = _Request(operation, purpose, f"{API}{path}", dict(params), body=dict(body), takes_500=True)
         return await self._answer(request, decode)
 
     async def queue_registry_size_calculation(
@@ -212,7 +215,7 @@ class QuayClient:
         Raises QuayError, and ValueError for any other path."""
         if path != REGISTRY_SIZE:
             raise ValueError(f"{path} is not the path of the registry's size; no other POST is allowed")
-        request = _Request(operation, purpose, f"{API}{path}", {}, self._bearer, {}, good=(201, 202), takes_500=True)
+        request = _Request(operation, purpose, f"{API}{path}", {}, body={}, good=(201, 202), takes_500=True)
         return await self._answer(request, lambda reply: reply.status == 201)
 
     async def _exchange(self, repository: str, purpose: str) -> SecretStr:
@@ -222,7 +225,8 @@ class QuayClient:
                 return held
             service = httpx.URL(self.base_url).netloc.decode()
             params: dict[str, str | int] = {"service": service, "scope": f"repository:{repository}:pull"}
-            request = _Request("v2.auth", purpose, f"{REGISTRY}/auth", params, Basic(self._token), is_secret=True)
+            basic = Basic(await self._credential.token())
+            request = _Request("v2.auth", purpose, f"{REGISTRY}/auth", params, basic, is_secret=True)
             try:
                 token = await self._answer(request, self._registry_token)
             except Unauthenticated:
@@ -254,6 +258,65 @@ class QuayClient:
             raise registry_tokens.translate_error(error) from None
 
     async def _answer(self, request: _Request, decode: Callable[[Reply], _T]) -> _T:
+        """The decoded reply, after retries where they may help, and with another token where Quay refuses the first."""
+        if request.auth is not None:
+            return await self._try(request, decode)
+        if self._account:
+            await self._confirm_account()
+        token = await self._credential.token()
+        try:
+            found = await self._try(_with(request, token), decode)
+        except Unauthenticated as error:
+            if not await self._credential.renew(token, error.says):
+                raise _explained(error) from None
+            token = await self._credential.token()
+            try:
+                found = await self._try(_with(request, token), decode)
+            except Unauthenticated as again:
+                await self._credential.renew(token, again.says)
+                raise _explained(again) from None
+        except (BrokenReply, Unreachable) as error:
+            raise await self._told_apart(error) from None
+        self._credential.accepted()
+        return found
+
+    async def _told_apart(self, error: QuayError) -> QuayError:
+        """A connection that Quay closes on a token: whether it closes it without one as well."""
+        if not self._credential.is_verified_elsewhere or isinstance(error, (TimedOut, TooLarge)):
+            return error
+        path = f"{API}/error/invalid_token"
+        probe = _Request(
+            "error.get_error_description", "probe", path, {}, _Anonymous(), takes_500=True, most_failures=1
+        )
+        try:
+            await self._attempt(probe, lambda reply: reply.status)
+        except QuayError:
+            return error
+        says = f"{error.says}; without a token it answers"
+        return ProviderUnreachable(self.source_id, error.operation, says)
+
+    async def _confirm_account(self) -> None:
+        """Compares who Quay takes us for with who we should be, once, before anything else is asked."""
+        async with self._account_lock:
+            expected, self._account = self._account, ""
+            if not expected:
+                return
+            try:
+                request = _Request("user.get_logged_in_user", "probe", f"{API}/user/", {})
+                name = (await self._answer(request, partial(self._decode_account, request.operation))).username
+            except QuayError:
+                self._account = expected
+                raise
+            if name != expected:
+                self._account = expected
+                raise WrongAccount(
+                    self.source_id, request.operation, f"Quay takes the token for {name!r}, not {expected!r}"
+                )
+
+    def _decode_account(self, operation: str, reply: Reply) -> _Account:
+        return decoded(self, operation, reply.body, _decode_account)
+
+    async def _try(self, request: _Request, decode: Callable[[Reply], _T]) -> _T:
         """The decoded reply, after retries where they may help."""
         retrying = AsyncRetrying(
             retry=retry_if_exception(partial(_should_retry, request)),
@@ -280,7 +343,10 @@ class QuayClient:
         began = self._clock()
         outcome, received = "error", 0
         try:
-            response = await self._send(request)
+            with self.rate_limit.in_flight() as is_alone:
+                response = await self._send(request)
+                if is_alone():
+                    self.rate_limit.measured(self._clock() - began)
             received = len(response.content)
             if (served_at := error_replies.served_at(response)) is not None:
                 self._served = (served_at, self._clock())
@@ -372,9 +438,43 @@ class QuayClient:
     def _clean(self, text: object) -> str:
         """Text from outside, without our tokens in case the server echoes one."""
         clean = str(text)
-        for secret in (self._token, credentials(self._token), *self._registry.tokens()):
+        for secret in (*self._credential.secrets(), *self._registry.tokens()):
             clean = clean.replace(secret.get_secret_value(), redaction.MARK)
+            clean = clean.replace(credentials(secret).get_secret_value(), redaction.MARK)
         return clean
+
+
+class _Account(msgspec.Struct):
+    username: str
+
+
+class _Anonymous(httpx.Auth):
+    """No credential at all."""
+
+
+_decode_account = msgspec.json.Decoder(_Account).decode
+
+
+def rate_limit_of(source: SourceSettings, clock: Callable[[], float] = time.monotonic) -> RateLimit:
+    """The rate limit that the settings of a source name."""
+    return RateLimit(
+        source.most_requests_per_second,
+        clock,
+        cpu_share=source.most_cpu,
+        request_cpu_seconds=source.request_cpu_seconds,
+    )
+
+
+def _with(request: _Request, token: SecretStr) -> _Request:
+    return msgspec.structs.replace(request, auth=Bearer(token))
+
+
+def _explained(error: Unauthenticated) -> Unauthenticated:
+    """With advice by Quay's own words, where they are those about a provider's token."""
+    step = jwt_claims.advice(error.says)
+    if step is None:
+        return error
+    return Unauthenticated(error.source_id, error.operation, error.says, status=error.status, next_step=step)
 
 
 def decoded(client: QuayClient, operation: str, body: bytes, decode: Callable[[bytes], _T]) -> _T:

@@ -86,6 +86,20 @@ def connection(source: SourceSettings, transport: httpx.AsyncBaseTransport | Non
         ) from None
 
 
+def provider_connection(source: SourceSettings, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    """The HTTP client for the token endpoint of a source's OIDC provider. Raises SettingsError as `connection` does."""
+    endpoint = source.oidc_token_endpoint or ""
+    return httpx.AsyncClient(
+        headers={"Accept": "application/json", "Accept-Encoding": ACCEPTED_ENCODING, "User-Agent": "quayledger"},
+        timeout=source.timeout_seconds,
+        transport=transport,
+        verify=trust(source),
+        proxy=proxy_of(source, endpoint),
+        trust_env=False,
+        follow_redirects=False,
+    )
+
+
 def proxy_of(source: SourceSettings, url: str) -> str | None:
     """The proxy for a connection on a source's behalf; None: connect directly."""
     return source.proxy or proxy_for(url, os.environ)

@@ -77,6 +77,35 @@ class Unauthenticated(QuayError):
     next_step = "The token is unknown, expired or revoked. Create a new one and set it"
 
 
+class BadCredential(QuayError):
+    """The token of the OIDC provider is one that Quay would refuse. Quay was not asked."""
+
+    next_step = "docs/oidc.md says what the provider and Quay need"
+
+
+class ProviderFailure(QuayError):
+    """The OIDC provider does not answer here, or gives no token."""
+
+    next_step = "Check oidc_token_endpoint, the client and its secret, and the network from here to the provider"
+
+
+class ProviderUnreachable(QuayError):
+    """Quay answers without a token and closes the connection on one: it cannot reach its own OIDC provider."""
+
+    next_step = (
+        "Check the network from Quay to the provider, and whether Quay trusts its certificate; the next run continues"
+    )
+
+
+class WrongAccount(QuayError):
+    """Quay takes the token for another account than the one that the settings name."""
+
+    next_step = (
+        "Quay may have created this account by itself, because the name was taken: delete it, link the right account to the "
+        "provider, and check oidc_username"
+    )
+
+
 class Forbidden(QuayError):
     """403. The scopes of the token or the permissions of its user are not sufficient."""
 

@@ -1,4 +1,4 @@
-"""The rate limit of a source: a token bucket with backoff. No I/O.
+"""The rate limit of a source: a token bucket with backoff, by number of requests and by the source's CPU. No I/O.
 
 The rate is halved when the server throttles, fails or becomes much slower than it was at its best, and grows back step by
 step with every successful reply.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 BURST_S = 5.0  # unused seconds that may be saved up, so that a short run need not wait
 _FLOOR = 1 / 16
@@ -17,16 +18,32 @@ _SLOW = 3.0
 _SLOW_FROM_S = 0.5
 _WINDOW = 20
 _DRIFT = 1.01
+_COSTS, _FEWEST_COSTS = 50, 5
+_LEAST_COST_S = 0.002
 
 
 class RateLimit:
-    """Average requests per second for everything that reads one source, in any thread. `clock` gives seconds."""
+    """Average requests per second for everything that reads one source, in any thread."""
 
-    def __init__(self, requests_per_second: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        requests_per_second: float | None,
+        clock: Callable[[], float],
+        *,
+        cpu_share: float | None = None,
+        request_cpu_seconds: float = 0.25,
+    ) -> None:
+        """`clock` gives seconds. `cpu_share`: CPU of the source in cores that requests may take, each of them
+        `request_cpu_seconds` until it is measured. One of the two limits must be given."""
+        if requests_per_second is None and cpu_share is None:
+            raise ValueError("a rate limit needs a limit")
         self._lock = threading.RLock()
-        self._full = self._rate = requests_per_second
+        self._most, self._cpu_share, self._cost_s = requests_per_second, cpu_share, request_cpu_seconds
+        self._full = self._rate = self._limit()
         self._clock = clock
-        self._capacity = max(1.0, requests_per_second * BURST_S)
+        self._costs: deque[float] = deque(maxlen=_COSTS)
+        self._in_flight = 0
+        self._capacity = max(1.0, self._full * BURST_S)
         self._saved = self._capacity
         self._seen = clock()
         self._pause_until = 0.0
@@ -38,6 +55,39 @@ class RateLimit:
     def rate(self) -> float:
         """Requests per second allowed now."""
         return self._rate
+
+    @property
+    def request_cpu_seconds(self) -> float:
+        """What a request takes of the source's CPU, as far as measured."""
+        return self._cost_s
+
+    @contextmanager
+    def in_flight(self) -> Iterator[Callable[[], bool]]:
+        """While a request is awaited; gives whether no other was, from its start until now."""
+        with self._lock:
+            self._in_flight += 1
+            alone = self._in_flight == 1
+        try:
+            yield lambda: alone and self._in_flight == 1
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+    def measured(self, seconds: float) -> None:
+        """A reply came after `seconds` while no other was awaited: about the CPU that it took, with the network's time on
+        top, which is on the safe side."""
+        with self._lock:
+            self._costs.append(seconds)
+            if self._cpu_share is None or len(self._costs) < _FEWEST_COSTS:
+                return
+            self._cost_s = max(_LEAST_COST_S, sorted(self._costs)[len(self._costs) // 2])
+            self._full = self._limit()
+            self._rate = min(self._rate, self._full)
+            self._capacity = max(1.0, self._full * BURST_S)
+
+    def _limit(self) -> float:
+        by_cpu = None if self._cpu_share is None else self._cpu_share / self._cost_s
+        return min(limit for limit in (self._most, by_cpu) if limit is not None)
 
     def reserve(self) -> float:
         """Reserves one request; returns the seconds to wait before sending it."""

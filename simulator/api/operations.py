@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
 Answer = Callable[[Request], Response | Awaitable[Response]]
+Before = Callable[[Request], Awaitable[None]]
 PREFIX = "/api/v1"
 REPOSITORY = "{repository:repository}"
 _REDIRECT = """<!doctype html>
@@ -57,10 +58,10 @@ class Operation(msgspec.Struct, frozen=True):
 class OperationRoute(Route):
     """A route that is there only while its feature is on, and leaves the operation's name for the statistics."""
 
-    def __init__(self, operation: Operation) -> None:
+    def __init__(self, operation: Operation, before: Before) -> None:
         self.operation = operation
         path = PREFIX + operation.path.replace("{repository}", REPOSITORY)
-        super().__init__(path, _endpoint(operation), methods=[operation.method])
+        super().__init__(path, _endpoint(operation, before), methods=[operation.method])
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """No match where the feature is off."""
@@ -83,11 +84,12 @@ class _SlashRoute(Route):
         return super().matches(scope)
 
 
-def routes(operations: Iterable[Operation]) -> list[BaseRoute]:
-    """Routes in the order in which paths are tried: words before names, names before paths of repositories."""
+def routes(operations: Iterable[Operation], before: Before) -> list[BaseRoute]:
+    """Routes in the order in which paths are tried: words before names, names before paths of repositories. `before`: what
+    each request goes through first."""
     made: list[tuple[list[int], BaseRoute]] = []
     for operation in operations:
-        made.append((_rank(operation.path), OperationRoute(operation)))
+        made.append((_rank(operation.path), OperationRoute(operation, before)))
         if operation.path.endswith("/"):
             made.append((_rank(operation.path.rstrip("/")), _SlashRoute(operation)))
     return [route for _, route in sorted(made, key=lambda pair: pair[0])]
@@ -104,9 +106,10 @@ def _is_on(scope: Scope, operation: Operation) -> bool:
     return not operation.feature or bool(getattr(scope["app"].state.quay.config, operation.feature))
 
 
-def _endpoint(operation: Operation) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(operation: Operation, before: Before) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         request.scope["operation"] = operation.id
+        await before(request)
         found = operation.answer(request)
         return await found if inspect.isawaitable(found) else found
 

@@ -107,6 +107,8 @@ def quay_of(request: Request) -> Quay:
 def caller_of(request: Request) -> Caller | None:
     """Who calls; None without a token that is good now."""
     quay = quay_of(request)
+    if (noted := request.scope.get("oidc_caller")) is not None:
+        return noted if isinstance(noted, Caller) else None
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     token = quay.registry.tokens.get(value.strip()) if scheme.lower() == "bearer" else None
     if token is None or (token.expires_at_us is not None and token.expires_at_us <= quay.clock.now_us()):
