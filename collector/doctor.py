@@ -1,6 +1,6 @@
-"""The doctor: finds out what a source offers, what its token may read and what that costs, and says what to do about it.
+"""The doctor: checks what a source offers, what its token may read and what that costs, and what to do about it.
 
-Asks about ten requests, all of them reads, and writes nothing.
+Sends about ten requests, all of them reads, and writes nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import msgspec
 from quayledger.collector.errors import CollectorError
 from quayledger.collector.log.cover import Access, find_access, parse_scopes
 from quayledger.collector.log.days import utc_now
-from quayledger.collector.quay import discovery, logs
+from quayledger.collector.quay import discovery, logs, users
 from quayledger.collector.quay.client import QuayClient
-from quayledger.collector.quay.errors import QuayError
+from quayledger.collector.quay.credentials import credential_of
+from quayledger.collector.quay.errors import Forbidden, NotAQuay, NotFound, QuayError
 from quayledger.collector.quay.logs import LONGEST_WINDOW_DAYS
 from quayledger.collector.quay.scopes import Scope
 from quayledger.settings import SettingsError, SourceSettings
@@ -28,7 +29,7 @@ _OFF_BY_DEFAULT = ("login_failure", "pull_repo_failed", "push_repo_failed", "del
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One finding: what was looked at, how it is, and what to do next ('' where nothing need be done)."""
+    """One finding: what was checked, the result, and what to do next ('' if nothing)."""
 
     name: str
     level: Level
@@ -37,7 +38,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """All findings about one source, the cover that it proposes, and what finding out cost."""
+    """All findings about one source, the cover that it proposes, and the number of requests."""
 
     source_id: str
     url: str
@@ -53,7 +54,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
 
 async def examine(source_id: str, source: SourceSettings, *, now: Callable[[], datetime] = utc_now) -> Diagnosis:
-    """Looks at one source. Never raises for what is wrong with it: that is a finding, with the error beside it."""
+    """Checks one source. Never raises for what is wrong with it: that is a finding, with the error beside it."""
     checks: list[Check] = []
     cover: tuple[str, ...] = ()
     failed: Exception | None = None
@@ -62,6 +63,7 @@ async def examine(source_id: str, source: SourceSettings, *, now: Callable[[], d
         checks.extend(_settings(source_id, source))
         async with QuayClient(source_id, source) as client:
             try:
+                checks.extend(await _credential(client, source))
                 cover = await _examine(client, source_id, source, now(), checks)
             finally:
                 requests = client.meter.requests
@@ -74,32 +76,70 @@ async def examine(source_id: str, source: SourceSettings, *, now: Callable[[], d
 
 
 def _settings(source_id: str, source: SourceSettings) -> list[Check]:
-    source.secret(source_id)
-    checks = [Check("token", "ok", "a token is set")]
+    credential_of(source_id, source)
     if source.url.startswith("http://"):
-        checks.append(
-            Check("transport", "warning", "http: the token travels in clear", "use https where the Quay offers it")
-        )
-    elif not source.verify_tls:
-        checks.append(
-            Check("transport", "warning", "certificates are not checked", "set ca_file and leave verify_tls at true")
-        )
-    return checks
+        return [Check("transport", "warning", "http: the token is sent unencrypted", "Use https if the Quay offers it")]
+    if not source.verify_tls:
+        says = "certificates are not checked"
+        return [Check("transport", "warning", says, "Set ca_file and remove verify_tls = false")]
+    return []
+
+
+async def _credential(client: QuayClient, source: SourceSettings) -> list[Check]:
+    """What the requests are sent with; a provider's token is checked here before Quay sees it."""
+    if source.auth == "token":
+        return [
+            Check(
+                "credential",
+                "ok",
+                f"an OAuth application token is set; each request takes about {source.request_cpu_seconds:g} s of Quay's CPU",
+                "If Quay logs people in with an OIDC provider, auth = oidc takes a sixteenth of that; see docs/oidc.md",
+            )
+        ]
+    claims = await client.read_claims()
+    if claims is None:
+        return []
+    where = "from token_file" if source.token_file is not None else "by client credentials"
+    says = f"a token of the OIDC provider {claims.issuer} {where}, for {claims.account}"
+    return [Check("credential", "ok", says), await _account(client, source, claims.account)]
+
+
+async def _account(client: QuayClient, source: SourceSettings, named: str) -> Check:
+    """Whom Quay takes the token for. A superuser would be too much: the token may do all that its user may."""
+    user = await users.get_logged_in_user(client, purpose="probe")
+    says = f"Quay takes the token for {user.username}"
+    if user.super_user:
+        step = "Use an account of GLOBAL_READONLY_SUPER_USERS: a token of the provider may do all that its user may"
+        return Check("account", "warning", f"{says}, who is a superuser", step)
+    if source.oidc_username:
+        return Check("account", "ok", f"{says}, as oidc_username says")
+    if user.username != named:
+        step = "Quay may have created this account by itself. Delete it, and link the right account to the provider"
+        return Check("account", "warning", f"{says}; the token itself names {named}", step)
+    step = f"Set oidc_username = {user.username}, so that another account is noticed before anything is read"
+    return Check("account", "note", says, step)
 
 
 async def _examine(
     client: QuayClient, source_id: str, source: SourceSettings, now: datetime, checks: list[Check]
 ) -> tuple[str, ...]:
-    offers = await discovery.get_discovery(client, purpose="probe")
-    checks.append(
-        Check("address", "ok", f"a Quay answers; its public reference lists {len(offers.operations)} operations")
-    )
+    checks.append(await _address(client))
     today = now.date()
     access = await _access(client, source_id, source, today)
     checks.extend(_explain(access))
     for scope in access.scopes[:1]:
         checks.extend(await _look_at(client, scope, today, now))
     return tuple(scope.text for scope in access.scopes)
+
+
+async def _address(client: QuayClient) -> Check:
+    """A Quay behind a proxy that hides its API reference can be read all the same."""
+    try:
+        offers = await discovery.get_discovery(client, purpose="probe")
+    except (NotFound, Forbidden, NotAQuay) as error:
+        step = "If the checks below succeed, this does no harm; otherwise check the address and any proxy on the way"
+        return Check("address", "note", f"the API reference cannot be read ({error.says})", step)
+    return Check("address", "ok", f"a Quay answers; its API reference lists {len(offers.operations)} operations")
 
 
 async def _access(client: QuayClient, source_id: str, source: SourceSettings, today: date) -> Access:
@@ -119,15 +159,15 @@ def _explain(access: Access) -> list[Check]:
             Check(
                 "hidden kinds",
                 "note",
-                f"the user's own log never shows {', '.join(hidden)}",
-                "a superuser's token sees them",
+                f"a user's own log never shows {', '.join(hidden)}",
+                "A superuser's token can read them",
             )
         )
     return checks
 
 
 async def _look_at(client: QuayClient, scope: Scope, today: date, now: datetime) -> list[Check]:
-    """Counts the last four weeks in one call, and reads one page of today: clock, backend, habits."""
+    """Counts the last four weeks with one request, and reads one page of today."""
     first = today - timedelta(days=LONGEST_WINDOW_DAYS - 1)
     counts = await logs.aggregate_logs(client, scope, first, today, purpose="probe")
     page = await logs.list_logs(client, scope, today, today, purpose="probe")
@@ -142,22 +182,22 @@ async def _look_at(client: QuayClient, scope: Scope, today: date, now: datetime)
             Check(
                 "failures",
                 "note",
-                f"not seen in four weeks: {', '.join(absent)}; Quay leaves them out unless its configuration says otherwise",
-                "set ACTION_LOG_AUDIT_LOGIN_FAILURES and its siblings in the Quay's configuration to record failed access",
+                f"none in four weeks of: {', '.join(absent)}. Quay does not record them unless it is configured to",
+                "Set ACTION_LOG_AUDIT_LOGIN_FAILURES and the related options in Quay's configuration to record failed access",
             )
         )
     return checks
 
 
 def _exports(source: SourceSettings) -> Check:
-    """What an export leaves behind is said before anybody allows one."""
+    """What an export leaves behind, before anybody allows one."""
     leaves = (
-        "each one writes a row with the callback's address into the log that it exports; on a Quay with local storage its file "
-        "stays at an address that needs no login"
+        "each one adds a row with the callback address to the log that it exports; if Quay uses local storage, the file stays "
+        "at an address that needs no login"
     )
     if source.exports == "off":
-        return Check("exports", "ok", f"off. They could bring what pages lose, but {leaves}")
-    return Check("exports", "note", f"{source.exports}: {leaves}", "allow them only where that is acceptable")
+        return Check("exports", "ok", f"off. Exports could bring events that pages skip, but {leaves}")
+    return Check("exports", "note", f"{source.exports}: {leaves}", "Allow exports only if that is acceptable")
 
 
 def _rotation(counts: dict[date, dict[str, int]]) -> list[Check]:
@@ -165,7 +205,12 @@ def _rotation(counts: dict[date, dict[str, int]]) -> list[Check]:
     if not held or held[0] == min(counts):
         return []
     return [
-        Check("oldest day", "note", f"the source holds nothing before {held[0]}", "what it rotated away before is lost")
+        Check(
+            "oldest day",
+            "note",
+            f"the source has no events before {held[0]}",
+            "Events that Quay already deleted are lost",
+        )
     ]
 
 
@@ -174,14 +219,14 @@ def _clock(served_at: datetime, now: datetime) -> Check:
     if abs(offset) <= _CLOCK_TOLERANCE_S:
         return Check("clock", "ok", f"the clocks agree within {_CLOCK_TOLERANCE_S:.0f} s")
     ahead = "ahead of" if offset > 0 else "behind"
-    return Check(
-        "clock", "warning", f"the source's clock is {abs(offset):.0f} s {ahead} ours", "check NTP on both machines"
-    )
+    says = f"the clock of the source is {abs(offset):.0f} s {ahead} the clock here"
+    return Check("clock", "warning", says, "Check NTP on both machines")
 
 
 def _pace(client: QuayClient, source: SourceSettings) -> Check:
-    slow = client.meter.quantile(0.95)
-    says = f"replies take {client.meter.quantile(0.5) * 1000:.0f} ms, one in twenty over {slow * 1000:.0f} ms; "
-    return Check(
-        "pace", "ok", says + f"the budget is {source.requests_per_second:g} requests a second, {source.chains} chain(s)"
-    )
+    half, most = client.meter.quantile(0.5) * 1000, client.meter.quantile(0.95) * 1000
+    share = source.most_cpu
+    limit = f"at most {client.rate_limit.rate:.2g} requests per second"
+    if share is not None:
+        limit += f", so that they take {share:g} of a core of Quay's CPU"
+    return Check("pace", "ok", f"half of the replies come within {half:.0f} ms, 95 % within {most:.0f} ms; {limit}")

@@ -42,7 +42,7 @@ class PlannedPart(msgspec.Struct, frozen=True):
 
 class SourcePlan(msgspec.Struct, frozen=True):
     """The cost for one source. `count_requests` is what a sync requests to count, `planning_requests` what this plan spent;
-    `choice`: pages or exports for the days that are over, and why; `exports`: how many of them at least."""
+    `request_cpu_seconds`: of the source, each request; `choice`: pages or exports for the days that are over, and why; `exports`: how many of them at least."""
 
     source_id: str
     parts: tuple[PlannedPart, ...]
@@ -50,6 +50,7 @@ class SourcePlan(msgspec.Struct, frozen=True):
     count_requests: int
     planning_requests: int
     requests_per_second: float
+    request_cpu_seconds: float
     choice: Choice
     exports: int
 
@@ -69,6 +70,11 @@ class SourcePlan(msgspec.Struct, frozen=True):
     def seconds(self) -> tuple[float, float]:
         """How long the least and the most take within the source's rate."""
         return self.least_requests / self.requests_per_second, self.most_requests / self.requests_per_second
+
+    @property
+    def cpu_seconds(self) -> tuple[float, float]:
+        """How much of the source's CPU the least and the most take, by what its replies to this plan took."""
+        return self.least_requests * self.request_cpu_seconds, self.most_requests * self.request_cpu_seconds
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -127,10 +133,11 @@ async def _plan_source(
                     if first <= day <= last
                 )
         spent = client.meter.requests
+        pace, cost = client.rate_limit.limit, client.rate_limit.request_cpu_seconds
     parts.sort(key=lambda part: (part.day, part.scope))
     exports, choice = _choice(source, parts, now.date())
-    sealed, pace = len(days) - len(due), source.expected_rate
-    return SourcePlan(source_id, tuple(parts), sealed, counts, spent, pace, choice, exports)
+    sealed = len(days) - len(due)
+    return SourcePlan(source_id, tuple(parts), sealed, counts, spent, pace, cost, choice, exports)
 
 
 async def _counts(client: QuayClient, scope: Scope, first: date, last: date) -> dict[date, dict[str, int]]:

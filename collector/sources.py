@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from quayledger.collector.errors import UnknownSource
 from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.credentials import credential_of
 from quayledger.collector.quay.rate_limit import RateLimit
 from quayledger.settings import Settings, SettingsError, SourceSettings
 
@@ -25,7 +26,7 @@ def choose_sources(settings: Settings, source_ids: Sequence[str]) -> list[tuple[
             "QUAYLEDGER_SOURCES__MAIN__TOKEN"
         )
     for source_id, source in chosen:
-        source.secret(source_id)
+        credential_of(source_id, source)
     return chosen
 
 

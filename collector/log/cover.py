@@ -62,9 +62,9 @@ async def find_access(client: QuayClient, today: date) -> Access:
         me = await users.get_logged_in_user(client, purpose="probe")
     except (Unauthenticated, Forbidden) as error:
         raise NothingReadable(
-            f"{client.source_id}: the token may not read the superuser log, nor say whose it is ({error}). Give it the scopes "
-            "org:admin, user:admin and user:read, or name what to collect in sources."
-            f"{client.source_id}.scopes"
+            f"{client.source_id}: the token may not read the superuser log, and Quay does not say whose token it is "
+            f"({error.says}). Give it the scopes org:admin, user:admin and user:read, or set what to collect in "
+            f"sources.{client.source_id}.scopes"
         ) from error
     readable: list[Scope] = []
     own = Scope("user", me.username)

@@ -126,6 +126,13 @@ class QuayClient:
     def __repr__(self) -> str:
         return f"QuayClient({self.source_id!r}, {self.base_url!r})"
 
+    async def read_claims(self) -> jwt_claims.Claims | None:
+        """What the provider's token says of itself, checked here; None for an application token. Asks Quay nothing.
+
+        Raises SettingsError, BadCredential and ProviderFailure."""
+        await self._credential.token()
+        return self._credential.claims
+
     def server_now(self) -> datetime | None:
         """What the server's clock shows now (aware UTC), from the Date header of its newest reply; None before the first, and
         where it gives none."""

@@ -34,6 +34,10 @@ class Credential(Protocol):
 
     is_verified_elsewhere: bool
 
+    @property
+    def claims(self) -> Claims | None:
+        """What the newest token says of itself; None where it says nothing, or before the first."""
+
     def accepted(self) -> None:
         """Quay took the token."""
 
@@ -51,6 +55,7 @@ class StaticCredential:
     """An OAuth application token."""
 
     is_verified_elsewhere = False
+    claims = None
 
     def __init__(self, token: SecretStr) -> None:
         self._token = token

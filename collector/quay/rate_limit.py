@@ -57,6 +57,11 @@ class RateLimit:
         return self._rate
 
     @property
+    def limit(self) -> float:
+        """Requests per second while the server is well."""
+        return self._full
+
+    @property
     def request_cpu_seconds(self) -> float:
         """What a request takes of the source's CPU, as far as measured."""
         return self._cost_s

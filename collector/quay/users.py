@@ -6,6 +6,7 @@ import msgspec
 
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.errors import Unauthenticated
 from quayledger.collector.quay.listing import read_one, read_pages
 from quayledger.collector.quay.quotas import Quota, QuotaReport
 from quayledger.collector.quay.rows import Rows, read_rows, reader, translated
@@ -59,6 +60,10 @@ class _User(msgspec.Struct):
     quota_report: QuotaReport | None = None
 
 
+_NO_SCOPE = (
+    "Here Quay answers this also to a good token without the scope user:read: add that scope, or create a new token if this one "
+    "is refused everywhere"
+)
 _membership = reader(Membership)
 
 
@@ -83,7 +88,13 @@ _starred = reader(StarredRepository)
 async def get_logged_in_user(client: QuayClient, *, purpose: str = "probe") -> User:
     """`GET /user/` (getLoggedInUser, 25.3); scope `user:read` (without it the answer is 401), `user:admin` for all of it. Raises
     QuayError."""
-    return await read_one(client, "user.get_logged_in_user", "/user/", _user, purpose=purpose)
+    operation = "user.get_logged_in_user"
+    try:
+        return await read_one(client, operation, "/user/", _user, purpose=purpose)
+    except Unauthenticated as error:
+        raise Unauthenticated(
+            client.source_id, operation, error.says, status=error.status, next_step=_NO_SCOPE
+        ) from None
 
 
 async def get_user_information(client: QuayClient, username: str, *, purpose: str = "inventory") -> UserInformation:

@@ -5,6 +5,7 @@ Asks the source for counts only."""
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -100,6 +101,8 @@ def _plan_json(item: SourcePlan) -> dict[str, Any]:
         "most_requests": item.most_requests,
         "least_seconds": round(least, 1),
         "most_seconds": round(most, 1),
+        "least_cpu_seconds": round(item.cpu_seconds[0], 1),
+        "most_cpu_seconds": round(item.cpu_seconds[1], 1),
     }
 
 
@@ -110,9 +113,11 @@ def _show_plan(item: SourcePlan) -> None:
         table.add_row(str(part.day), escape(part.scope), *numbers, _range(part.pages, part.most_requests))
     out.print(table)
     least, most = (timedelta(seconds=round(seconds)) for seconds in item.seconds)
+    least_cpu, most_cpu = (timedelta(seconds=math.ceil(seconds)) for seconds in item.cpu_seconds)
     out.print(
         f"About {_range(item.least_requests, item.most_requests)} requests, {item.count_requests} of them counts. At "
-        f"{item.requests_per_second:g} a second that takes {least} to {most}. The lower number holds where pages lose "
+        f"{item.requests_per_second:.2g} per second that takes {least} to {most}, and {least_cpu} to {most_cpu} of the "
+        f"source's CPU ({item.request_cpu_seconds * 1000:.0f} ms each). The lower number holds where pages lose "
         f"nothing; a registry that stamps whole seconds needs repairs, up to about the higher one."
     )
     sealed = "1 sealed day needs" if item.sealed_days == 1 else f"{item.sealed_days} sealed days need"
@@ -156,7 +161,7 @@ def _show_inventory_plan(item: InventoryPlan) -> None:
     out.print(table)
     about = "about " if item.is_assumed else ""
     out.print(
-        f"{about[:1].upper()}{about[1:]}{item.due:,} requests due now, at {item.requests_per_second:g} a second "
+        f"{about[:1].upper()}{about[1:]}{item.due:,} requests due now, at {item.requests_per_second:.2g} per second "
         f"{_span(item.due, item)} or longer; access, robots, quota and sizes are known after {about}{item.usable:,} "
         f"({_span(item.usable, item)})."
     )

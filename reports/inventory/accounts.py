@@ -24,7 +24,7 @@ from quayledger.reports.inventory.knowledge import each, one
 from quayledger.reports.model import Metric
 
 _UNLISTED = "No list that could be read holds this account; permissions, teams or events name it."
-OWN_LIST = "Quay lists a user's robots to their owner alone; others are known where permissions or events name them."
+OWN_LIST = "Only their owner, or a superuser with full access, can list a user's robots; others are known from permissions and events."
 Found = tuple[list[Metric], list[Drawn]]
 
 

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
+from quayledger.collector import doctor
+from quayledger.collector.errors import NothingReadable
 from quayledger.collector.quay import errors, logs
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.rate_limit import BURST_S, RateLimit
@@ -329,3 +331,21 @@ async def test_nobody_listening_is_unreachable() -> None:
     async with QuayClient("main", source("http://127.0.0.1:9")) as quay:
         with pytest.raises(errors.Unreachable, match=r"(?i)check the address"):
             await one_page(quay)
+
+
+async def test_the_doctor_goes_on_where_the_api_reference_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/discovery"):
+            return httpx.Response(404, headers={"content-type": "text/html"}, content=b"<title>Not here</title>")
+        if request.url.path.endswith("/user/"):
+            return replay(recording("271_user_noscope_401"))
+        return httpx.Response(403, json={"detail": "Unauthorized"})
+
+    monkeypatch.setattr(doctor, "QuayClient", lambda *_: client(answer, retries=0))
+    diagnosis = await doctor.examine("main", source("https://quay.example"))
+    levels = {check.name: check.level for check in diagnosis.checks}
+    assert levels["address"] == "note"
+    assert isinstance(diagnosis.error, NothingReadable)
+    # A good token without `user:read` is not called unknown or expired.
+    assert "expired" not in str(diagnosis.error)
+    assert "user:read" in str(diagnosis.error)
