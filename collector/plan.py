@@ -29,7 +29,7 @@ _PROBES = 1  # whether the source holds rows from before the first day
 class PlannedPart(msgspec.Struct, frozen=True):
     """One day of one scope: what is counted, held and missing, and the requests it takes. `pages`: the fewest that can bring
     what is missing. `most_requests`: about as many as it takes where pages lose rows (a registry that stamps whole seconds,
-    legacy tables): the whole list, its extra last pages, and the repair. `missing_events` 0: nothing is requested."""
+    legacy tables): the whole list, its extra last pages, and the repair. Both are 0 where nothing is requested."""
 
     day: date
     scope: str
@@ -78,10 +78,12 @@ class SourcePlan(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What the ledger holds of a source: stored events by (day, scope) and kind, and the days that need no look."""
+    """What the ledger holds of a source: stored events by (day, scope) and kind, the days that need no request, and those parts
+    of days of which every way of reading was tried (with the count under which it was)."""
 
     stored: dict[tuple[date, str], dict[str, int]]
     sealed: frozenset[date]
+    exhausted: dict[tuple[date, str], int] = {}
 
 
 async def plan(
@@ -126,6 +128,7 @@ async def _plan_source(
                         scope,
                         counted.get(day, {}),
                         have.stored.get((day, scope.text), {}),
+                        exhausted_at=have.exhausted.get((day, scope.text)),
                         is_open=day >= now.date(),
                         repairs=settings.collect.repair_requests > 0,
                     )
@@ -166,12 +169,19 @@ def _choice(source: SourceSettings, parts: list[PlannedPart], today: date) -> tu
 
 
 def _part(
-    day: date, scope: Scope, counted: dict[str, int], stored: dict[str, int], *, is_open: bool, repairs: bool
+    day: date,
+    scope: Scope,
+    counted: dict[str, int],
+    stored: dict[str, int],
+    *,
+    exhausted_at: int | None,
+    is_open: bool,
+    repairs: bool,
 ) -> PlannedPart:
     lacking, total, held = sum(missing(counted, stored).values()), sum(counted.values()), sum(stored.values())
     pages = math.ceil(lacking / PAGE_ROWS)
-    if not lacking:
-        return PlannedPart(day, scope.text, total, held, 0, 0, 0)
+    if not lacking or exhausted_at == total:
+        return PlannedPart(day, scope.text, total, held, lacking, 0, 0)
     # New rows of an open day are on top; a gap in a closed day may be anywhere, so at worst the whole list is read.
     listed = pages if is_open else math.ceil(total / PAGE_ROWS)
     repair = REQUESTS_A_MISSING_PAGE * pages if repairs and not is_open else 0

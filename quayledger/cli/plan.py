@@ -32,8 +32,8 @@ from quayledger.collector.inventory.estimate import (
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.plan import Held, SourcePlan, plan
 from quayledger.warehouse.errors import NotPublished
-from quayledger.warehouse.log import events
-from quayledger.warehouse.schema import SEALED_STATES
+from quayledger.warehouse.log import events, repairs
+from quayledger.warehouse.schema import FINAL_STATES, SEALED_STATES
 from quayledger.warehouse.snapshot import Snapshot
 
 
@@ -54,7 +54,7 @@ def command(
         return
     request = request_of(*days_of(first, last, period), source)
     with err.status("counting"):
-        plans = asyncio.run(plan(settings_room.load(home), request, _held_by(home)))
+        plans = asyncio.run(plan(settings_room.load(home), request, _held_by(home, named=request.named_days)))
     if as_json:
         print_json({"sources": [_plan_json(item) for item in plans]})
         return
@@ -73,22 +73,25 @@ def _plan_inventory(home: Path, source_ids: tuple[str, ...], *, as_json: bool) -
         _show_inventory_plan(item)
 
 
-def _held_by(home: Path) -> Callable[[str, date, date], Held]:
-    """What the published copy holds; nothing where there is none yet."""
+def _held_by(home: Path, *, named: bool) -> Callable[[str, date, date], Held]:
+    """What the published copy holds; nothing where there is none yet. `named`: somebody names the days, so that what nothing
+    could prove or bring is tried again."""
+    settled = SEALED_STATES if named else FINAL_STATES
 
     def held(source_id: str, first: date, last: date) -> Held:
         try:
             with Snapshot.open(home) as snapshot:
                 kinds = events.kind_coverage(snapshot, first, last, (source_id,))
                 days = events.coverage(snapshot, first, last, (source_id,))
+                exhausted = {} if named else repairs.exhausted_repairs(snapshot, source_id)
         except NotPublished:
             return Held({}, frozenset())
         stored: dict[tuple[date, str], dict[str, int]] = {}
         for row in kinds.iter_rows(named=True):
             if row["stored_count"]:
                 stored.setdefault((row["day"], row["scope"]), {})[row["kind"]] = row["stored_count"]
-        sealed = days.filter(days["state"].is_in([state.value for state in SEALED_STATES]))["day"].to_list()
-        return Held(stored, frozenset(sealed))
+        sealed = days.filter(days["state"].is_in([state.value for state in settled]))["day"].to_list()
+        return Held(stored, frozenset(sealed), exhausted)
 
     return held
 

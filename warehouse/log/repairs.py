@@ -119,7 +119,20 @@ def unfinished_days(ledger: Ledger, source_id: str, first: date, last: date) -> 
 
 def waiting_repairs(snapshot: Snapshot) -> list[RepairRow]:
     """Repairs that go on at the next run, oldest day first, from the published copy."""
+    return _repairs(snapshot, "waiting")
+
+
+def exhausted_repairs(snapshot: Snapshot, source_id: str) -> dict[tuple[date, str], int]:
+    """By (day, scope) of a source, the count under which every way of reading was tried, from the published copy."""
+    rows = _repairs(snapshot, "exhausted")
+    return {(row.day, row.scope): row.counted_events for row in rows if row.source_id == source_id}
+
+
+def _repairs(snapshot: Snapshot, state: RepairState) -> list[RepairRow]:
     if snapshot.frame("SELECT 1 FROM information_schema.tables WHERE table_name = 'repairs'", {}).is_empty():
         return []  # a copy that an earlier version published
-    frame = snapshot.frame(f"SELECT {_COLUMNS} FROM repairs WHERE state = 'waiting' ORDER BY source_id, day, scope", {})  # noqa: S608
+    frame = snapshot.frame(
+        f"SELECT {_COLUMNS} FROM repairs WHERE state = $state ORDER BY source_id, day, scope",  # noqa: S608
+        {"state": state},
+    )
     return [RepairRow(*row) for row in frame.iter_rows()]
