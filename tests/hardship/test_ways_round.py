@@ -76,6 +76,7 @@ def test_what_an_error_broke_off_goes_on_at_the_next_run(start_simulator: Any, t
 
     assert scheduled(tmp_path, chosen, revoke).failure is not None
     assert 300 < deficits(tmp_path) < 2000
+    assert any("broke its reading off" in note for note in notes(tmp_path))
     other = chosen.sources["main"].model_copy(update={"token": SecretStr(quay.tokens["readonly_superuser"])})
     quay.control("reset")
     outcome = scheduled(tmp_path, chosen.model_copy(update={"sources": {"main": other}}))

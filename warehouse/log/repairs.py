@@ -90,11 +90,13 @@ def forget_repair(ledger: Ledger, source_id: str, day: date, scope: str) -> None
 
 
 def reason(ledger: Ledger, source_id: str, day: date) -> str:
-    """What stands in the way of a day's repairs, in words; '' where nothing does."""
+    """What a short day waits for, or what stands in its way, in words; '' where it is neither."""
     found = ledger.rows(
         "SELECT scope, state, remaining_requests, reason FROM repairs WHERE source_id = ? AND day = ? ORDER BY scope",
         [source_id, day],
     )
+    if not found and day in unfinished_days(ledger, source_id, day, day):
+        return "an error broke its reading off; the next run goes on from there"
     return "; ".join(_in_words(state, remaining, text) for _, state, remaining, text in found)
 
 
