@@ -7,10 +7,12 @@ from typing import Any
 
 import streamlit as st
 
+from quayledger.reports import formatting
 from quayledger.reports.log.events_page import BROWSER_EXPORT_LIMIT, SHOWN, EventsPage, ExportForm, as_quay_gave_it
+from quayledger.reports.model import Table
 from quayledger.warehouse.log.events import EventFilter
-from quayledger.web import widgets
-from quayledger.web.links import EVENTS_PATH, hour_label
+from quayledger.web import charts, widgets
+from quayledger.web.links import EVENTS_PATH, follow_chart, hour_label
 from quayledger.web.page import Page, View
 from quayledger.web.record import EventQuery
 from quayledger.web.url_state import address, bound
@@ -40,13 +42,19 @@ _FORMS: tuple[tuple[ExportForm, str, str], ...] = (
 def draw(view: View) -> None:
     """Draw the page."""
     query = _filters(view)
-    head, turn = st.columns([5, 1.4], vertical_alignment="bottom")
+    if query.hour is None:
+        chart = view.record.histogram(query, view.period)
+        follow_chart(view, chart, charts.draw(chart, "events-histogram"))
+    if bound(st.toggle, "Counts by kind, account, repository and client", key="counts", default=False):
+        _facets(view.record.facets(query))
+    head, chosen, turn = st.columns([4, 2, 1.4], vertical_alignment="bottom")
+    event: str = bound(chosen.text_input, "Event", key="event", default="", placeholder="Click a time in the list")
     number = bound(turn.number_input, "Page", key="page", default=1, min_value=1, max_value=10_000_000, step=1)
     found = view.record.events(query, number)
     with head:
         _head(found)
     if found.total:
-        _table(found, view)
+        _list(found, view, event)
         _files(view, query, found)
     else:
         _nothing(view)
@@ -100,6 +108,21 @@ def _choice(place: st.delta_generator.DeltaGenerator, label: str, key: str, opti
 def _changed() -> None:
     """Other events are asked for: begin at their first page."""
     st.session_state["page"] = 1
+    st.session_state["event"] = ""
+
+
+def _facets(tables: tuple[Table, ...]) -> None:
+    """What the events are; a click on a value keeps those that have it."""
+    for place, table in zip(st.columns(len(tables)), tables, strict=True):
+        with place:
+            widgets.table(
+                table, f"events-{table.name}", none=f"{table.title}: none.", opens=table.drill, on_open=_narrow
+            )
+
+
+def _narrow(row: dict[str, Any], field: str) -> None:
+    st.session_state[field] = row["key"]
+    _changed()
 
 
 def _clear() -> None:
@@ -116,14 +139,23 @@ def _head(found: EventsPage) -> None:
     widgets.title(f"{found.first:,} – {found.last:,} of {found.total:,} events{of}")
 
 
-def _table(found: EventsPage, view: View) -> None:
-    zone = view.period.time_zone
-    row = widgets.event_list(found.frame, SHOWN, zone, f"events-{found.number}")
-    if row is None:
-        st.caption("Click a time to see the whole event.")
-        return
-    st.caption("The event as Quay gave it, secrets cut out")
-    st.code(as_quay_gave_it(found.frame.slice(row, 1))[0], language="json", wrap_lines=True)
+def _list(found: EventsPage, view: View, event: str) -> None:
+    """The list, and beside it the event that was opened."""
+    ids = found.frame["event_id"].to_list()
+    listed, opened = st.columns([3, 2]) if event in ids else (st.container(), None)
+    with listed:
+        widgets.event_list(found.frame, SHOWN, view.period.time_zone, f"events-{found.number}", _open)
+        if event and opened is None:
+            st.caption(f"The event {formatting.visible(event[:80])} is not on this page of the list.")
+    if opened is not None:
+        with opened:
+            st.caption("The event as Quay gave it, secrets cut out")
+            one = as_quay_gave_it(found.frame.slice(ids.index(event), 1))[0]
+            st.code(one, language="json", wrap_lines=True, height=560)
+
+
+def _open(row: dict[str, Any]) -> None:
+    st.session_state["event"] = row["event_id"]
 
 
 def _files(view: View, query: EventQuery, found: EventsPage) -> None:

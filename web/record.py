@@ -16,10 +16,10 @@ import streamlit as st
 
 from quayledger.reports import registry
 from quayledger.reports.inventory import kinds, object_report
-from quayledger.reports.log import events_page
+from quayledger.reports.log import event_counts, events_page
 from quayledger.reports.log.coverage import Coverage, measure
 from quayledger.reports.log.events_page import EventsPage, ExportForm
-from quayledger.reports.model import Report
+from quayledger.reports.model import Chart, Report, Table
 from quayledger.reports.period import Period
 from quayledger.reports.spec import inputs, parse_params
 from quayledger.settings import DEFAULT_HOME
@@ -35,6 +35,8 @@ HOME_VARIABLE = "QUAYLEDGER_HOME"
 MOST_ROWS = 5_000
 # More names than a choice is searched through; others can be typed.
 _MOST_NAMES = 20_000
+# Values of a facet; the filter takes any other.
+_MOST_FACETS = 50
 Copy = tuple[str, int, str]
 
 
@@ -106,6 +108,14 @@ class Record:
         with _snapshot(self._copy) as snapshot:
             return events_page.page(snapshot, query.parts(), page)
 
+    def histogram(self, query: EventQuery, period: Period) -> Chart:
+        """The events asked for, over time; an hour of the week does not narrow it."""
+        return _histogram(self._copy, repr((query, period)), query.wanted, period)
+
+    def facets(self, query: EventQuery) -> tuple[Table, ...]:
+        """What the events asked for are, as counts; an hour of the week does not narrow them."""
+        return _facets(self._copy, repr(query), query.wanted)
+
     def export(self, query: EventQuery, form: ExportForm) -> bytes:
         """The events asked for as one file, up to what a browser may ask for."""
         with _snapshot(self._copy) as snapshot:
@@ -130,6 +140,18 @@ def _report(copy: Copy, report_id: str, asked: str, _params: msgspec.Struct) -> 
 def _coverage(copy: Copy, asked: str, _period: Period, sources: tuple[str, ...]) -> Coverage:
     with _snapshot(copy) as snapshot:
         return measure(snapshot, _period, datetime.fromisoformat(copy[2]), sources)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _histogram(copy: Copy, asked: str, _wanted: EventFilter, _period: Period) -> Chart:
+    with _snapshot(copy) as snapshot:
+        return event_counts.histogram(snapshot, _wanted, _period)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _facets(copy: Copy, asked: str, _wanted: EventFilter) -> tuple[Table, ...]:
+    with _snapshot(copy) as snapshot:
+        return event_counts.facets(snapshot, _wanted, _MOST_FACETS)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

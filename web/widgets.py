@@ -138,6 +138,7 @@ def table(
     *,
     none: str = "Nothing in this period.",
     opens: str = "",
+    on_open: Callable[[dict[str, Any], str], None] | None = None,
     stretch: bool = True,
     order: str = "the busiest first",
 ) -> dict[str, Any] | None:
@@ -154,7 +155,12 @@ def table(
     cells = _cells(value)
     if opens:
         first = value.columns[0]
-        columns[first.name] = _opener(first.label, f"{key}-open", first.unit)
+        columns[first.name] = _opener(
+            first.label,
+            f"{key}-open",
+            first.unit,
+            lambda row: on_open(value.frame.row(row, named=True), opens) if on_open else None,
+        )
         cells = cells.with_columns(
             pl.col(first.name).cast(pl.String).str.replace_all(":material/", ": material/", literal=True)
         )
@@ -172,9 +178,14 @@ def table(
     return value.frame.row(row, named=True) if (row := _opened(f"{key}-open")) is not None else None
 
 
-def event_list(frame: pl.DataFrame, columns: Sequence[tuple[str, str]], time_zone: str, key: str) -> int | None:
-    """A list of events; gives the number of the row whose time was clicked. `columns`: names and labels, the time
-    first."""
+def event_list(
+    frame: pl.DataFrame,
+    columns: Sequence[tuple[str, str]],
+    time_zone: str,
+    key: str,
+    on_open: Callable[[dict[str, Any]], None],
+) -> None:
+    """A list of events; `on_open` gets the event whose time was clicked. `columns`: names and labels, the time first."""
     time = columns[0][0]
     moments = pl.col(time).dt.convert_time_zone(time_zone).dt.strftime("%Y-%m-%d %H:%M:%S")
     st.dataframe(
@@ -185,16 +196,23 @@ def event_list(frame: pl.DataFrame, columns: Sequence[tuple[str, str]], time_zon
         height="content" if frame.height <= _MOST_SHOWN else 620,
         key=key,
         column_config={
-            time: _opener(f"{columns[0][1]} ({time_zone})", f"{key}-open"),
+            time: _opener(
+                f"{columns[0][1]} ({time_zone})", f"{key}-open", "", lambda row: on_open(frame.row(row, named=True))
+            ),
             **{name: st.column_config.TextColumn(label) for name, label in columns[1:]},
         },
     )
-    return _opened(f"{key}-open")
 
 
-def _opener(label: str, key: str, help_text: str = "") -> Any:
+def _opener(label: str, key: str, help_text: str, on_open: Callable[[int], None]) -> Any:
+    """A column of buttons; `on_open` gets the number of the row that was clicked, before the page is drawn again."""
+
+    def clicked() -> None:
+        if (row := _opened(key)) is not None:
+            on_open(row)
+
     return st.column_config.ButtonColumn(
-        label, key=key, type="tertiary", alignment="left", pinned=True, help=help_text or None
+        label, key=key, type="tertiary", alignment="left", pinned=True, help=help_text or None, on_click=clicked
     )
 
 

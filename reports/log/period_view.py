@@ -207,12 +207,12 @@ def share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def series(view: View) -> Chart:
-    """Pulls, pushes, deletes and other events by bucket. A bucket without events is 0 where its days were collected,
+def series(view: View, wanted: EventFilter | None = None) -> Chart:
+    """Pulls, pushes, deletes and other events by bucket; of those that `wanted` selects, where it is given. A bucket without events is 0 where its days were collected,
     else null."""
     bucket = bucket_of(view.period)
     spine = _spine(view, bucket)
-    found = events.usage_series(view.snapshot, view.where(), time_zone=view.period.time_zone, bucket=bucket)
+    found = events.usage_series(view.snapshot, wanted or view.where(), time_zone=view.period.time_zone, bucket=bucket)
     values = [pl.col(name).cast(pl.Int64) for name in SERIES_COLUMNS]
     found = found.select(pl.col("bucket").cast(pl.Datetime("us")), *values)
     filled = [

@@ -38,6 +38,8 @@ EVENTS = {
     "actor_type": st.sampled_from(["", *ACTOR_TYPES]),
     "hour": st.sampled_from(["", *list(HOURS)[::17]]),
     "page": st.integers(1, 4),
+    "counts": st.booleans(),
+    "event": st.sampled_from(["", "main-20261120-3", "nosuch"]),
 }
 INVENTORY = {
     "view": st.sampled_from(["Objects", "Changes", "Coverage"]),

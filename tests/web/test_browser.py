@@ -135,9 +135,19 @@ def test_a_header_sorts_and_a_row_leads_to_its_events(page: Page, addresses: Add
     assert "namespace=acme" not in page.url
 
 
-def test_one_event_is_shown_as_quay_gave_it(page: Page, addresses: Addresses) -> None:
-    page.goto(f"{addresses('log')}/events?{DAYS}&kind=push_repo&actor=alice")
-    open_row(page, 0)
+def test_an_event_stands_beside_its_list_and_counts_narrow_it(page: Page, addresses: Addresses) -> None:
+    page.goto(f"{addresses('log')}/events?{DAYS}&kind=push_repo&counts=true")
+    open_row(page, 0, table=5)
+    expect(page.get_by_test_id("stCode")).to_contain_text('"kind": "push_repo"')
+    expect(page).to_have_url(re.compile("event=main-202611"))
+    address = page.url
+    drawn(page)
+    open_row(page, 0, table=1)
+    expect(page).to_have_url(re.compile("actor=alice"))
+    expect(page.get_by_test_id("stCode")).to_have_count(0)
+    drawn(page)
+    page.go_back()
+    expect(page).to_have_url(address)
     expect(page.get_by_test_id("stCode")).to_contain_text('"kind": "push_repo"')
 
 
