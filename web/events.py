@@ -113,8 +113,9 @@ def _changed() -> None:
 
 def _facets(tables: tuple[Table, ...]) -> None:
     """What the events are; a click on a value keeps those that have it."""
-    for place, table in zip(st.columns(len(tables)), tables, strict=True):
-        with place:
+    row = st.container(horizontal=True)
+    for table in tables:
+        with row.container(width=208):
             widgets.table(
                 table, f"events-{table.name}", none=f"{table.title}: none.", opens=table.drill, on_open=_narrow
             )
