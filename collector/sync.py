@@ -18,7 +18,7 @@ from quayledger.collector.errors import CollectorError
 from quayledger.collector.exports.ask import export_days
 from quayledger.collector.exports.callbacks import CallbackRegistry
 from quayledger.collector.exports.choice import EXPORT_REQUESTS
-from quayledger.collector.exports.preflight import preflight
+from quayledger.collector.exports.preflight import preflight, released_days
 from quayledger.collector.log.counts import count, due_days, find_older_rows, recount
 from quayledger.collector.log.days import days_between, utc_now
 from quayledger.collector.log.follow_rate import follow_interval
@@ -245,13 +245,14 @@ async def _complete(
     run.report("cover", None)
     await settle_cover(run, days[0])
     await asyncio.to_thread(resume_chains, run)
-    due = due_days(run, days)
+    released = released_days(run) if callbacks else set()
+    due = due_days(run, days, released)
     run.report("count", None)
     await count(run, due)
     # The first reply shows the source's clock; where it has another date than this host, other days are wanted.
     if (by_the_source := wanted_days()) != days:
         counted, days = due, by_the_source
-        due = due_days(run, days) if days else []
+        due = due_days(run, days, released) if days else []
         await count(run, [day for day in due if day not in counted])
     _note_skew(run)
     await find_older_rows(run, due)

@@ -223,9 +223,10 @@ class Exporter:
 
     def _alert(self, outcome: Outcome, seconds: float) -> None:
         """Says at once what a callback brought, because a person may be waiting who can mend it."""
+        until = self._run.now() + timedelta(seconds=max(0.0, seconds))
         self._run.state.alert = (
             f"the export of {outcome.request.target.exported.text} is {outcome.state} so far: {outcome.reason}. Another callback "
-            f"is waited for, for up to {max(0.0, seconds) / 60:.0f} minutes"
+            f"is waited for until {until:%H:%M:%S} UTC"
         )
         self._run.report("export", outcome.request.days[0])
 

@@ -4,13 +4,13 @@ that no export is made for nothing."""
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import date, timedelta
 
 from quayledger.collector.exports.callbacks import CallbackRegistry
 from quayledger.collector.exports.download import private_hosts
 from quayledger.collector.log.source_run import SourceRun
 from quayledger.settings import Settings, SourceSettings
-from quayledger.warehouse.log.staging import last_reading
+from quayledger.warehouse.log.staging import LastReading, last_reading, last_readings
 
 # How long a source is left alone after a run in which no export came to anything.
 _PAUSE = timedelta(hours=6)
@@ -30,6 +30,19 @@ async def preflight(run: SourceRun, callbacks: CallbackRegistry) -> str:
             "callbacks.allow_private_addresses = true where that is meant"
         )
     return _paused(run)
+
+
+def released_days(run: SourceRun) -> set[date]:
+    """The days whose export brought nothing under other settings than today's, so that they are worth another try now."""
+    if run.source.exports == "off":
+        return set()
+    mark = f" [{rules_mark(run.settings, run.source)}]"
+    last = last_readings(run.ledger, run.source_id, "export")
+    return {day for day, reading in last.items() if _is_marked(reading) and not reading.reason.endswith(mark)}
+
+
+def _is_marked(reading: LastReading) -> bool:
+    return reading.state == "void" and " [settings " in reading.reason
 
 
 def storage_hint(run: SourceRun) -> str:

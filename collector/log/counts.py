@@ -36,15 +36,15 @@ _RETRY_AFTER = timedelta(hours=20)
 _RETRIED = frozenset({SliceState.SHORT, SliceState.OVER, SliceState.UNCOUNTABLE})
 
 
-def due_days(run: SourceRun, days: tuple[date, ...]) -> list[date]:
+def due_days(run: SourceRun, days: tuple[date, ...], released: Collection[date] = ()) -> list[date]:
     """The days to count: covered, not sealed under the cover in force, and not found short only a while ago, unless they
-    were named."""
+    were named or are `released`, because what failed then may work now."""
     held = slices.slices(run.ledger, run.source_id, days[0], days[-1])
     left_out = set(run.settings.collect.exclude_days)
     for day in days:
         if day in left_out and (cover := cover_of(day, run.state.covers)):
             exclude(run, day, cover.version)
-    unfinished = repairs.unfinished_days(run.ledger, run.source_id, days[0], days[-1])
+    unfinished = repairs.unfinished_days(run.ledger, run.source_id, days[0], days[-1]) | set(released)
     return [
         day for day in days if day not in left_out and run.scopes(day) and _is_due(run, day, held.get(day), unfinished)
     ]

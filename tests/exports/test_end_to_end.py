@@ -204,6 +204,21 @@ def test_a_file_that_a_setting_refuses_is_told_at_once_and_mending_the_setting_l
     assert len(busy.control("exports")["jobs"]) == asked + 2
 
 
+def test_a_sync_without_days_tries_again_once_the_setting_is_mended(busy: Any, bench: Callable[..., Bench]) -> None:
+    short = {"timeout_minutes": 0.02, "retry_seconds": 0.1, "attempts": 1, "allowed_storage_hosts": ()}
+    careless = bench(busy.url, busy.tokens["superuser"], **short)
+    since = (utc_now().date() - DAY).days + 1
+    span = careless.settings.collect.model_copy(update={"backfill_days": since, "repair_requests": 0})
+    mended = bench(busy.url, busy.tokens["superuser"])
+    states = []
+    for work in (careless, careless, mended):
+        chosen = work.settings.model_copy(update={"collect": span})
+        with Ledger.open(work.home, command="test") as ledger:
+            asyncio.run(sync_and_publish(ledger, chosen, SyncRequest(), command="test"))
+        states.append(work.state(DAY).state)
+    assert states == [SliceState.SHORT, SliceState.SHORT, SliceState.REPAIRED]
+
+
 @pytest.mark.parametrize(
     ("rules", "says"),
     [

@@ -299,6 +299,19 @@ def last_reading(ledger: Ledger, source_id: str, method: str) -> LastReading | N
     return LastReading(run_id, state, reason, ended_at.astimezone(UTC))
 
 
+def last_readings(ledger: Ledger, source_id: str, method: str) -> dict[date, LastReading]:
+    """By UTC day, how the newest reading of a source by a method ended."""
+    found = ledger.rows(
+        "SELECT day, run_id, state, reason, ended_at FROM readings WHERE source_id = ? AND method = ? "
+        "QUALIFY row_number() OVER (PARTITION BY day ORDER BY run_id DESC, state = 'merged' DESC, reading_id DESC) = 1",
+        [source_id, method],
+    )
+    return {
+        day: LastReading(run_id, state, reason, ended_at.astimezone(UTC))
+        for day, run_id, state, reason, ended_at in found
+    }
+
+
 @contextlib.contextmanager
 def _frugal(ledger: Ledger) -> Iterator[None]:
     """Little memory for DuckDB: it would otherwise keep all that passes through."""
