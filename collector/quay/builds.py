@@ -11,7 +11,7 @@ import msgspec
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.listing import Params, read_list, read_one
-from quayledger.collector.quay.rows import Rows, items, read_rows, reader, translated
+from quayledger.collector.quay.rows import Int64, Rows, items, read_rows, reader, translated
 from quayledger.collector.quay.times import Moment
 
 
@@ -25,8 +25,8 @@ class BuildTrigger(msgspec.Struct, frozen=True):
 class BuildProgress(msgspec.Struct, frozen=True):
     """Progress of a build, while Quay keeps it; completions are fractions of 1."""
 
-    total_commands: int | None = None
-    current_command: int | None = None
+    total_commands: Int64 | None = None
+    current_command: Int64 | None = None
     push_completion: float | None = None
     pull_completion: float | None = None
 
@@ -65,15 +65,15 @@ class BuildLogs(msgspec.Struct, frozen=True):
     is not kept: then there are no entries."""
 
     entries: Rows[BuildLogEntry] = Rows()
-    start: int | None = None
-    total: int | None = None
+    start: Int64 | None = None
+    total: Int64 | None = None
     is_archived: bool = False
 
 
 class _Logs(msgspec.Struct):
     logs: msgspec.Raw = msgspec.Raw(b"[]")
-    start: int | None = None
-    total: int | None = None
+    start: Int64 | None = None
+    total: Int64 | None = None
     logs_url: str | None = None
 
 
@@ -95,7 +95,7 @@ async def list_builds(
     client: QuayClient,
     repository: str,
     *,
-    limit: int = 100,
+    limit: Int64 = 100,
     since: datetime | None = None,
     purpose: str = "inventory",
 ) -> Rows[Build]:

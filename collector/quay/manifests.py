@@ -10,7 +10,7 @@ from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.lenient_json import UNREADABLE
 from quayledger.collector.quay.listing import NO_PARAMS, read_list, read_one
-from quayledger.collector.quay.rows import Rows, reader, translated
+from quayledger.collector.quay.rows import Int64, Rows, reader, translated
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -22,8 +22,8 @@ class Manifest(msgspec.Struct, frozen=True):
     media_type: str | None = None
     config_media_type: str | None = None
     artifact_type: str | None = None
-    layers: int | None = None
-    layers_compressed_bytes: int | None = None
+    layers: Int64 | None = None
+    layers_compressed_bytes: Int64 | None = None
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ class _Manifest(msgspec.Struct):
     manifest_data: str | None = None
     config_media_type: str | None = None
     layers: tuple[msgspec.Raw, ...] | None = None
-    layers_compressed_size: int | None = None
+    layers_compressed_size: Int64 | None = None
 
 
 _data = reader(_Data)

@@ -9,7 +9,7 @@ import msgspec
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.listing import read_one
-from quayledger.collector.quay.rows import translated
+from quayledger.collector.quay.rows import Int64, translated
 from quayledger.collector.quay.times import Moment
 
 
@@ -22,10 +22,10 @@ class Mirror(msgspec.Struct, frozen=True):
     mirror_type: str | None = None
     external_registry_username: str | None = None
     verify_tls: bool | None = None
-    sync_interval_s: int | None = None
+    sync_interval_s: Int64 | None = None
     sync_start_date: Moment | None = None
     sync_expiration_date: Moment | None = None
-    sync_retries_remaining: int | None = None
+    sync_retries_remaining: Int64 | None = None
     sync_status: str | None = None
     tag_rules: tuple[str, ...] = ()
     robot_username: str | None = None
@@ -46,10 +46,10 @@ class _Mirror(msgspec.Struct):
     mirror_type: str | None = None
     external_registry_username: str | None = None
     external_registry_config: _Config | None = None
-    sync_interval: int | None = None
+    sync_interval: Int64 | None = None
     sync_start_date: Moment | None = None
     sync_expiration_date: Moment | None = None
-    sync_retries_remaining: int | None = None
+    sync_retries_remaining: Int64 | None = None
     sync_status: str | None = None
     root_rule: _Rule | None = None
     robot_username: str | None = None

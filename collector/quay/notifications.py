@@ -15,7 +15,7 @@ import msgspec
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.listing import read_list, read_one
-from quayledger.collector.quay.rows import Rows, translated
+from quayledger.collector.quay.rows import Int64, Rows, translated
 
 _AUTHORITY_END = re.compile(r"[/?#]")
 
@@ -30,7 +30,7 @@ class Notification(msgspec.Struct, frozen=True):
     title: str | None = None
     target: str | None = None
     event_config: str | None = None
-    number_of_failures: int | None = None
+    number_of_failures: Int64 | None = None
 
 
 class _Target(msgspec.Struct):
@@ -51,7 +51,7 @@ class _Notification(msgspec.Struct):
     title: str | None = None
     config: _Config | None = None
     event_config: dict[str, Any] | None = None
-    number_of_failures: int | None = None
+    number_of_failures: Int64 | None = None
 
 
 def _from_wire(wire: _Notification) -> Notification:

@@ -10,7 +10,7 @@ from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.listing import read_list, read_one
 from quayledger.collector.quay.quotas import Quota, QuotaReport
-from quayledger.collector.quay.rows import Named, Rows, names, read_rows, reader, translated, values
+from quayledger.collector.quay.rows import Int64, Named, Rows, names, read_rows, reader, translated, values
 
 
 class Team(msgspec.Struct, frozen=True):
@@ -20,8 +20,8 @@ class Team(msgspec.Struct, frozen=True):
     role: str | None = None
     description: str | None = None
     is_synced: bool | None = None
-    member_count: int | None = None
-    repo_count: int | None = None
+    member_count: Int64 | None = None
+    repo_count: Int64 | None = None
 
 
 class Organization(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class Organization(msgspec.Struct, frozen=True):
     is_admin: bool = False
     is_member: bool = False
     email: str | None = None
-    tag_expiration_s: int | None = None
+    tag_expiration_s: Int64 | None = None
     invoice_email: bool | None = None
     invoice_email_address: str | None = None
     teams: Rows[Team] | None = None
@@ -81,7 +81,7 @@ class ProxyCache(msgspec.Struct, frozen=True):
     """What an organization is a pull-through cache of, without credentials."""
 
     upstream_registry: str
-    expiration_s: int | None = None
+    expiration_s: Int64 | None = None
     insecure: bool | None = None
 
 
@@ -90,7 +90,7 @@ class _Organization(msgspec.Struct):
     is_admin: bool = False
     is_member: bool = False
     email: str | None = None
-    tag_expiration_s: int | None = None
+    tag_expiration_s: Int64 | None = None
     invoice_email: bool | None = None
     invoice_email_address: str | None = None
     teams: dict[str, msgspec.Raw] | None = None
@@ -114,7 +114,7 @@ class _Information(msgspec.Struct):
 
 class _ProxyCache(msgspec.Struct):
     upstream_registry: str | None = None
-    expiration_s: int | str | None = None
+    expiration_s: Int64 | str | None = None
     insecure: bool | str | None = None
 
 

@@ -9,7 +9,7 @@ import msgspec
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.listing import read_one
-from quayledger.collector.quay.rows import reader
+from quayledger.collector.quay.rows import Int64, reader
 from quayledger.collector.quay.times import Moment
 
 
@@ -17,7 +17,7 @@ class ManifestPulls(msgspec.Struct, frozen=True):
     """Pulls of a manifest by any tag or digest; the date is None if there were none."""
 
     manifest_digest: str
-    manifest_pull_count: int | None = None
+    manifest_pull_count: Int64 | None = None
     last_manifest_pull_date: Moment | None = None
 
 
@@ -25,10 +25,10 @@ class TagPulls(msgspec.Struct, frozen=True):
     """Pulls of a tag and of its current manifest; dates are None if there were none."""
 
     tag_name: str
-    tag_pull_count: int | None = None
+    tag_pull_count: Int64 | None = None
     last_tag_pull_date: Moment | None = None
     current_manifest_digest: str | None = None
-    manifest_pull_count: int | None = None
+    manifest_pull_count: Int64 | None = None
     last_manifest_pull_date: Moment | None = None
 
 

@@ -10,22 +10,22 @@ from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.errors import NotFound
 from quayledger.collector.quay.listing import read_list, read_one
-from quayledger.collector.quay.rows import Rows, reader
+from quayledger.collector.quay.rows import Int64, Rows, reader
 
 
 class QuotaLimit(msgspec.Struct, frozen=True):
     """A threshold; `type`: Warning | Reject."""
 
-    id: int
+    id: Int64
     type: str
-    limit_percent: int
+    limit_percent: Int64
 
 
 class Quota(msgspec.Struct, frozen=True):
     """A quota of a namespace; `default_config`: it is the registry-wide default."""
 
-    id: int
-    limit_bytes: int
+    id: Int64
+    limit_bytes: Int64
     limits: tuple[QuotaLimit, ...] = ()
     default_config: bool | None = None
 
@@ -34,8 +34,8 @@ class QuotaReport(msgspec.Struct, frozen=True):
     """Storage used by a namespace or repository. `backfill_status`: waiting | running | complete (only then is the size
     final); None for repositories."""
 
-    size_bytes: int | None = msgspec.field(default=None, name="quota_bytes")
-    limit_bytes: int | None = msgspec.field(default=None, name="configured_quota")
+    size_bytes: Int64 | None = msgspec.field(default=None, name="quota_bytes")
+    limit_bytes: Int64 | None = msgspec.field(default=None, name="configured_quota")
     backfill_status: str | None = None
 
 

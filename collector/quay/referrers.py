@@ -8,7 +8,7 @@ import msgspec
 
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient, Reply, decoded
-from quayledger.collector.quay.rows import Rows, items, read_rows, reader
+from quayledger.collector.quay.rows import Int64, Rows, items, read_rows, reader
 
 
 class Referrer(msgspec.Struct, frozen=True):
@@ -17,7 +17,7 @@ class Referrer(msgspec.Struct, frozen=True):
     digest: str
     media_type: str | None = msgspec.field(default=None, name="mediaType")
     artifact_type: str | None = msgspec.field(default=None, name="artifactType")
-    size_bytes: int | None = msgspec.field(default=None, name="size")
+    size_bytes: Int64 | None = msgspec.field(default=None, name="size")
 
 
 _referrer = reader(Referrer)

@@ -12,7 +12,7 @@ from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.listing import Params, read_one, read_pages
 from quayledger.collector.quay.quotas import QuotaReport
-from quayledger.collector.quay.rows import Items, Rows, read_rows, reader, translated, values
+from quayledger.collector.quay.rows import Int64, Items, Rows, read_rows, reader, translated, values
 from quayledger.collector.quay.times import Moment
 
 
@@ -38,7 +38,7 @@ class RepositoryTag(msgspec.Struct, frozen=True):
 
     name: str
     manifest_digest: str | None = None
-    size_bytes: int | None = msgspec.field(default=None, name="size")
+    size_bytes: Int64 | None = msgspec.field(default=None, name="size")
     last_modified: Moment | None = None
 
 
@@ -46,7 +46,7 @@ class DayCount(msgspec.Struct, frozen=True):
     """Number of actions on a UTC day, as Quay counts them."""
 
     day: date = msgspec.field(name="date")
-    count: int
+    count: Int64
 
 
 class RepositoryDetails(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ class RepositoryDetails(msgspec.Struct, frozen=True):
     is_public: bool | None = None
     state: str | None = None
     trust_enabled: bool | None = None
-    tag_expiration_s: int | None = None
+    tag_expiration_s: Int64 | None = None
     tags: Rows[RepositoryTag] | None = None
     stats: Rows[DayCount] | None = None
 
@@ -73,7 +73,7 @@ class _Details(msgspec.Struct):
     is_public: bool | None = None
     state: str | None = None
     trust_enabled: bool | None = None
-    tag_expiration_s: int | None = None
+    tag_expiration_s: Int64 | None = None
     tags: dict[str, msgspec.Raw] | None = None
     stats: tuple[msgspec.Raw, ...] | None = None
 

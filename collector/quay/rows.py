@@ -4,7 +4,7 @@ No I/O."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar, overload
+from typing import Annotated, Any, Generic, TypeVar, overload
 
 import msgspec
 
@@ -13,6 +13,8 @@ from quayledger.collector.quay.errors import safe
 from quayledger.collector.quay.lenient_json import UNREADABLE
 from quayledger.collector.quay.times import Moment, instant
 
+# Ids, sizes and counts as the ledger can store them; a row with a larger one is rejected, as any that cannot be read.
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _T = TypeVar("_T")
 _Row = TypeVar("_Row", covariant=True)
 _Wire = TypeVar("_Wire")

@@ -9,7 +9,7 @@ import msgspec
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.listing import read_list, read_numbered
-from quayledger.collector.quay.rows import Named, Rows, reader, translated
+from quayledger.collector.quay.rows import Int64, Named, Rows, reader, translated
 from quayledger.collector.quay.times import Moment
 
 _MOST_PAGES = 10  # Quay shows no more
@@ -24,7 +24,7 @@ class FoundRepository(msgspec.Struct, frozen=True):
     description: str | None = None
     is_public: bool | None = None
     last_modified: Moment | None = None
-    stars: int | None = None
+    stars: Int64 | None = None
     popularity: float | None = None
 
 
@@ -54,7 +54,7 @@ class _Repository(msgspec.Struct):
     description: str | None = None
     is_public: bool | None = None
     last_modified: Moment | None = None
-    stars: int | None = None
+    stars: Int64 | None = None
     popularity: float | None = None
 
 

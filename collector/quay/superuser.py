@@ -11,7 +11,7 @@ from quayledger.collector.quay.client import REGISTRY_SIZE, QuayClient
 from quayledger.collector.quay.listing import read_list, read_one, read_pages
 from quayledger.collector.quay.pagination import PAGE_ROWS
 from quayledger.collector.quay.quotas import Quota, QuotaReport
-from quayledger.collector.quay.rows import Rows, reader, translated
+from quayledger.collector.quay.rows import Int64, Rows, reader, translated
 from quayledger.collector.quay.times import Moment, from_milliseconds
 
 
@@ -46,7 +46,7 @@ class ServiceKey(msgspec.Struct, frozen=True):
     name: str | None = None
     created: Moment | None = None
     expiration: Moment | None = None
-    rotation_duration_s: int | None = None
+    rotation_duration_s: Int64 | None = None
     approval_type: str | None = None
     approved: Moment | None = None
     approver: str | None = None
@@ -57,7 +57,7 @@ class ServiceKey(msgspec.Struct, frozen=True):
 class RegistrySize(msgspec.Struct, frozen=True):
     """Size of the whole registry at `last_ran` (None: never calculated)."""
 
-    size_bytes: int | None
+    size_bytes: Int64 | None
     last_ran: Moment | None
     queued: bool | None
     running: bool | None
@@ -84,13 +84,13 @@ class _ServiceKey(msgspec.Struct):
     name: str | None = None
     created_date: Moment | None = None
     expiration_date: Moment | None = None
-    rotation_duration: int | None = None
+    rotation_duration: Int64 | None = None
     approval: _Approval | None = None
     metadata: _Metadata | None = None
 
 
 class _RegistrySize(msgspec.Struct):
-    size_bytes: int | None
+    size_bytes: Int64 | None
     last_ran: float | None = None
     queued: bool | None = None
     running: bool | None = None

@@ -10,7 +10,7 @@ from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.lenient_json import UNREADABLE
 from quayledger.collector.quay.listing import read_overlapping
-from quayledger.collector.quay.rows import Rows, reader
+from quayledger.collector.quay.rows import Int64, Rows, reader
 from quayledger.collector.quay.times import Moment
 
 
@@ -25,7 +25,7 @@ class Tag(msgspec.Struct, frozen=True):
     manifest_digest: str | None = None
     reversion: bool | None = None
     is_manifest_list: bool | None = None
-    size_bytes: int | None = msgspec.field(default=None, name="size")
+    size_bytes: Int64 | None = msgspec.field(default=None, name="size")
     immutable: bool | None = None
 
 

@@ -9,7 +9,7 @@ from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.errors import Unauthenticated
 from quayledger.collector.quay.listing import read_one, read_pages
 from quayledger.collector.quay.quotas import Quota, QuotaReport
-from quayledger.collector.quay.rows import Rows, read_rows, reader, translated
+from quayledger.collector.quay.rows import Int64, Rows, read_rows, reader, translated
 
 
 class Membership(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ class User(msgspec.Struct, frozen=True):
     super_user: bool | None = None
     verified: bool | None = None
     email: str | None = None
-    tag_expiration_s: int | None = None
+    tag_expiration_s: Int64 | None = None
     quotas: tuple[Quota, ...] | None = None
     quota_report: QuotaReport | None = None
 
@@ -55,7 +55,7 @@ class _User(msgspec.Struct):
     super_user: bool | None = None
     verified: bool | None = None
     email: str | None = None
-    tag_expiration_s: int | None = None
+    tag_expiration_s: Int64 | None = None
     quotas: tuple[Quota, ...] | None = None
     quota_report: QuotaReport | None = None
 

@@ -51,7 +51,7 @@ def test_a_token_file_is_read_and_a_bad_one_is_said(run: Run, quay: Any, tmp_pat
     variable = {"QUAYLEDGER_SOURCES__MAIN__TOKEN_FILE": str(held)}
     assert run("sync", *RANGE, url=quay.url, env=variable).returncode == 0
     held.write_text("two words")
-    says(run("sync", *RANGE, url=quay.url, env=variable), Exit.SETTINGS, "alone")
+    says(run("sync", *RANGE, url=quay.url, env=variable), Exit.SETTINGS, "contain only the token")
     held.unlink()
     says(run("sync", *RANGE, url=quay.url, env=variable), Exit.SETTINGS, "cannot be read")
 

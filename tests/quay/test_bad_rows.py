@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quayledger.collector.log.normalise import MOST_ROW_BYTES, DefaultNamespace, Event, Reject, normalise
-from quayledger.collector.quay import errors, lenient_json, logs, robots, superuser
+from quayledger.collector.quay import errors, lenient_json, logs, robots, superuser, tags
 from quayledger.collector.quay.lenient_json import MOST_NESTED
 from quayledger.collector.quay.redaction import MARK, looks_secret, redact
 from quayledger.collector.quay.scopes import Scope
+from quayledger.collector.quay.times import instant, moment
 from tests.quay.wire import client
 
 DAY = date(2026, 11, 18)
@@ -187,3 +188,23 @@ def test_the_name_of_an_access_token_is_no_secret() -> None:
     failed = row(b'{"token": "Builder token"}', kind=b'"login_failure"')
     for one in (odd, failed):
         assert json.loads(redact(page([one])))["logs"][0]["metadata"]["token"] == MARK
+
+
+@pytest.mark.parametrize("name", ["size", "start_ts"])
+async def test_a_number_beyond_all_bounds_is_one_bad_row(name: str) -> None:
+    good = {"name": "v1", "start_ts": 1700000000, "size": 2**63 - 1}
+    body = json.dumps({"tags": [good, {**good, "name": "v2", name: 2**63}], "page": 1, "has_additional": False})
+    headers = {"content-type": "application/json"}
+    async with client(lambda _: httpx.Response(200, headers=headers, content=body.encode())) as quay:
+        found = await tags.list_tags(quay, "acme/web")
+    assert [tag.size_bytes for tag in found] == [2**63 - 1]
+    assert len(found.rejected) == 1
+
+
+def test_times_of_every_year_are_read() -> None:
+    for year in (1, 68, 99, 1970, 9999):
+        found = datetime(year, 1, 1, tzinfo=UTC)
+        assert moment(f"{found:%a}, 01 Jan {year:04d} 00:00:00 -0000") == found
+        assert instant(found.isoformat()) == found
+    with pytest.raises(ValueError, match="RFC 2822"):
+        moment("Mon, 31 Feb 2026 00:00:00 -0000")
