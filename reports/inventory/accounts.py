@@ -23,7 +23,7 @@ from quayledger.reports.inventory.kinds import Fate, Subject
 from quayledger.reports.inventory.knowledge import each, one
 from quayledger.reports.model import Metric
 
-_UNLISTED = "No list that could be read holds this account; permissions, teams or events name it."
+_UNLISTED = "This account is in no list that could be read; permissions, teams or events name it."
 OWN_LIST = "Only their owner, or a superuser with full access, can list a user's robots; others are known from permissions and events."
 Found = tuple[list[Metric], list[Drawn]]
 
@@ -32,20 +32,20 @@ def user(asked: Asked, subject: Subject, fates: Sequence[Fate]) -> Found:
     """What is known of a user."""
     name = subject.name
     account_needs = _account_needed(asked, name)
-    organisations, reach = _organisations(asked, name), access(asked, "user", name)
+    organizations, reach = _organizations(asked, name), access(asked, "user", name)
     teams, robots, tokens = teams_of(asked, name), _robots(asked, name), _tokens(asked, name)
     use, idle = last_use(asked, "user", name)
     size, held = sizes(asked, name, account_needs)
     metrics = [
-        counted("repositories", "Repositories within reach", reach, "`*` counts once", _places(reach)),
+        counted("repositories", "Accessible repositories", reach, "`*` counts once", _places(reach)),
         counted("teams", "Teams", teams),
         Metric("robots", "Robot accounts", robots.table.total_rows or (0 if robots.parts else None)),
-        Metric("idle_days", "Idle days", idle, explanation="since the last use that is known"),
+        Metric("idle_days", "Idle days", idle, explanation="since the last recorded use"),
         Metric("size_bytes", "Own namespace", held, "bytes"),
     ]
     drawn = [
         _account(asked, name, account_needs, fates),
-        organisations,
+        organizations,
         teams,
         reach,
         permissions(asked, "user", name),
@@ -85,7 +85,7 @@ def _account(asked: Asked, name: str, needs: list[pl.DataFrame], fates: Sequence
     )
 
 
-def _organisations(asked: Asked, name: str) -> Drawn:
+def _organizations(asked: Asked, name: str) -> Drawn:
     organizations = asked.state("organizations")
     needs = [
         *lists_needed(asked)[:1],
@@ -93,7 +93,7 @@ def _organisations(asked: Asked, name: str) -> Drawn:
         each("collaborators", organizations, pl.col("organization")),
     ]
     frame = asked.state("organization_members", member=name)
-    return asked.draw("organisations", "Organisations", frame, ("organization", "relation", "from_at"), needs)
+    return asked.draw("organizations", "Organizations", frame, ("organization", "relation", "from_at"), needs)
 
 
 def _robots(asked: Asked, name: str) -> Drawn:
@@ -129,7 +129,9 @@ def _tokens(asked: Asked, name: str) -> Drawn:
     unnamed = tokens.filter(pl.col("owner").is_null()).height
     uses = asked.newest("last_uses", subject_kind="app_token").select("source_id", "last_used_at", uuid="subject")
     frame = tokens.filter(owner=name).join(uses, on=["source_id", "uuid"], how="left")
-    note = f"The registry's list names no owners: {unnamed:,} of its tokens may be anybody's." if unnamed else ""
+    note = (
+        f"Quay's list does not name owners: any of its {unnamed:,} tokens may belong to this user." if unnamed else ""
+    )
     return asked.draw(
         "tokens",
         "Application tokens",
@@ -154,17 +156,17 @@ def robot(asked: Asked, subject: Subject, fates: Sequence[Fate]) -> Found:
     use, idle = last_use(asked, "robot", name, listed)
     federations = asked.draw(
         "federations",
-        "Outside identities that may act as it",
+        "Federated identities",
         asked.state("robot_federations", robot=name),
         ("issuer", "subject", "from_at"),
         [one(asked.source_ids, federation=name)],
     )
     ips = use.table.frame["distinct_ips_30d"].drop_nulls()
     metrics = [
-        counted("repositories", "Repositories within reach", reach, "`*` counts once", _places(reach)),
+        counted("repositories", "Accessible repositories", reach, "`*` counts once", _places(reach)),
         counted("teams", "Teams", teams),
-        counted("federations", "Outside identities", federations),
-        Metric("idle_days", "Idle days", idle, explanation="since the last use that is known"),
+        counted("federations", "Federated identities", federations),
+        Metric("idle_days", "Idle days", idle, explanation="since the last recorded use"),
         Metric(
             "ips", "IPs in 30 days", None if ips.is_empty() else float(ips.sum()), explanation="distinct, in the log"
         ),

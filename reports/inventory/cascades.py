@@ -16,9 +16,9 @@ class _Holder(msgspec.Struct, frozen=True):
     inside: tuple[str, ...] = ()
 
 
-# The outermost first: what goes with an organisation is not told as going with one of its repositories.
+# The outermost first: what goes with an organization is not told as going with one of its repositories.
 _HOLDERS = (
-    _Holder(("organizations",), "organisation", ("space",)),
+    _Holder(("organizations",), "organization", ("space",)),
     _Holder(("users",), "user", ("space",)),
     _Holder(("repositories",), "repository", ("space", "repository")),
     _Holder(("teams",), "team", ("space", "team")),
@@ -47,7 +47,7 @@ _IS_TEAM = pl.col("principal_kind").eq_missing("team")
 
 
 def with_along(found: pl.DataFrame) -> pl.DataFrame:
-    """Differences (DIFF_SCHEMA) with `along` (text): what an object went with, such as `organisation acme`, where that
+    """Differences (DIFF_SCHEMA) with `along` (text): what an object went with, such as `organization acme`, where that
     vanished too and not later; null where it vanished by itself, or did not vanish.
 
     A vulnerability goes with its image where the image vanished and was not scanned anew."""

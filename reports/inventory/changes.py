@@ -42,7 +42,7 @@ AREAS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "default_permissions",
         ),
     ),
-    ("accounts", "Accounts, organisations and teams", ("users", "organizations", "organization_settings", "teams")),
+    ("accounts", "Accounts, organizations and teams", ("users", "organizations", "organization_settings", "teams")),
     (
         "credentials",
         "Robots and tokens",
@@ -80,13 +80,13 @@ AREAS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("sizes", "Sizes", ("sizes",)),
     ("scans", "Scans", ("vulnerabilities", "scans")),
 )
-_WITH = "vanished along with what held them"
+_WITH = "removed together with the object that held them"
 # In the order in which they are told.
 CHANGES = {
-    "appeared": "Appeared",
+    "appeared": "Added",
     "changed": "Changed",
-    "vanished": "Vanished",
-    "along": "Of them along",
+    "vanished": "Removed",
+    "along": "Removed with their parent",
     "renamed": "Renamed",
     "measured": "Measured",
 }
@@ -130,7 +130,7 @@ def build(snapshot: Snapshot, params: ChangesParams, *, now: datetime | None = N
         parameters=(
             Parameter("Period", period.label),
             Parameter("What", ", ".join(families) or "all"),
-            Parameter("Steps", "every one" if every_step else "first against last"),
+            Parameter("Steps", "every step" if every_step else "start and end of the period"),
             Parameter("Source", ", ".join(source_ids) or "all"),
         ),
         trust=summed_up(parts).trust,
@@ -150,8 +150,8 @@ def chosen_families(names: Sequence[str]) -> tuple[str, ...]:
     every = tuple(family for members in areas.values() for family in members)
     if unknown := [name for name in names if name not in areas and name not in every]:
         raise UnknownFamily(
-            f"there is nothing called '{formatting.visible(unknown[0][:60])}' in the inventory: ask for {', '.join(areas)}, or "
-            f"for one of {', '.join(sorted(every))}"
+            f"'{formatting.visible(unknown[0][:60])}' is not a valid family. Use {', '.join(areas)}, or "
+            f"one of {', '.join(sorted(every))}."
         )
     return tuple(dict.fromkeys(family for name in names for family in areas.get(name, (name,)))) or every
 
@@ -175,7 +175,7 @@ def _metrics(found: pl.DataFrame) -> tuple[Metric, ...]:
 def _table(found: pl.DataFrame, area: tuple[str, str, tuple[str, ...]], several: bool, top: int) -> Table:
     name, title, families = area
     here = found.filter(pl.col("family").is_in(list(families)))
-    after = pl.coalesce(pl.format("gone with {}", "along"), "after")
+    after = pl.coalesce(pl.format("removed with {}", "along"), "after")
     frame = pl.concat(
         [
             told(here.filter(pl.col("along").is_null())),
@@ -183,19 +183,19 @@ def _table(found: pl.DataFrame, area: tuple[str, str, tuple[str, ...]], several:
         ]
     )
     names = [*(["source_id"] if several else []), *COLUMNS]
-    return columns.table(name, title, frame, names, top=top, labels=LABELS, empty="nothing is known to have changed")
+    return columns.table(name, title, frame, names, top=top, labels=LABELS, empty="no known changes")
 
 
 def _unknown(snapshot: Snapshot, period: Period, parts: Sequence[Part], source_ids: Sequence[str]) -> list[Note]:
     """What could not be told of the span."""
     if not parts:
-        return [Note("warning", f"{_nothing_by(snapshot, period)}: nothing is known of these days.")]
+        return [Note("warning", f"{_nothing_by(snapshot, period)}: nothing is known about these days.")]
     notes = []
     began = min((part.oldest_ok_at for part in parts if part.oldest_ok_at), default=None)
     if reader.knowledge(snapshot, period.since).is_empty():
         notes.append(Note("warning", _unread_before(snapshot, period, began, source_ids)))
     if unknown := sum(part.unknown_targets for part in parts):
-        said = f"{formatting.plural(unknown, 'look')} of the end of the period are not known: what changed there cannot be told."
+        said = f"{formatting.plural(unknown, 'object')} had not been read by the end of the period; changes to them may be missing."
         notes.append(Note("warning", said))
     return notes
 
@@ -216,7 +216,7 @@ def _unread_before(snapshot: Snapshot, period: Period, began: datetime | None, s
 def _nothing_by(snapshot: Snapshot, period: Period) -> str:
     if nothing_read(snapshot):
         return NOTHING_READ
-    return f"Nothing had been looked at by the end of {formatting.cell(period.last_day, 'day')}"
+    return f"Nothing had been read by the end of {formatting.cell(period.last_day, 'day')}"
 
 
 def _notes(found: pl.DataFrame, every_step: bool) -> list[Note]:
@@ -226,19 +226,21 @@ def _notes(found: pl.DataFrame, every_step: bool) -> list[Note]:
         notes.append(
             Note(
                 "warning",
-                f"{formatting.plural(unsure, 'row')} may be older than the period, or come from a rename: see how surely.",
+                f"{formatting.plural(unsure, 'row')} may be older than the period, or come from a rename: see Confidence.",
             )
         )
     if found["along"].count():
-        said = "“gone with”: what held it vanished as well, and not later; it is told below what changed by itself."
+        said = "“removed with”: the object that held it was removed at the same time; such rows stand below the others."
         notes.append(Note("info", said))
     if not every_step:
-        notes.append(Note("info", "What came and went within the period is left out; every step can be asked for."))
-    notes.append(Note("info", "What was found when its place was looked at for the first time is no change."))
+        notes.append(
+            Note("info", "What was both added and removed within the period is left out; every step can be asked for.")
+        )
+    notes.append(Note("info", "What the first reading of a place found does not count as a change."))
     notes.append(
         Note(
             "info",
-            "A change that no event told of lies between two looks: the time is the later look, “after” the earlier.",
+            "A change without an event is dated to the reading that found it; “after” is the reading before.",
         )
     )
     return notes

@@ -34,7 +34,7 @@ _USE_COLUMNS = (
 
 
 def lists_needed(asked: Asked) -> list[pl.DataFrame]:
-    """That which organisations and repositories there are is known at all."""
+    """That which organizations and repositories there are is known at all."""
     organizations = asked.state("organizations").select("source_id", namespace_repositories="organization")
     repositories = organizations.select("source_id", pl.lit("").alias("repositories"), "namespace_repositories")
     found = [one(asked.source_ids, organizations="", own_user="")]
@@ -71,10 +71,10 @@ def permissions(asked: Asked, kind: str, name: str) -> Drawn:
     place = ["source_id", "namespace", "repository"]
     unread = named.join(roles, on=place, how="anti").select(*place, pl.lit(None, pl.String).alias("role"), "from_at")
     frame = pl.concat([roles.select(*place, "role", "from_at"), unread]).sort(place)
-    note = "Role –: that there is a permission is known, which one is not." if unread.height else ""
+    note = "Role –: there is a permission, but its role could not be read." if unread.height else ""
     return asked.draw(
         "permissions",
-        "Permissions of its own" if kind == "robot" else "Direct permissions",
+        "Direct permissions",
         frame,
         ("namespace", "repository", "role", "from_at"),
         [repositories_needed(asked, "user_permissions")],
@@ -105,9 +105,9 @@ def last_use(asked: Asked, kind: str, name: str, needs: Iterable[pl.DataFrame] =
         frame = pl.concat([frame, _told_by_quay(asked, kind, name)], how="diagonal")
     notes = []
     if asked.at is not None:
-        notes.append(f"As of {formatting.moment(asked.snapshot.published.published_at)}, whatever day is asked for.")
+        notes.append(f"As of {formatting.moment(asked.snapshot.published.published_at)}, whichever day was asked for.")
     if days := frame["evidence_from"].drop_nulls().to_list():
-        notes.append(f"Nothing is collected of the time before {max(days)}: no evidence is not never.")
+        notes.append(f"Records begin on {max(days)}. No record does not mean it was never used.")
     drawn = asked.draw(
         "last_use",
         "Last use",
@@ -115,7 +115,7 @@ def last_use(asked: Asked, kind: str, name: str, needs: Iterable[pl.DataFrame] =
         _USE_COLUMNS,
         needs,
         note=" ".join(notes),
-        empty="no evidence of any use; that is not never",
+        empty="No record of use. No record does not mean it was never used.",
     )
     idle = frame["idle_days"].drop_nulls()
     return drawn, None if idle.is_empty() else float(str(idle.min()))
@@ -178,7 +178,7 @@ def history(asked: Asked, families: Mapping[str, Where]) -> Drawn:
         frame,
         COLUMNS,
         labels=LABELS,
-        empty="nothing is known to have changed",
+        empty="no known changes",
     )
 
 

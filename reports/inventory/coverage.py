@@ -40,7 +40,7 @@ _LABELS = {
     "oldest_age_days": "Oldest, days",
     "newest_age_days": "Newest, days",
     "reads": "What it reads",
-    "never": "Never yet",
+    "never": "Not read yet",
 }
 
 
@@ -83,12 +83,17 @@ def _metrics(parts: Sequence[Part], now: datetime) -> tuple[Metric, ...]:
     oldest, newest = (_days(moment, now) for moment in (whole.oldest_ok_at, whole.newest_ok_at))
     share = whole.looks_known / whole.looks_total if whole.looks_total else None
     return (
-        Metric("looks", "Looks", whole.looks_total, explanation="one question about one target each"),
+        Metric("looks", "Reads", whole.looks_total, explanation="one query about one object each"),
         Metric("share", "Read", share, "share"),
-        Metric("refused", "Refused", states["refused"] + states["not_asked"], explanation="or not asked therefore"),
-        Metric("never", "Never looked at", states["never"]),
-        Metric("oldest", "Oldest, days", oldest, "ratio", explanation="since the look longest ago"),
-        Metric("newest", "Newest, days", newest, "ratio", explanation="since the last look"),
+        Metric(
+            "refused",
+            "Refused",
+            states["refused"] + states["not_asked"],
+            explanation="or not requested because of that",
+        ),
+        Metric("never", "Not read yet", states["never"]),
+        Metric("oldest", "Oldest, days", oldest, "ratio", explanation="since the oldest read"),
+        Metric("newest", "Newest, days", newest, "ratio", explanation="since the newest read"),
     )
 
 
@@ -117,18 +122,16 @@ def _coverage(parts: Sequence[Part], now: datetime, several: bool, top: int) -> 
         columns.table(name, title, frame, [*chosen, *names], top=top, empty=NOTHING_READ, labels=_LABELS)
         for name, title, names in (
             ("coverage", "What was read", ("reads", "targets", "ok", "share", "oldest_age_days", "newest_age_days")),
-            ("states", "How it went", ("look", "targets", *_STATES)),
+            ("states", "Reads by outcome", ("look", "targets", *_STATES)),
         )
     )
 
 
 def _notes(parts: Sequence[Part]) -> tuple[Note, ...]:
     notes = [
-        Note("info", "Read: the share of targets whose newest look went well; what was read before keeps its age."),
-        Note(
-            "info", "Never yet: objects that are known and that this look was not done for; rounds reach them in turn."
-        ),
-        Note("info", "A registry can hold more than is listed: what a token may not see leaves no trace here."),
+        Note("info", "Read: the share of objects whose newest read succeeded; what was read before keeps its age."),
+        Note("info", "Not read yet: known objects that this query has not covered so far; the next rounds will."),
+        Note("info", "A registry can hold more than is listed: what a token may not see does not appear here."),
     ]
     return (Note("warning", f"{NOTHING_READ}."), *notes) if not parts else tuple(notes)
 

@@ -11,6 +11,8 @@ from quayledger.warehouse.inventory.diff_steps import DIFF_SCHEMA, lines, steps_
 from quayledger.warehouse.schema import UTC_MICROSECONDS
 
 COLUMNS = ("at", "what", "object", "change", "column", "before", "after", "certainty")
+# How people say what the warehouse calls by the end of an interval.
+CHANGES = {"appeared": "added", "vanished": "removed"}
 LABELS = {"at": "Time", "what": "What", "column": "Field"}
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 _SCHEMA = {name: UTC_MICROSECONDS if name == "at" else pl.String for name in ("source_id", *COLUMNS)}
@@ -40,23 +42,23 @@ def told(changes: pl.DataFrame) -> pl.DataFrame:
         name: one.title for name, one in SERIES_BY_NAME.items()
     }
     what = pl.col("family").replace_strict(titles, default=pl.col("family"), return_dtype=pl.String)
-    return frame.with_columns(what.alias("what"), certainty.alias("certainty")).select(
-        pl.col(name).cast(kind) for name, kind in _SCHEMA.items()
-    )
+    return frame.with_columns(
+        what.alias("what"), certainty.alias("certainty"), pl.col("change").replace(CHANGES)
+    ).select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())
 
 
 def _certainty(row: dict[str, datetime | bool | str | None]) -> str:
     """How well the time of a change is known."""
     at, after, seen = row["at"], row["after_at"], row["first_seen_at"]
     if row["change"] == "measured":
-        return f"measured, before at {_moment(after)}"
+        return f"measured; previous measurement {_moment(after)}"
     if row["change"] == "vanished" and not row["certain"]:
         return "not read since the rename"
     if at != seen:
-        return "an event says so"
+        return "from the audit log"
     if not row["certain"]:
-        return "first look: it may be older"
-    return f"after {_moment(after)}" if after else "by then"
+        return "first read: may be older"
+    return f"inferred: after {_moment(after)}" if after else "inferred: by then"
 
 
 def _moment(value: object) -> str:

@@ -17,7 +17,7 @@ from quayledger.warehouse.inventory import reader
 from quayledger.warehouse.snapshot import Snapshot
 
 ADVICE = "`quayledger inventory sync` reads what is new"
-NOTHING_READ = "Nothing has been read of this registry yet: run `quayledger inventory sync`"
+NOTHING_READ = "The inventory is empty: run `quayledger inventory sync`"
 _SHOWN_NAMES = 5
 _LIKENESS = 0.6
 # How far a name may be typed wrong costs time with each name that is compared.
@@ -42,11 +42,11 @@ KINDS: tuple[Kind, ...] = (
     Kind("robot", "Robot account", "robots", ("robot",), "acme+ci"),
     Kind("team", "Team", "teams", ("organization", "team"), "acme/developers"),
     Kind("repository", "Repository", "repositories", ("namespace", "repository"), "acme/web"),
-    Kind("organisation", "Organisation", "organizations", ("organization",), "acme"),
+    Kind("organization", "Organization", "organizations", ("organization",), "acme"),
     Kind("tag", "Tag", "tags", ("namespace", "repository", "tag"), "acme/web:latest"),
 )
 KindParam = Annotated[KindName, Meta(description=f"{', '.join(kind.name for kind in KINDS[:-1])} or {KINDS[-1].name}.")]
-_BY_NAME: dict[str, Kind] = {str(kind.name): kind for kind in KINDS} | {"organization": KINDS[4]}
+_BY_NAME: dict[str, Kind] = {str(kind.name): kind for kind in KINDS} | {"organisation": KINDS[4]}
 # Where people and robots are named that no list of accounts holds: family, column, and what tells the kind.
 _NAMED_IN = (
     ("team_members", "member", "member_kind"),
@@ -99,7 +99,7 @@ def nothing_read(snapshot: Snapshot, source_ids: Sequence[str] = ()) -> bool:
 def kind_of(name: str) -> Kind:
     """The kind of that name. Raises UnknownObject."""
     if (kind := _BY_NAME.get(name)) is None:
-        raise UnknownObject(f"there is no kind '{visible(name[:60])}': ask for {', '.join(one.name for one in KINDS)}")
+        raise UnknownObject(f"'{visible(name[:60])}' is not a valid kind. Use {', '.join(one.name for one in KINDS)}.")
     return kind
 
 
@@ -115,7 +115,7 @@ def parse(kind_name: str, name: str) -> Subject:
     else:
         parts = (name,)
     if not all(parts) or (kind.name == "robot" and "+" not in name):
-        raise UnknownObject(f"'{visible(name[:200])}' is no name of a {kind.name}: write it like {kind.form}")
+        raise UnknownObject(f"'{visible(name[:200])}' is not a valid {kind.name} name. Write it as in {kind.form}.")
     return Subject(kind, name, parts)
 
 
@@ -183,7 +183,7 @@ def _not_found(snapshot: Snapshot, subject: Subject, source_ids: Sequence[str]) 
     if not known and nothing_read(snapshot, source_ids):
         return f"{NOTHING_READ}."
     near = _nearest(subject.name, known)
-    meant = f"did you mean {', '.join(visible(name) for name in near)}? Else " if near else ""
+    meant = f"did you mean {', '.join(visible(name) for name in near)}? If not, " if near else ""
     return f"there is no {subject.kind.name} '{visible(subject.name[:200])}' in the inventory: {meant}{ADVICE}"
 
 

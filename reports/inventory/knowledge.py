@@ -16,14 +16,14 @@ from quayledger.warehouse.catalog.queries import SUPERUSER, title_of
 # From what can be relied on to what is not known at all; `later`: not looked at before the moment that was asked for.
 MEANINGS = {
     "ok": "read",
-    "gone": "there no more",
+    "gone": "removed",
     "partial": "some rows could not be read",
     "failed": "failed",
     "refused": "refused",
-    "not_asked": "not asked",
-    "not_offered": "not offered by the registry",
-    "later": "not looked at by then",
-    "never": "never looked at",
+    "not_asked": "not requested",
+    "not_offered": "not available on this registry",
+    "later": "not read by then",
+    "never": "not read yet",
 }
 KNOWN = frozenset({"ok", "gone"})
 _RANK = {state: rank for rank, state in enumerate(MEANINGS)}
@@ -224,7 +224,7 @@ def said(part: Part, several_sources: bool) -> str:
     reason = f" ({short(worst.reason)})" if worst.reason else ""
     todo = advice(part.look, worst.state)
     held = (
-        f" What is shown was read {formatting.moment(part.oldest_ok_at)}."
+        f" The rows shown were read {formatting.moment(part.oldest_ok_at)}."
         if part.oldest_ok_at and part.targets == 1
         else ""
     )
@@ -239,7 +239,7 @@ def _what(part: Part, several_sources: bool) -> str:
 
 def _when(unknown: Unknown) -> str:
     if unknown.state == "later":
-        return f"not looked at before {formatting.moment(unknown.since)}"
+        return f"first read {formatting.moment(unknown.since)}"
     since = f", as of {formatting.moment(unknown.since)}" if unknown.since else ""
     return f"{MEANINGS.get(unknown.state, unknown.state)}{since}"
 
@@ -279,8 +279,8 @@ def summed_up(parts: Sequence[Part]) -> Knowledge:
     known = total - sum(part.unknown_targets for part in once)
     oldest = min((part.oldest_ok_at for part in once if part.oldest_ok_at), default=None)
     newest = max((part.newest_ok_at for part in once if part.newest_ok_at), default=None)
-    told = f"{known:,} of {formatting.plural(total, 'look')} known" if total else "nothing was looked at"
+    told = f"{known:,} of {formatting.plural(total, 'read')} up to date" if total else "nothing has been read"
     if oldest and newest:
-        told += f", read {formatting.moment(oldest)}" + ("" if oldest == newest else f" to {formatting.moment(newest)}")
+        told += f", from {formatting.moment(oldest)}" + ("" if oldest == newest else f" to {formatting.moment(newest)}")
     level: Level = "good" if known == total else "warning" if known else "bad"
     return Knowledge(total, known, oldest, newest, tuple(parts), told, level if total else "bad")

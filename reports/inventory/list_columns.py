@@ -47,7 +47,7 @@ def _users(asked: Asked) -> Listed:
     teams = _numbers(in_teams.filter(~pl.col("invited").fill_null(value=False)), "member", "teams")
     member_of = asked.state("organization_members").unique(["source_id", "organization", "member"])
     frame = asked.state("users").with_columns(name=pl.col("username"))
-    frame = _joined(frame, teams, _numbers(member_of, "member", "organisations"), _sizes(asked), _uses(asked, "user"))
+    frame = _joined(frame, teams, _numbers(member_of, "member", "organizations"), _sizes(asked), _uses(asked, "user"))
     frame = frame.with_columns(_SUPERUSER.alias("superuser"))
     people = [
         each("members", organizations, pl.col("organization")),
@@ -56,11 +56,11 @@ def _users(asked: Asked) -> Listed:
     return Listed(
         frame,
         (
-            *("name", "email", "enabled", "superuser", "organisations", "teams"),
+            *("name", "email", "enabled", "superuser", "organizations", "teams"),
             *("last_use_at", "idle_days", "size_bytes"),
         ),
         [one(asked.source_ids, users="", own_user="")],
-        {"organisations": people, "teams": [teams_needed(asked, "team_members")]} if organizations.height else {},
+        {"organizations": people, "teams": [teams_needed(asked, "team_members")]} if organizations.height else {},
         lambda rows: [
             _sum("disabled", "Disabled", rows, ~pl.col("enabled")),
             _sum("superusers", "Superusers", rows, pl.col("superuser") == "yes"),
@@ -101,11 +101,11 @@ def _robots(asked: Asked) -> Listed:
             "teams": [teams_needed(asked, "team_members")],
         },
         lambda rows: [
-            _sum("admins", "Admin somewhere", rows, pl.col("highest_role") == "admin"),
+            _sum("admins", "Admin of a repository", rows, pl.col("highest_role") == "admin"),
             _sum("never_used", "Never used", rows, pl.col("never_used")),
             *_idle(rows),
         ],
-        {"repositories": "Repositories", "highest_role": "Highest role of its own"},
+        {"repositories": "Repositories", "highest_role": "Highest direct role"},
         notes=(OWN_LIST, _use_note(asked)),
     )
 
@@ -128,7 +128,7 @@ def _teams(asked: Asked) -> Listed:
             "repositories": [teams_needed(asked, "team_permissions")],
         },
         lambda rows: [
-            _sum("admins", "Admins' teams", rows, pl.col("role") == "admin"),
+            _sum("admins", "Teams with the admin role", rows, pl.col("role") == "admin"),
             _sum("empty", "Without members", rows, pl.col("members") == 0),
         ],
         {},
@@ -153,7 +153,7 @@ def _repositories(asked: Asked) -> Listed:
     )
 
 
-def _organisations(asked: Asked) -> Listed:
+def _organizations(asked: Asked) -> Listed:
     people = asked.state("organization_members").unique(["source_id", "organization", "member"])
     quotas = asked.state("quotas").group_by("source_id", name="namespace").agg(pl.col("limit_bytes").min())
     frame = asked.state("organizations").with_columns(name=pl.col("organization"))
@@ -194,7 +194,7 @@ def _tags(asked: Asked) -> Listed:
         [*lists_needed(asked)[1:], repositories_needed(asked, "tags")],
         {},
         lambda rows: [
-            Metric("digests", "Digests", rows["digest"].n_unique(), explanation="that the tags stand for"),
+            Metric("digests", "Digests", rows["digest"].n_unique(), explanation="manifests that the tags point to"),
             _sum("expiring", "Expiring", rows, pl.col("ends_at").is_not_null()),
         ],
         {"started_at": "Since", "ends_at": "Expires"},
@@ -222,8 +222,8 @@ def _uses(asked: Asked, kind: str) -> pl.DataFrame:
 
 def _use_note(asked: Asked) -> str:
     moment = formatting.moment(asked.snapshot.published.published_at)
-    whenever = f"Last uses are as of {moment}, whatever day is asked for. " if asked.at is not None else ""
-    return f"{whenever}An account without a known use may have been used before the record begins."
+    whenever = f"Last uses are as of {moment}, whichever day was asked for. " if asked.at is not None else ""
+    return f"{whenever}An account without a recorded use may have been used before the records begin."
 
 
 def _sum(name: str, label: str, rows: pl.DataFrame, which: pl.Expr) -> Metric:
@@ -237,9 +237,9 @@ def _idle(rows: pl.DataFrame) -> list[Metric]:
         _sum("idle", f"Idle {IDLE_DAYS} days", rows, pl.col("idle_days").fill_null(0) >= IDLE_DAYS),
         Metric(
             "unseen",
-            "No use known",
+            "No recorded use",
             rows.filter(pl.col("idle_days").is_null()).height,
-            explanation="nothing is collected of the time before the record begins: that is not never",
+            explanation="since the records begin; no record does not mean it was never used",
         ),
     ]
 
@@ -249,6 +249,6 @@ LISTS: dict[str, Callable[[Asked], Listed]] = {
     "robot": _robots,
     "team": _teams,
     "repository": _repositories,
-    "organisation": _organisations,
+    "organization": _organizations,
     "tag": _tags,
 }

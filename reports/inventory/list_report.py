@@ -46,7 +46,7 @@ class ListParams(msgspec.Struct, frozen=True, kw_only=True):
 def build(snapshot: Snapshot, params: ListParams, *, now: datetime | None = None) -> Report:
     """All objects of a kind as they were at the end of a UTC day (None or today: now): `name` as `inventory show` takes it, and
     the kind's figures. `within`: only what belongs to this namespace, or, of repositories and tags, to this repository; of
-    users the members of an organisation. `by`: the column to sort by, the largest or newest first; '' by name. `top`: rows
+    users the members of an organization. `by`: the column to sort by, the largest or newest first; '' by name. `top`: rows
     (0: all). Raises UnknownObject for another kind, UnknownColumn, BadPeriod, WarehouseError."""
     now = now or datetime.now(UTC)
     within, by, source_ids = params.within, params.by, params.sources
@@ -90,7 +90,7 @@ def _drawn(asked: Asked, listed: Listed, kind: Kind, by: str) -> tuple[Drawn, pl
     if by:
         if by not in listed.columns:
             raise UnknownColumn(
-                f"there is no column '{formatting.visible(by[:60])}' to sort by: there are {', '.join(listed.columns)}"
+                f"Cannot sort by '{formatting.visible(by[:60])}'. Columns: {', '.join(listed.columns)}."
             )
         # Of whom no use is known at all comes first: nobody knows of anybody who has been idle for longer.
         frame = frame.sort(

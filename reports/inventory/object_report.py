@@ -30,7 +30,7 @@ _BUILDERS: dict[str, Callable[[Asked, Subject, Sequence[Fate]], Found]] = {
     "robot": accounts.robot,
     "team": organizations.team,
     "repository": repositories.repository,
-    "organisation": organizations.organisation,
+    "organization": organizations.organization,
     "tag": tags.tag,
 }
 
@@ -127,7 +127,7 @@ def _fate_notes(asked: Asked, subject: Subject, fates: Sequence[Fate]) -> list[N
         if rename.old_name == subject.namespace:
             now_called = rename.now_called + subject.name[len(rename.old_name) :]
             notes.append(
-                Note("warning", f"{rename.old_name} is called {rename.new_name} since {when}: see {now_called}.")
+                Note("warning", f"{rename.old_name} was renamed to {rename.new_name} on {when}: see {now_called}.")
             )
         elif rename.new_name == subject.namespace:
             notes.append(Note("info", f"{rename.new_name} was called {rename.old_name} until {when}."))
@@ -139,12 +139,14 @@ def _fate(asked: Asked, fate: Fate) -> Note | None:
     if fate.gone_at:
         after = f", after {formatting.moment(fate.gone_after_at)}" if fate.gone_after_at else ""
         shown = " This is its last state." if fate.gone_at > asked.moment else ""
-        return Note("warning", f"{where}It is there no more: gone {formatting.moment(fate.gone_at)}{after}.{shown}")
+        return Note("warning", f"{where}Removed {formatting.moment(fate.gone_at)}{after}.{shown}")
     if fate.begun_at and fate.begun_at > asked.moment:
-        after = f"it came after {formatting.moment(fate.begun_after_at)}" if fate.begun_after_at else "it may be older"
+        after = (
+            f"it was added after {formatting.moment(fate.begun_after_at)}" if fate.begun_after_at else "it may be older"
+        )
         return Note(
             "warning",
-            f"{where}First seen {formatting.moment(fate.begun_at)}, after the day that was asked for: {after}.",
+            f"{where}First seen {formatting.moment(fate.begun_at)}, after the requested day: {after}.",
         )
     return None
 
@@ -158,10 +160,13 @@ def _notes(asked: Asked, drawn: Sequence[Drawn]) -> list[Note]:
         said_cut = ", ".join(f"{table.title.lower()} {table.frame.height:,} of {table.total_rows:,}" for table in cut)
         notes.append(Note("info", f"Rows shown: {said_cut}."))
     notes.append(
-        Note("info", "Since: when a thing is first known to have held; what the first look found may be older.")
+        Note("info", "Since: when a thing is first known to have held; what the first reading found may be older.")
     )
     notes.append(
-        Note("info", "The registry is looked at part by part: what changed between two looks has the time in between.")
+        Note(
+            "info",
+            "The registry is read part by part: a change is dated between the two readings that it lies between.",
+        )
     )
     return notes
 

@@ -1,4 +1,4 @@
-"""The readers' room: teams and organisations as the inventory knows them."""
+"""The readers' room: teams and organizations as the inventory knows them."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def team(asked: Asked, subject: Subject, fates: Sequence[Fate]) -> Found:
     return metrics, [itself, members, rights, history(asked, families)]
 
 
-def organisation(asked: Asked, subject: Subject, fates: Sequence[Fate]) -> Found:
-    """What is known of an organisation."""
+def organization(asked: Asked, subject: Subject, fates: Sequence[Fate]) -> Found:
+    """What is known of an organization."""
     name = subject.name
     lists = [one(asked.source_ids, organization=name, organizations="", own_user="")]
     teams, members, robots, repositories = (draw(asked, name) for draw in (_teams, _members, _robots, _repositories))
@@ -149,11 +149,11 @@ def _applications(asked: Asked, name: str) -> Drawn:
 
 def _default_permissions(asked: Asked, name: str) -> Drawn:
     frame = asked.state("default_permissions", organization=name).with_columns(
-        pl.col("activating_user").fill_null("whoever")
+        pl.col("activating_user").fill_null("anyone")
     )
     names = ("activating_user", "delegate", "delegate_kind", "role", "from_at")
     needs = [one(asked.source_ids, default_permissions=name)]
-    labels = {"activating_user": "Where created by", "delegate": "Goes to"}
+    labels = {"activating_user": "Created by", "delegate": "Granted to"}
     return asked.draw("default_permissions", "Default permissions", frame, names, needs, labels=labels)
 
 

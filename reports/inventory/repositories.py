@@ -115,7 +115,7 @@ def _tags(asked: Asked, subject: Subject, tags: pl.DataFrame) -> Drawn:
     pushes = pushes_of(asked, subject.where)
     frame = tags.join(pushes.select(*place, "actor", "actor_type", "confidence", "overwritten"), on=place, how="left")
     names = ("tag", "size_bytes", "started_at", "actor", "confidence", "overwritten", "immutable", "ended_at", "digest")
-    labels = {"started_at": "Since", "actor": "Pushed by", "confidence": "How sure", "ended_at": "Expires"}
+    labels = {"started_at": "Since", "actor": "Pushed by", "confidence": "Confidence", "ended_at": "Expires"}
     needs = [one(asked.source_ids, tags=subject.name)]
     return asked.draw("tags", "Tags", frame.sort("source_id", "tag"), names, needs, labels=labels)
 

@@ -34,7 +34,7 @@ _STOOD_FOR = {
     "overwritten": "Overwrote",
     "immutable": "",
     "actor": "Pushed by",
-    "confidence": "How sure",
+    "confidence": "Confidence",
     "digest": "",
     "previous_digest": "Before",
 }
@@ -109,14 +109,14 @@ def _metrics(last: pl.DataFrame, frame: pl.DataFrame, referrers: Drawn, scan: Dr
     read = all(part.known for part in referrers.parts)
     sizes, results = last["size_bytes"].drop_nulls(), scan.table.frame
     return [
-        Metric("digests", "Digests", frame["digest"].n_unique(), explanation="that it stood for, as far as Quay tells"),
+        Metric("digests", "Digests", frame["digest"].n_unique(), explanation="manifests that the tag has pointed to"),
         Metric("size_bytes", "Size", None if sizes.is_empty() else float(sizes[0]), "bytes"),
         *(
             Metric(
                 name,
                 label,
                 roles.count(role) if read or role in roles else None,
-                explanation="artifacts that refer to it",
+                explanation="artifacts that refer to this manifest",
             )
             for name, label, role in (
                 ("signatures", "Signatures", "signature"),
@@ -137,23 +137,19 @@ def _digests(asked: Asked, subject: Subject, frame: pl.DataFrame, pushes: pl.Dat
     joined = frame.join(pushed, on=place, how="left").sort("started_at", descending=True)
     needs = [one(asked.source_ids, tag=subject.name, tags="/".join(subject.parts[:2]))]
     ends = [moment for moment in last["ends_at"] if moment is not None and moment <= asked.moment]
-    note = (
-        f"The tag is there no more: it ended {formatting.moment(ends[0])}. What follows is of its last digest."
-        if ends
-        else ""
-    )
+    note = f"The tag was removed {formatting.moment(ends[0])}. What follows is about its last digest." if ends else ""
     names = tuple(_STOOD_FOR)
     labels = {name: label for name, label in _STOOD_FOR.items() if label}
-    return asked.draw("digests", "What it stood for", joined, names, needs, note=note, labels=labels)
+    return asked.draw("digests", "Tag history", joined, names, needs, note=note, labels=labels)
 
 
 def _who(asked: Asked, subject: Subject, pushes: pl.DataFrame) -> Drawn:
-    note = "" if pushes.height else "unknown: no list of its digests was read"
+    note = "" if pushes.height else "unknown: the tag's history has not been read"
     names = ("started_at", *_PUSHED)
-    labels = {"started_at": "From", "confidence": "How sure", "actor": "Pushed by"}
+    labels = {"started_at": "From", "confidence": "Confidence", "actor": "Pushed by"}
     frame = pushes.with_columns(
         pl.col("confidence").replace(
-            {"unknown": "unknown: no event was found", "ambiguous": "ambiguous: several pushes"}
+            {"unknown": "unknown: no matching event", "ambiguous": "ambiguous: several pushes match"}
         )
     )
     return asked.draw("pushes", "Who pushed it", frame, names, note=note, empty="", labels=labels)
@@ -195,7 +191,7 @@ def _referrers(asked: Asked, where: Mapping[str, str], place: str) -> Drawn:
         names,
         [one(asked.source_ids, referrers=place)],
         labels={"role": "What it is"},
-        empty="none: nothing refers to it",
+        empty="none",
     )
 
 

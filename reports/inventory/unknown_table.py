@@ -44,7 +44,7 @@ def table(name: str, parts: Sequence[Part], *, several: bool, top: int = 0) -> T
     rows = [_row(source, state, todo, group) for (source, state, todo), group in groups.items()]
     frame = pl.DataFrame(rows, schema=_SCHEMA, orient="row").sort("source_id", -pl.col("targets"), "state", "todo")
     names = [one for one in _SCHEMA if several or one != "source_id"]
-    title, empty = "What is not known, and why", "all that was asked for is known"
+    title, empty = "What is unknown, and why", "everything was read"
     return columns.table(name, title, frame, names, top=top, empty=empty, labels=_LABELS)
 
 

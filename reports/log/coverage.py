@@ -154,7 +154,7 @@ def _hidden(kinds: pl.DataFrame) -> tuple[str, ...]:
 
 def _text(counts: dict[str, int], total: int) -> str:
     if not total:
-        return "no day of this period is in the record"
+        return "no day of this period has been collected"
     return f"{counts['verified']:,} of {total:,} {'day' if total == 1 else 'days'} verified"
 
 

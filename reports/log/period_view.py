@@ -90,11 +90,13 @@ def look(
     elif not measure(snapshot, before, as_of, source_ids).gap_free:
         no_change = "the period before is not covered"
     if compare and no_change:
-        notes.append(Note("warning", f"No change is shown: {no_change}, so a difference would be a false one."))
+        notes.append(Note("warning", f"No change is shown because {no_change}; the difference would be misleading."))
     elif compare and as_of < period.until:
         said = f"The period is not over: it is compared with the same stretch of the period before, {before.label}."
         notes.append(Note("info", said))
-    notes.append(Note("info", f"Days, hours and week days are those of {period.time_zone}; proof is kept by UTC day."))
+    notes.append(
+        Note("info", f"Days, hours and weekdays are in {period.time_zone}; completeness is judged by UTC day.")
+    )
     return View(
         snapshot, period, as_of, namespace, source_ids, coverage, None if no_change else before, no_change, tuple(notes)
     )
@@ -111,9 +113,7 @@ def _completeness(coverage: Coverage, as_of: datetime) -> list[Note]:
     ]
     if coverage.missing_events:
         named = ", ".join(f"{formatting.visible(gap.kind)} {gap.events:,}" for gap in coverage.missing_events[:5])
-        notes.append(
-            Note("warning", f"The source counts events that are not held: {named}. Figures of these kinds are too low.")
-        )
+        notes.append(Note("warning", f"Reported by Quay, missing here: {named}. Figures for these kinds are too low."))
     if coverage.days_uncountable:
         notes.append(
             Note(
@@ -126,11 +126,11 @@ def _completeness(coverage: Coverage, as_of: datetime) -> list[Note]:
         notes.append(
             Note(
                 "warning",
-                f"{formatting.plural(coverage.rejected_rows, 'row')} could not be read as events and are kept aside.",
+                f"{formatting.plural(coverage.rejected_rows, 'row')} could not be read as events and are kept separately.",
             )
         )
     notes.extend(
-        Note("info", f"Not shown by the log that is read: {formatting.visible(said)}.") for said in coverage.hidden
+        Note("info", f"Not included in the logs that are read: {formatting.visible(said)}.") for said in coverage.hidden
     )
     return notes
 
@@ -198,7 +198,7 @@ def unknown_kinds(now: dict[str, int]) -> list[Note]:
     number = now.get("unknown_kinds", 0)
     if not number:
         return []
-    said = f"{formatting.plural(number, 'kind')} of event not known to this version; such events count as other events."
+    said = f"{formatting.plural(number, 'kind')} of event unknown to this version; such events count as other events."
     return [Note("warning", said)]
 
 
@@ -278,7 +278,7 @@ def heat(view: View) -> Chart:
     )
     if frame["events"].null_count() == frame.height:
         frame = frame.clear()
-    title = f"Events by week day and hour ({view.period.time_zone})"
+    title = f"Events by weekday and hour ({view.period.time_zone})"
     return Chart("heat", title, "heat", frame, Encodings("hour", ("weekday",), "events"), _hottest(frame), "weekday")
 
 

@@ -75,7 +75,7 @@ def _metrics(view: View, now: dict[str, int], before: dict[str, int] | None) -> 
 def _builds(view: View) -> Table:
     frame = events.build_counts(view.snapshot, view.where())
     frame = frame.select(
-        pl.col("trigger_kind").fill_null("not told"),
+        pl.col("trigger_kind").fill_null("unknown"),
         pl.col("builds").cast(pl.Int64),
         pl.col("cancelled").cast(pl.Int64),
     )
@@ -104,17 +104,17 @@ def _notes(now: dict[str, int], tables: list[Table], builds: Table, compared: bo
     notes = [
         Note(
             "info",
-            "Pulls and pushes are those that the registry wrote to its log; a registry can be set not to log some.",
+            "Pulls and pushes are those in the registry's log; a registry can be configured not to log some.",
         ),
         Note("info", "Names are those first seen; a later rename does not change them."),
     ]
     if compared:
-        notes.append(Note("info", "Before and change in the tables: of pulls and pushes together."))
+        notes.append(Note("info", "Before and Change in the tables refer to pulls and pushes together."))
     if builds.total_rows:
         notes.append(
             Note(
                 "info",
-                "Success and duration of builds: not collected; the log holds their start and cancellation only.",
+                "Whether builds succeeded and how long they took is not collected; the log holds their start and cancellation only.",
             )
         )
     notes += period_view.unknown_kinds(now)

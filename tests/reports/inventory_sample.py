@@ -119,7 +119,7 @@ def _repositories(taken: Taken, names: Sequence[tuple[str, str]], size: int) -> 
     taken.fetch("repositories", "", [("repositories", {}, rows)], [("sizes", sizes)])
 
 
-def _organisation(taken: Taken, developers_role: str, robots: Sequence[str]) -> None:
+def _organization(taken: Taken, developers_role: str, robots: Sequence[str]) -> None:
     """What one organization is asked for."""
     acme, within = {"organization": "acme"}, {"namespace": "acme"}
     teams = [
@@ -231,7 +231,7 @@ _BEGUN, _RELEASED = datetime(2026, 11, 9, 8, tzinfo=UTC), datetime(2026, 11, 13,
 def _first(taken: Taken) -> None:
     _accounts(taken, ("root", "alice", "bob", "carol", "dave", HOSTILE))
     _repositories(taken, (_WEB, _API, _NESTED, _SUM), 60_000_000)
-    _organisation(taken, "member", ("acme+ci", "acme+old"))
+    _organization(taken, "member", ("acme+ci", "acme+old"))
     _teams(taken, ("bob",), "read")
     _permissions(taken, "write")
     _web(taken, [("latest", _BEGUN, OLD, 0, None, False, False, 20_000_000, False)])
@@ -242,7 +242,7 @@ def _second(taken: Taken) -> None:
     """An event at GRANTED told that `bob` was made administrator of `acme/web`."""
     _accounts(taken, ("root", "alice", "bob", "carol", "dave", HOSTILE))
     _repositories(taken, (_WEB, _API, _NESTED, _SUM, _BASE), 75_000_000)
-    _organisation(taken, "creator", ("acme+ci", "acme+old"))
+    _organization(taken, "creator", ("acme+ci", "acme+old"))
     _teams(taken, ("bob", "acme+ci"), "read")
     _permissions(taken, "admin", GRANTED)
     _web(taken, _tags())
@@ -253,7 +253,7 @@ def _third(taken: Taken) -> None:
     """`carol`, `acme+old` and `acme/team/nested/app` are gone, `dave` is `david` now."""
     _accounts(taken, ("root", "alice", "bob", "david", HOSTILE), bob_enabled=False)
     _repositories(taken, (_WEB, _API, _SUM, _BASE), 75_000_000)
-    _organisation(taken, "creator", ("acme+ci",))
+    _organization(taken, "creator", ("acme+ci",))
     _teams(taken, ("bob", "acme+ci"), "write")
     _web(taken, _tags())
     _nested(taken, [], "gone")

@@ -46,7 +46,7 @@ BUILDS: dict[str, Callable[[Snapshot], Report]] = {
     "inventory-robot": lambda snapshot: build("inventory", snapshot, kind="robot", name="acme+ci"),
     "inventory-team": lambda snapshot: build("inventory", snapshot, kind="team", name="acme/developers"),
     "inventory-repository": lambda snapshot: build("inventory", snapshot, kind="repository", name="acme/web"),
-    "inventory-organisation": lambda snapshot: build("inventory", snapshot, kind="organisation", name="acme"),
+    "inventory-organization": lambda snapshot: build("inventory", snapshot, kind="organization", name="acme"),
     "inventory-tag": lambda snapshot: build("inventory", snapshot, kind="tag", name="acme/web:latest"),
     "inventory-changes": lambda snapshot: build(
         "inventory-changes", snapshot, period=whole_days(FIRST_DAY, LAST_DAY, "UTC")
@@ -58,7 +58,7 @@ LISTS: dict[str, Callable[[Snapshot], Report]] = {
     "inventory-robots": lambda snapshot: build("inventory-list", snapshot, kind="robot"),
     "inventory-teams": lambda snapshot: build("inventory-list", snapshot, kind="team"),
     "inventory-repositories": lambda snapshot: build("inventory-list", snapshot, kind="repository", by="size_bytes"),
-    "inventory-organisations": lambda snapshot: build("inventory-list", snapshot, kind="organisation"),
+    "inventory-organizations": lambda snapshot: build("inventory-list", snapshot, kind="organization"),
     "inventory-tags": lambda snapshot: build("inventory-list", snapshot, kind="tag", within="acme/web"),
 }
 
@@ -133,14 +133,14 @@ def test_a_list_is_narrowed_and_sorted(snapshot: Snapshot) -> None:
     assert _listed(build("inventory-list", snapshot, kind="repository", within="acme/web")) == ["acme/web"]
     tags = build("inventory-list", snapshot, kind="tag", within="acme/web")
     assert _note(tags.tables[0]) == "", "what is unknown of other repositories does not concern this one"
-    assert "never looked at" in _note(build("inventory-list", snapshot, kind="tag", within="acme/api").tables[0])
+    assert "not read yet" in _note(build("inventory-list", snapshot, kind="tag", within="acme/api").tables[0])
     sizes = build("inventory-list", snapshot, kind="repository", by="size_bytes", top=2)
     shown = sizes.tables[0].frame["size_bytes"].to_list()
     assert len(shown) == 2 < sizes.tables[0].total_rows
     assert shown == sorted(shown, reverse=True)
     with pytest.raises(UnknownColumn, match="idle_days"):
         build("inventory-list", snapshot, kind="robot", by="size")
-    with pytest.raises(UnknownObject, match="organisation"):
+    with pytest.raises(UnknownObject, match="organization"):
         build("inventory-list", snapshot, kind="planet")
 
 
@@ -149,7 +149,7 @@ def test_a_list_that_was_not_read_has_no_figures(snapshot: Snapshot, untouched: 
         report = build("inventory-list", untouched, kind=kind.name)
         assert {metric.value for metric in report.metrics} == {None}
         assert report.tables[0].empty == ""
-        assert "never looked at" in _note(report.tables[0])
+        assert "not read yet" in _note(report.tables[0])
     # Roles on other repositories may not be read: so how many there are is not known of a robot that has none.
     robots = build("inventory-list", snapshot, kind="robot")
     assert "Roles of users and robots: unknown for 3 of 4" in _note(robots.tables[0])
@@ -174,7 +174,7 @@ def test_a_day_before_the_first_look_is_not_known_rather_than_empty(snapshot: Sn
     builds = report.table("builds")
     assert builds.frame.is_empty()
     assert builds.empty == ""
-    assert "not looked at before 2026-11-10 06:00:25 UTC" in _note(builds)
+    assert "first read 2026-11-10 06:00:25 UTC" in _note(builds)
     assert "First seen 2026-11-10 06:00:03 UTC, after the day that was asked for: it may be older" in _note(
         report.tables[0]
     )
@@ -188,8 +188,8 @@ def test_a_day_before_the_first_look_is_not_known_rather_than_empty(snapshot: Sn
     ("name", "table", "says"),
     [
         ("acme/web", "triggers", "Build triggers: unknown: refused, as of 2026-11-10 06:00:23 UTC"),
-        ("globex/base", "access", "Roles of users and robots: unknown: not asked"),
-        ("acme/api", "tags", "All tags with their history: unknown: never looked at"),
+        ("globex/base", "access", "Roles of users and robots: unknown: not requested"),
+        ("acme/api", "tags", "All tags with their history: unknown: not read yet"),
     ],
 )
 def test_what_is_not_known_is_never_shown_as_nothing(name: str, table: str, says: str, snapshot: Snapshot) -> None:
@@ -198,7 +198,7 @@ def test_what_is_not_known_is_never_shown_as_nothing(name: str, table: str, says
     assert says in _note(found)
     assert found.empty == ""
     assert says in _notes(report)
-    assert "it needs a token with the scope repo:" in _notes(report) or "never looked at" in says
+    assert "it needs a token with the scope repo:" in _notes(report) or "not read yet" in says
     if table == "tags":
         assert _metric(report, "tags") is None
 
@@ -211,10 +211,10 @@ def test_what_was_looked_at_and_is_not_there_is_none(snapshot: Snapshot) -> None
 def test_what_is_gone_is_shown_as_it_was_last(snapshot: Snapshot) -> None:
     nested = build("inventory", snapshot, kind="repository", name="acme/team/nested/app")
     assert nested.table("settings").frame["state"].to_list() == ["NORMAL"]
-    assert "gone 2026-11-20 06:00:03 UTC, after 2026-11-14 06:00:03 UTC" in _note(nested.table("settings"))
+    assert "Removed 2026-11-20 06:00:03 UTC, after 2026-11-14 06:00:03 UTC" in _note(nested.table("settings"))
     robot = build("inventory", snapshot, kind="robot", name="acme+old")
     assert robot.table("account").frame["description"].to_list() == ["builds"]
-    assert robot.table("history").frame["change"].to_list() == ["appeared"]
+    assert robot.table("history").frame["change"].to_list() == ["added"]
     assert robot.table("last_use").frame["evidence"].to_list() == ["quay"]
     there = build("inventory", snapshot, kind="robot", name="acme+old", as_of=date(2026, 11, 15))
     assert "gone" not in _note(there.table("account"))
@@ -222,7 +222,7 @@ def test_what_is_gone_is_shown_as_it_was_last(snapshot: Snapshot) -> None:
 
 def test_a_renamed_account_names_the_other(snapshot: Snapshot) -> None:
     when = f"{RENAMED:%Y-%m-%d %H:%M:%S} UTC"
-    assert f"dave is called david since {when}: see david" in _notes(
+    assert f"dave was renamed to david on {when}: see david" in _notes(
         build("inventory", snapshot, kind="user", name="dave")
     )
     assert f"david was called dave until {when}" in _notes(build("inventory", snapshot, kind="user", name="david"))
@@ -242,14 +242,14 @@ def test_who_pushed_is_said_with_how_sure_that_is(snapshot: Snapshot) -> None:
 
 def test_an_account_that_no_list_holds_is_told_by_what_names_it(snapshot: Snapshot) -> None:
     report = build("inventory", snapshot, kind="user", name="eve")
-    assert report.table("organisations").frame["relation"].to_list() == ["collaborator"]
-    assert "No list that could be read holds this account" in _note(report.table("account"))
+    assert report.table("organizations").frame["relation"].to_list() == ["collaborator"]
+    assert "This account is in no list that could be read" in _note(report.table("account"))
 
 
 def test_no_evidence_is_not_never(snapshot: Snapshot) -> None:
     table = build("inventory", snapshot, kind="user", name="alice").table("last_use")
     assert table.frame["evidence"].to_list() == ["none"]
-    assert "Nothing is collected of the time before 2026-11-09: no evidence is not never" in _note(table)
+    assert "Records begin on 2026-11-09. No record does not mean it was never used" in _note(table)
 
 
 @pytest.mark.parametrize(
@@ -258,9 +258,9 @@ def test_no_evidence_is_not_never(snapshot: Snapshot) -> None:
         ("user", "alise", "did you mean alice?"),
         ("repository", "acme/nested", "acme/team/nested/app"),
         ("tag", "acme/web:lates", "acme/web:latest"),
-        ("team", "developers", "write it like acme/developers"),
-        ("robot", "ci", "write it like acme+ci"),
-        ("planet", "x", "there is no kind 'planet'"),
+        ("team", "developers", "Write it as in acme/developers"),
+        ("robot", "ci", "Write it as in acme+ci"),
+        ("planet", "x", "'planet' is not a valid kind"),
         ("user", "bob\x1b[31m", r"bob\x1b[31m"),
     ],
 )
@@ -278,7 +278,7 @@ def test_names_are_those_of_the_day(snapshot: Snapshot) -> None:
 
 
 def test_names_that_mean_harm_do_none(snapshot: Snapshot) -> None:
-    report = build("inventory", snapshot, kind="organisation", name="acme")
+    report = build("inventory", snapshot, kind="organization", name="acme")
     assert "<img" not in html.render(report)
     assert "&lt;img src=x" in html.render(report)
     rows = [row for table in report.tables for row in csv_module.reader(io.StringIO(csv.render(report, table.name)))]
@@ -298,8 +298,8 @@ def test_a_difference_has_each_change_once_and_each_step_if_asked(snapshot: Snap
     net = build("inventory-changes", snapshot, period=whole_days(FIRST_DAY, LAST_DAY, "UTC"))
     access = net.table("access").frame
     row = access.filter(pl.col("object") == "acme/web user bob").row(0, named=True)
-    assert (row["before"], row["after"], row["certainty"]) == ("write", "admin", "an event says so")
-    assert "vanished" in net.table("accounts").frame.filter(object="carol")["change"].to_list()
+    assert (row["before"], row["after"], row["certainty"]) == ("write", "admin", "from the audit log")
+    assert "removed" in net.table("accounts").frame.filter(object="carol")["change"].to_list()
     assert net.table("accounts").frame.filter(change="renamed").select("before", "after").rows() == [("dave", "david")]
     quiet = build("inventory-changes", snapshot, period=whole_days(date(2026, 11, 15), date(2026, 11, 19), "UTC"))
     assert [metric.value for metric in quiet.metrics] == [0, 0, 0, 0, 1, 0]
@@ -316,16 +316,16 @@ def _gone(minute: int, family: str, change: str = "vanished", **key: str | int) 
 def test_what_went_with_what_held_it_is_told_apart() -> None:
     acme, web = {"namespace": "acme"}, {"namespace": "acme", "repository": "web"}
     rows = [
-        # Somebody took this away before the organisation went.
+        # Somebody took this away before the organization went.
         (_gone(1, "repository_permissions", **web, principal_kind="user", principal="dan"), None),
         (_gone(5, "organizations", organization="acme"), None),
-        (_gone(5, "repositories", **web), "organisation acme"),
-        (_gone(6, "tags", **web, tag="v1", digest="sha256:a"), "organisation acme"),
-        (_gone(5, "robots", robot="acme+ci"), "organisation acme"),
+        (_gone(5, "repositories", **web), "organization acme"),
+        (_gone(6, "tags", **web, tag="v1", digest="sha256:a"), "organization acme"),
+        (_gone(5, "robots", robot="acme+ci"), "organization acme"),
         (_gone(5, "robots", robot="acmes+ci"), None),
         (_gone(7, "vulnerabilities", digest="sha256:a", vulnerability="CVE-1"), "image sha256:a"),
         # Scanned anew: mended, not gone.
-        (_gone(6, "tags", **web, tag="v2", digest="sha256:b"), "organisation acme"),
+        (_gone(6, "tags", **web, tag="v2", digest="sha256:b"), "organization acme"),
         (_gone(7, "vulnerabilities", digest="sha256:b", vulnerability="CVE-1"), None),
         (_gone(7, "scans", "measured", digest="sha256:b"), None),
         (_gone(2, "teams", organization="umbrella", team="qa"), None),
@@ -356,13 +356,13 @@ def test_what_went_with_what_held_it_is_told_apart() -> None:
     elsewhere = found.drop("along").with_columns(
         pl.when(pl.col("family") == "organizations").then(pl.lit("other")).otherwise("source_id").alias("source_id")
     )
-    assert "organisation acme" not in with_along(elsewhere)["along"]
+    assert "organization acme" not in with_along(elsewhere)["along"]
 
 
 def test_what_changed_by_itself_is_told_above_what_went_along(snapshot: Snapshot) -> None:
     net = build("inventory-changes", snapshot, period=whole_days(FIRST_DAY, LAST_DAY, "UTC"))
     along = {
-        table.name: table.frame["after"].str.starts_with("gone with ").fill_null(value=False)
+        table.name: table.frame["after"].str.starts_with("removed with ").fill_null(value=False)
         for table in net.tables
         if "after" in table.frame
     }
@@ -391,7 +391,7 @@ def test_every_family_has_a_place_among_the_changes() -> None:
 
 def test_a_difference_says_what_was_not_known(snapshot: Snapshot) -> None:
     early = build("inventory-changes", snapshot, period=whole_days(date(2026, 11, 1), date(2026, 11, 9), "UTC"))
-    assert "Nothing had been looked at by the end of 2026-11-09" in _notes(early)
+    assert "Nothing had been read by the end of 2026-11-09" in _notes(early)
     across = build("inventory-changes", snapshot, period=whole_days(date(2026, 11, 1), date(2026, 11, 12), "UTC"))
     assert "The inventory was first read 2026-11-10 06:00:00 UTC: changes before that are not known here." in _notes(
         across
