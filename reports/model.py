@@ -41,9 +41,13 @@ class Column(msgspec.Struct, frozen=True):
     unit: str = ""
 
 
+PREVIEW_ROWS = 50
+
+
 class Table(msgspec.Struct, frozen=True):
     """Rows under declared columns. `frame` has exactly these columns. `total_rows` counts those that were there before
-    the top was cut off. `drill`: the event filter's field that a row's first column narrows ('' where it narrows
+    the top was cut off, where that was asked for. Files hold all rows of the frame; a screen shows the first
+    `preview_rows` (PREVIEW_ROWS where it is not set) and says so. `drill`: the event filter's field that a row's first column narrows ('' where it narrows
     none). `note`: what to know before the rows are read, such as why they are unknown. `empty`: what is said where there
     are no rows ('': the note says it all). Both are left out of JSON where nothing sets them."""
 
@@ -55,6 +59,12 @@ class Table(msgspec.Struct, frozen=True):
     drill: str = ""
     note: str | msgspec.UnsetType = msgspec.UNSET
     empty: str | msgspec.UnsetType = msgspec.UNSET
+    preview_rows: int | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def preview(self) -> int:
+        """How many rows a screen shows where nothing else is asked for."""
+        return PREVIEW_ROWS if self.preview_rows is msgspec.UNSET else self.preview_rows
 
 
 class Encodings(msgspec.Struct, frozen=True):
@@ -119,7 +129,11 @@ class Report(msgspec.Struct, frozen=True):
             if table.name == name:
                 return table
         known = ", ".join(table.name for table in self.tables) or "none"
-        raise UnknownTable(f"the report {self.id} has no table {name[:60]!r}: it has {known}")
+        raise UnknownTable(f"the report {self.id} has no table {name[:60]!r}. Tables: {known}.")
+
+    def chosen(self, name: str = "") -> Table:
+        """The table of that name, or the first where none is named. Raises UnknownTable."""
+        return self.table(name) if name or not self.tables else self.tables[0]
 
     def chart(self, name: str) -> Chart | None:
         """The chart of that name, if the report has it."""

@@ -17,20 +17,29 @@ from quayledger.reports.formatting import visible
 
 PRESETS: tuple[tuple[str, str], ...] = (
     ("today", "Today"),
+    ("yesterday", "Yesterday"),
     ("last-7-days", "Last 7 days"),
     ("last-30-days", "Last 30 days"),
     ("last-90-days", "Last 90 days"),
+    ("this-week", "This week"),
+    ("last-week", "Last week"),
     ("this-month", "This month"),
-    ("previous-month", "Previous month"),
+    ("last-month", "Last month"),
+    ("last-quarter", "Last quarter"),
+    ("this-year", "This year"),
 )
 DEFAULT_PRESET = "last-30-days"
 # How a period may be written, for help texts.
-EXAMPLES = ("yesterday", "last-7-days", "last-week", "this-month", "last-month", "2026-10")
+EXAMPLES = ("last-30-days", "yesterday", "last-week", "last-month", "2026-10", "2026-Q3")
 MAX_DAYS = 3660
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 Bucket = Literal["hour", "day", "week", "month"]
 _LAST = re.compile(r"last-(\d{1,4})-days")
-_DAY_MONTH_YEAR = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+_DAY_NAME = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+_QUARTER = re.compile(r"(\d{4})-q([1-4])")
+_WEEK = re.compile(r"(\d{4})-w(\d{2})")
+_YEAR = re.compile(r"\d{4}")
 _CUSTOM = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.\.|/)(\d{4}-\d{2}-\d{2})")
 
 
@@ -144,7 +153,7 @@ def time_zones() -> tuple[str, ...]:
 def zone(name: str) -> ZoneInfo:
     """The zone of an IANA name. Raises BadPeriod for anything else, paths included."""
     if name not in time_zones():
-        raise BadPeriod(f"there is no time zone {name[:60]!r}: use an IANA name such as UTC or Europe/Berlin")
+        raise BadPeriod(f"{name[:60]!r} is not a time zone. Use an IANA name such as UTC or Europe/Berlin.")
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -173,49 +182,75 @@ def whole_days(first: date, last: date, time_zone: str) -> Period:
 
 
 def parse(text: str, time_zone: str, now: datetime) -> Period:
-    """A period from a name (`last-7-days`, `yesterday`, `last-week`, …), a day, month or year (`2026-10`), or days
-    (`2026-11-01..2026-11-21`, both included). Weeks begin on Monday.
-    "Last N days" are today and the days before it, in the time zone. Raises BadPeriod."""
+    """A period from a name (`last-7-days`, `yesterday`, `last-week`, `this-month`, …), a calendar stretch (`2026`, `2026-Q3`,
+    `2026-10`, `2026-W47`, `2026-11-21`) or days (`2026-11-01..2026-11-21`, both included). "Last N days" are today and the
+    days before it, in the time zone; weeks begin on Monday. Raises BadPeriod."""
     today = now.astimezone(zone(time_zone)).date()
     words = text.strip().lower().replace(" ", "-")
-    if custom := _CUSTOM.fullmatch(words):
-        return whole_days(_day(custom[1]), _day(custom[2]), time_zone)
     if last := _LAST.fullmatch(words):
         if not 1 <= int(last[1]) <= MAX_DAYS:
-            raise BadPeriod(f"{text!r}: ask for 1 to {MAX_DAYS} days")
+            raise BadPeriod(f"{text!r} is not a valid period. Ask for 1 to {MAX_DAYS} days.")
         return whole_days(today - timedelta(days=int(last[1]) - 1), today, time_zone)
-    if named := _named(words, today):
-        return whole_days(*named, time_zone)
-    raise BadPeriod(
-        f"'{visible(text[:60])}' is not a period. Use {', '.join(EXAMPLES)}, or days such as 2026-11-01..2026-11-21."
-    )
+    days = _named(words, today) or _calendar(words)
+    if days is None:
+        raise BadPeriod(
+            f"'{visible(text[:60])}' is not a period. Use {', '.join(EXAMPLES)}, or days such as 2026-11-01..2026-11-21."
+        )
+    return whole_days(*days, time_zone)
 
 
 def _named(words: str, today: date) -> tuple[date, date] | None:
-    """First and last day of what people call by a word, or write as a day, a month or a year."""
-    monday, month = today - timedelta(days=today.weekday()), today.replace(day=1)
-    yesterday, month_before = today - timedelta(days=1), month - timedelta(days=1)
-    last_week = monday - timedelta(days=7), monday - timedelta(days=1)
-    last_month = month_before.replace(day=1), month_before
-    known = {
+    """First and last day of a stretch that has a name relative to today."""
+    monday, month, quarter = today - timedelta(days=today.weekday()), today.replace(day=1), _quarter(today)
+    before = (month - timedelta(days=1), quarter - timedelta(days=1))
+    named = {
         "today": (today, today),
-        "yesterday": (yesterday, yesterday),
+        "yesterday": (today - timedelta(days=1), today - timedelta(days=1)),
         "this-week": (monday, monday + timedelta(days=6)),
-        "last-week": last_week,
-        "previous-week": last_week,
+        "last-week": (monday - timedelta(days=7), monday - timedelta(days=1)),
         "this-month": (month, _end_of_month(today)),
-        "last-month": last_month,
-        "previous-month": last_month,
+        "last-month": (before[0].replace(day=1), before[0]),
+        "this-quarter": (quarter, _end_of_quarter(quarter)),
+        "last-quarter": (_quarter(before[1]), before[1]),
+        "this-year": (today.replace(month=1, day=1), today.replace(month=12, day=31)),
+        "last-year": (date(today.year - 1, 1, 1), date(today.year - 1, 12, 31)),
     }
-    if words in known:
-        return known[words]
-    if written := _DAY_MONTH_YEAR.fullmatch(words):
-        year, month_number, day = written[1], written[2] or "01", written[3] or "01"
-        first = _day(f"{year}-{month_number}-{day}")
-        if written[3]:
-            return first, first
-        return first, _end_of_month(first) if written[2] else first.replace(month=12, day=31)
+    return named.get(words.replace("previous-", "last-"))
+
+
+def _calendar(words: str) -> tuple[date, date] | None:
+    """First and last day of a year, quarter, month, ISO week, day or span of days. Raises BadPeriod for one that the calendar
+    does not have."""
+    try:
+        if span := _CUSTOM.fullmatch(words):
+            return _day(span[1]), _day(span[2])
+        if _DAY_NAME.fullmatch(words):
+            return _day(words), _day(words)
+        if month := _MONTH.fullmatch(words):
+            first = date(int(month[1]), int(month[2]), 1)
+            return first, _end_of_month(first)
+        if quarter := _QUARTER.fullmatch(words):
+            first = date(int(quarter[1]), 3 * int(quarter[2]) - 2, 1)
+            return first, _end_of_quarter(first)
+        if week := _WEEK.fullmatch(words):
+            return date.fromisocalendar(int(week[1]), int(week[2]), 1), date.fromisocalendar(
+                int(week[1]), int(week[2]), 7
+            )
+        if _YEAR.fullmatch(words):
+            return date(int(words), 1, 1), date(int(words), 12, 31)
+    except ValueError:
+        raise BadPeriod(
+            f"{words!r} is not in the calendar. Use a month such as 2026-10 or a day such as 2026-11-21."
+        ) from None
     return None
+
+
+def _quarter(day: date) -> date:
+    return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+
+
+def _end_of_quarter(first: date) -> date:
+    return _end_of_month(first.replace(month=first.month + 2))
 
 
 def bucket_of(period: Period) -> Bucket:

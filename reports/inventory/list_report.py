@@ -151,8 +151,6 @@ def _notes(asked: Asked, drawn: Drawn, listed: Listed) -> list[Note]:
     told = dict.fromkeys(said(part, asked.several) for part in drawn.parts)
     notes = [Note("warning", sentence) for sentence in told if sentence]
     notes += [Note("info", sentence) for sentence in listed.notes]
-    if drawn.table.frame.height < drawn.table.total_rows:
-        notes.append(Note("info", f"{drawn.table.frame.height:,} of {drawn.table.total_rows:,} rows are shown."))
     return notes
 
 

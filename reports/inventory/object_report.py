@@ -155,10 +155,6 @@ def _notes(asked: Asked, drawn: Sequence[Drawn]) -> list[Note]:
     """What is unknown, once each; and how to read the rest."""
     told = dict.fromkeys(said(part, asked.several) for one in drawn for part in one.parts)
     notes = [Note("warning", sentence) for sentence in told if sentence]
-    cut = [one.table for one in drawn if one.table.frame.height < one.table.total_rows]
-    if cut:
-        said_cut = ", ".join(f"{table.title.lower()} {table.frame.height:,} of {table.total_rows:,}" for table in cut)
-        notes.append(Note("info", f"Rows shown: {said_cut}."))
     notes.append(
         Note("info", "Since: when a thing is first known to have held; what the first reading found may be older.")
     )

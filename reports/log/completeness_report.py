@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from quayledger.reports import formatting, states
 from quayledger.reports.log import costs, period_view
+from quayledger.reports.log.coverage import deficits, sum_known
 from quayledger.reports.log.period_view import View
 from quayledger.reports.model import Chart, Column, Encodings, Metric, Note, Parameter, Report, Table
 from quayledger.reports.period import Period
@@ -23,8 +24,6 @@ REPORT_ID = "completeness"
 TITLE = "Collection completeness"
 # Rows come a little late; reading on for that long after midnight is ordinary collecting.
 _LATE = timedelta(hours=1)
-_NOT_JUDGED = ("open", "provisional")
-_UNPROVEN = ("uncountable", "truncated", "unavailable")
 _PART = ("day", "source_id", "scope")
 
 
@@ -51,9 +50,9 @@ class CompletenessParams(msgspec.Struct, frozen=True, kw_only=True):
 def build(snapshot: Snapshot, params: CompletenessParams, *, now: datetime | None = None) -> Report:
     """The completeness of a period, in UTC days. `now`: when it is made (aware).
 
-    Tables `completeness` (each day, scope and kind: counted, held, state, requests, when closed), `deficits`, `states`,
+    Tables `completeness` (each day, scope and kind: counted, held, state, requests, when closed), `deficits` (closed days that lack events or that nothing proves), `states`,
     `repairs`, `runs`, `spent` (by UTC day), `purposes`, `freshness`; charts `calendar` (state of each UTC day) and
-    `requests` (against the floor). Errors: WarehouseError."""
+    `requests` (against the minimum, and those of the inventory). Errors: WarehouseError."""
     period, source_ids = params.period, params.sources
     view = period_view.look(snapshot, period, namespace=None, source_ids=source_ids, compare=False)
     found = _find(view)
@@ -81,7 +80,7 @@ def _find(view: View) -> _Found:
     last = max(first, min(last, view.as_of.date()))
     stretch = (view.period.since, view.period.until, view.source_ids)
     parts = completeness.completeness(view.snapshot, first, last, view.source_ids)
-    spent = costs.with_floor(completeness.run_costs(view.snapshot, *stretch))
+    spent = costs.with_minimum(completeness.run_costs(view.snapshot, *stretch))
     return _Found(
         parts=parts,
         deficits=deficits(parts),
@@ -93,35 +92,8 @@ def _find(view: View) -> _Found:
     )
 
 
-def deficits(parts: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `warehouse.pipeline.completeness` where a day that is over lacks events of a kind that its source counts,
-    or holds more than it ever counted; and one row without a kind for each other day that nothing proves."""
-    lacks = (pl.col("difference") > 0) & ~pl.col("state").is_in(_NOT_JUDGED)
-    beyond = (pl.col("difference") < 0) & (pl.col("state") == "over")
-    kinds = parts.filter(pl.col("in_cover") & (lacks | beyond))
-    whole = (
-        parts.filter(pl.col("state").is_in(_UNPROVEN))
-        .group_by("source_id", "day", maintain_order=True)
-        .agg(
-            pl.col("scope").first(),
-            pl.lit(None, pl.String).alias("kind"),
-            _sum_known("source_count"),
-            pl.col("stored_count").sum(),
-            _sum_known("difference"),
-            pl.col("state", "note", "in_cover", "requests", "counted_at", "tried_at", "sealed_at").first(),
-        )
-        .join(kinds, on=["source_id", "day"], how="anti")
-    )
-    found = pl.concat([kinds, whole.select(kinds.columns)])
-    return found.sort("day", "source_id", "scope", "kind", descending=[True, False, False, False], maintain_order=True)
-
-
-def _sum_known(name: str) -> pl.Expr:
-    return pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
-
-
 def repairs(readings: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `warehouse.pipeline.readings` beyond the first whole chain of pages of a (day, scope) that was over:
+    """The rows of `warehouse.log.completeness.readings` beyond the first whole chain of pages of a (day, scope) that was over:
     read again, in parts, another way, or thrown away."""
     over = pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + timedelta(days=1) + _LATE
     whole = (pl.col("method") == "pages") & (pl.col("part") == "") & (pl.col("state") == "merged")
@@ -154,40 +126,59 @@ def calendar(view: View) -> Chart:
 def _requests(view: View, found: _Found) -> Chart:
     first, last = view.period.utc_days()
     frame = costs.series(found.days, first, max(first, min(last, view.as_of.date())))
-    encodings = Encodings("bucket", ("floor", "beyond"), labels=("Needed at least", "Beyond that"))
+    labels = ("Minimum for the log", "Beyond the minimum", "Inventory")
+    encodings = Encodings("bucket", ("minimum", "beyond", "inventory"), labels=labels)
     return Chart("requests", "Requests by UTC day", "line", frame, encodings, _spent_said(found))
 
 
 def _spent_said(found: _Found) -> str:
-    asked, floor, inventory = (_total(found.days, name) for name in ("requests", "floor", "inventory_requests"))
-    also = f"; {formatting.count(inventory)} for the inventory" if inventory else ""
-    if not asked:
-        return f"No requests for the log by runs of this period{also}."
-    return f"{formatting.plural(asked, 'request')} for the log, at least {formatting.count(floor)} needed{also}."
+    asked, minimum, inventory = (
+        _total(found.days, name) for name in ("requests", "minimum_requests", "inventory_requests")
+    )
+    if not asked + inventory:
+        return "No requests by runs of this period."
+    log = f"{formatting.plural(asked, 'request')} for the log, at least {formatting.count(minimum)} needed"
+    return f"{log}; {formatting.count(inventory)} for the inventory."
 
 
 def _metrics(view: View, found: _Found) -> tuple[Metric, ...]:
-    days, lacking = view.coverage, found.deficits.filter(pl.col("difference") > 0)
-    asked, floor = _total(found.days, "requests"), _total(found.days, "floor")
+    days = view.coverage
+    asked, minimum = _total(found.days, "requests"), _total(found.days, "minimum_requests")
     lags = found.fresh["lag_minutes"].drop_nulls()
     return (
         Metric("days_verified", "Days verified", days.days_verified, explanation=days.text),
-        Metric("missing", "Events missing", _total(lacking, "difference"), explanation="counted, not held, day over"),
-        Metric("repairs", "Repairs", found.repairs.height, explanation="readings beyond the first whole one of a day"),
+        _missing(view),
         Metric(
-            "new_events", "New events", _total(found.runs, "new_events"), explanation="brought by runs of the period"
+            "repairs", "Repairs", found.repairs.height, explanation="readings after the first whole one of a closed day"
         ),
-        Metric("requests", "Requests", asked, explanation="for the log, by runs of the period"),
+        Metric("new_events", "New events", _total(found.runs, "new_events"), explanation="from runs of the period"),
+        Metric("requests", "Requests for the log", asked, explanation="by runs of the period"),
+        Metric("minimum_requests", "Minimum requests", minimum, explanation=costs.MINIMUM),
+        Metric(
+            "overhead", "Request overhead", period_view.share(asked, minimum), "ratio", explanation="requests ÷ minimum"
+        ),
         Metric(
             "inventory_requests",
-            "Inventory requests",
+            "Requests for the inventory",
             _total(found.days, "inventory_requests"),
-            explanation="for the registry's inventory, by runs of the period",
+            explanation="by runs of the period",
         ),
-        Metric("floor", "Floor", floor, explanation=costs.FLOOR_SAID),
-        Metric("ratio", "Spent per needed", period_view.share(asked, floor), "ratio", explanation="requests per floor"),
-        Metric("lag", "Lag in minutes", _highest(lags), explanation="since the answer of the source longest silent"),
+        Metric(
+            "lag", "Minutes since last reply", _highest(lags), explanation="of the source that has been silent longest"
+        ),
     )
+
+
+def _missing(view: View) -> Metric:
+    """Events that Quay reports of closed days and that are not held: not known where no closed day was counted, and at least
+    so many where some were not."""
+    days = view.coverage
+    unproven = days.days_missing + days.days_uncountable
+    number: int | None = sum(gap.events for gap in days.missing_events)
+    if not number and not days.days_verified and not days.days_short:
+        number = None
+    said = f"{formatting.plural(unproven, 'day')} not checked" if unproven else ""
+    return Metric("missing", "Events missing", number, change_text=said, explanation="reported by Quay for closed days")
 
 
 def _highest(values: pl.Series) -> float | None:
@@ -205,14 +196,14 @@ _SCOPE, _KIND, _STATE = (
     Column("state", "State", "text"),
 )
 _COUNTS = (
-    Column("source_count", "Counted", unit="by the source"),
-    Column("stored_count", "Held", unit="in the record"),
-    Column("difference", "Differs", unit="counted less held"),
+    Column("source_count", "Reported", unit="by Quay"),
+    Column("stored_count", "Held", unit="in this ledger"),
+    Column("difference", "Missing", unit="reported minus held"),
 )
 _COST = (
     Column("requests", "Requests"),
-    Column("floor", "Floor"),
-    Column("ratio", "Ratio", "ratio", "requests per floor"),
+    Column("minimum_requests", "Minimum", unit="requests"),
+    Column("overhead", "Overhead", "ratio", "requests ÷ minimum"),
     Column("new_events", "New events"),
     Column("closed_days", "Days closed"),
     Column("received_bytes", "Bytes"),
@@ -226,7 +217,7 @@ _COMPLETENESS = (
     *_COUNTS,
     _STATE,
     Column("requests", "Requests", unit="for all pages of that day and scope"),
-    Column("sealed_at", "Closed", "time", "when first found complete"),
+    Column("sealed_at", "Closed", "time", "when first verified"),
 )
 _DEFICITS = (
     _DAY,
@@ -242,8 +233,8 @@ _STATES = (
     _SOURCE,
     _STATE,
     Column("days", "Days"),
-    Column("stored_events", "Held"),
-    Column("expected_events", "Counted"),
+    Column("stored_events", "Held", unit="events"),
+    Column("expected_events", "Reported", unit="by Quay"),
     Column("meaning", "Meaning", "text"),
 )
 _REPAIRS = (
@@ -257,31 +248,32 @@ _REPAIRS = (
     Column("new_events", "New events"),
     Column("requests", "Requests"),
     Column("end_reason", "Ended", "text"),
-    Column("reason", "Thrown away as it", "text"),
+    Column("reason", "Discarded because", "text"),
 )
 _RUNS = (
     Column("run_id", "Run"),
-    Column("started_at", "Begun", "time"),
-    Column("command", "By", "text"),
+    Column("started_at", "Started", "time"),
+    Column("command", "Started by", "text"),
     Column("outcome", "Outcome", "text"),
     Column("seconds", "Seconds"),
     *_COST,
     Column("message", "Message", "text"),
 )
+_SPENT = (_DAY, _SOURCE, *_COST[:3], Column("inventory_requests", "Inventory", unit="requests"), *_COST[3:])
 _PURPOSES = (
     Column("operation", "Operation", "text"),
     Column("purpose", "Purpose", "text"),
     Column("outcome", "Outcome", "text"),
     Column("requests", "Requests"),
-    Column("mean_seconds", "Seconds each", "ratio", "on average"),
+    Column("mean_ms", "Average, ms", unit="wait for a reply"),
     Column("received_bytes", "Bytes"),
 )
 _FRESHNESS = (
     _SOURCE,
     Column("last_event_at", "Newest event", "time"),
-    Column("last_counted_at", "Last answer", "time", "when the source last said what it holds"),
-    Column("last_done_at", "Last faultless run", "time"),
-    Column("lag_minutes", "Lag, minutes", unit="from the last answer to the copy of the record"),
+    Column("last_counted_at", "Last count", "time", "when Quay last reported its counts"),
+    Column("last_done_at", "Last successful run", "time"),
+    Column("lag_minutes", "Minutes since", unit="the last count, as of this data"),
     Column("last_run_outcome", "Last run", "text"),
     Column("rejected_rows", "Rejected rows"),
 )
@@ -291,19 +283,36 @@ def _tables(view: View, found: _Found, top: int) -> tuple[Table, ...]:
     parts = found.parts.head(top) if top else found.parts
     return (
         _table("completeness", "Completeness by day, scope and kind", _COMPLETENESS, parts, found.parts.height),
-        _table("deficits", "Deficits", _DEFICITS, found.deficits),
+        _table("deficits", "Missing or unproven", _DEFICITS, found.deficits, empty=_no_gaps(view)),
         _table("states", "Days by state", _STATES, _states(view)),
-        _table("repairs", "Repairs", _REPAIRS, found.repairs),
-        _table("runs", "Runs", _RUNS, found.runs),
-        _table("spent", "Requests by UTC day", (_DAY, _SOURCE, *_COST, _INVENTORY), found.days),
-        _table("purposes", "Requests by purpose", _PURPOSES, found.purposes),
+        _table("repairs", "Repairs", _REPAIRS, found.repairs, empty="No day had to be read again."),
+        _table("runs", "Runs", _RUNS, found.runs, empty="No run started in this period."),
+        _table("spent", "Requests by UTC day", _SPENT, found.days, empty="No run started in this period."),
+        _table("purposes", "Requests by purpose", _PURPOSES, found.purposes, empty="No run started in this period."),
         _table("freshness", "Freshness", _FRESHNESS, found.fresh),
     )
 
 
-def _table(name: str, title: str, columns: tuple[Column, ...], rows: pl.DataFrame, total: int | None = None) -> Table:
+def _table(
+    name: str,
+    title: str,
+    columns: tuple[Column, ...],
+    rows: pl.DataFrame,
+    total: int | None = None,
+    empty: str = "Nothing in this period.",
+) -> Table:
     frame = rows.select(column.name for column in columns)
-    return Table(name, title, columns, frame, frame.height if total is None else total)
+    return Table(name, title, columns, frame, frame.height if total is None else total, empty=empty)
+
+
+def _no_gaps(view: View) -> str:
+    """What an empty list of gaps means: only where closed days were checked does it mean that there are none."""
+    days = view.coverage
+    if days.days_verified:
+        return "No gaps: every closed day holds as many events as Quay reports."
+    return (
+        "No closed day of this period has been checked yet." if days.days_total else f"Nothing to check: {days.text}."
+    )
 
 
 def _states(view: View) -> pl.DataFrame:
@@ -312,7 +321,7 @@ def _states(view: View) -> pl.DataFrame:
     return (
         calendar(view)
         .frame.group_by("source_id", "state")
-        .agg(pl.len().cast(pl.Int64).alias("days"), pl.col("stored_events").sum(), _sum_known("expected_events"))
+        .agg(pl.len().cast(pl.Int64).alias("days"), pl.col("stored_events").sum(), sum_known("expected_events"))
         .with_columns(
             pl.col("state")
             .map_elements(lambda name: states.state_of(name).meaning, return_dtype=pl.String)
@@ -327,15 +336,12 @@ def _notes() -> list[Note]:
     return [
         Note(
             "info",
-            "A deficit is what a source counts of a day that is over, and the record does not hold. Days that are not "
-            "closed yet are not listed; a count after their end decides.",
+            "Missing: what Quay reports for a closed day and this ledger does not hold. Days that are not closed yet are not "
+            "listed; a count after their end decides.",
         ),
-        Note("info", "Repairs are readings beyond the first whole one after a day was over."),
-        Note(
-            "info", "Requests by day and their ratio are of the log; runs over the registry are listed among the runs."
-        ),
-        Note("info", costs.FLOOR_SAID),
-        Note("info", "Runs and requests are those of runs begun in the period, whatever days they were about."),
+        Note("info", "Repairs are readings of a closed day after the first whole one."),
+        Note("info", f"Minimum requests: {costs.MINIMUM} It covers the log only, not the inventory."),
+        Note("info", "Runs and requests are those of runs that started in the period, whichever days they collected."),
     ]
 
 

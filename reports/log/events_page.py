@@ -7,12 +7,13 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import polars as pl
 
 from quayledger.reports.formatting import visible
+from quayledger.reports.model import Column, Table
 from quayledger.reports.period import Period, hours_of_week
 from quayledger.reports.render.csv import guarded
 from quayledger.warehouse.log import events, quay_json
@@ -21,21 +22,23 @@ from quayledger.warehouse.snapshot import Snapshot
 
 ExportForm = Literal["csv", "jsonl", "quay"]
 PAGE_ROWS = 100
+_JSON_COLUMNS = ("metadata", "extra")
 # A file that the browser asks for is built in memory; the terminal writes any number.
 BROWSER_EXPORT_LIMIT = 200_000
-# The columns that a page of events shows, with their labels; the rest is in the event itself.
+# The columns that a page of events shows, with their labels; the rest is in the event itself. The most telling first: a narrow
+# screen leaves out the last ones.
 SHOWN: tuple[tuple[str, str], ...] = (
     ("occurred_at", "Time"),
-    ("source_id", "Source"),
     ("kind", "Kind"),
-    ("outcome", "Outcome"),
     ("actor", "Account"),
-    ("actor_type", "Type"),
     ("namespace", "Namespace"),
     ("repository", "Repository"),
     ("tag", "Tag"),
-    ("client", "Client"),
     ("ip", "IP address"),
+    ("outcome", "Outcome"),
+    ("client", "Client"),
+    ("actor_type", "Type"),
+    ("source_id", "Source"),
     ("event_id", "Event"),
 )
 
@@ -89,6 +92,14 @@ def _none(snapshot: Snapshot) -> pl.DataFrame:
     return events.events(snapshot, EventFilter(since=None, until=None, kinds=("",)), limit=1)
 
 
+def as_table(frame: pl.DataFrame, total: int, empty: str = "") -> Table:
+    """Events as a table for a screen; `total`: how many there are, of which the frame holds the newest; `empty`: what is said
+    where there are none."""
+    columns = tuple(Column(name, label, "time" if name == "occurred_at" else "text") for name, label in SHOWN)
+    shown = frame.select(name for name, _ in SHOWN)
+    return Table("events", "Events", columns, shown, total, empty=empty, preview_rows=0)
+
+
 def as_quay_gave_it(frame: pl.DataFrame) -> list[str]:
     """Each event as indented JSON in the form of Quay's log answer, secrets cut out, unseen characters as their
     codes."""
@@ -114,12 +125,26 @@ def export(snapshot: Snapshot, filters: Sequence[EventFilter], form: ExportForm,
         yield _encode(_none(snapshot), form, header=True)
 
 
+def _as_json(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose JSON columns are JSON; what does not parse stays the text that it is."""
+    return {name: _parsed(value) if name in _JSON_COLUMNS else value for name, value in row.items()}
+
+
+def _parsed(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return value
+
+
 def _encode(frame: pl.DataFrame, form: ExportForm, *, header: bool) -> bytes:
     if form == "quay":
         return b"".join(line.rstrip(b"\n") + b"\n" for line in quay_json.to_quay(frame))
     if form == "jsonl":
         encoder = msgspec.json.Encoder()
-        return b"".join(encoder.encode(row) + b"\n" for row in frame.iter_rows(named=True))
+        return b"".join(encoder.encode(_as_json(row)) + b"\n" for row in frame.iter_rows(named=True))
     sheet = io.StringIO()
     writer = csv.writer(sheet, lineterminator="\r\n")
     if header:

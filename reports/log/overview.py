@@ -24,7 +24,7 @@ class OverviewParams(msgspec.Struct, frozen=True, kw_only=True):
     period: PeriodParam
     namespace: NamespaceParam = None
     sources: SourcesParam = ()
-    top: TopParam = 10
+    top: TopParam = 0
     compare: CompareParam = True
 
 

@@ -86,7 +86,7 @@ def look(
     if not compare:
         no_change = NOT_ASKED
     elif not coverage.gap_free:
-        no_change = "this period has gaps"
+        no_change = "this period has gaps" if coverage.days_missing else "collection began within this period"
     elif not measure(snapshot, before, as_of, source_ids).gap_free:
         no_change = "the period before is not covered"
     if compare and no_change:
@@ -243,7 +243,7 @@ def _spine(view: View, bucket: Bucket) -> pl.DataFrame:
 
 def uncollected(coverage: Coverage) -> frozenset[date]:
     """UTC days for which no source was collected."""
-    held = {day.day for day in coverage.days if day.group != "missing"}
+    held = {day.day for day in coverage.days if day.group not in ("missing", "before")}
     return frozenset(day.day for day in coverage.days if day.day not in held)
 
 

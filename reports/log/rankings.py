@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
 import polars as pl
 
 from quayledger.reports.log.period_view import View
@@ -21,6 +22,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "kind": ("By kind of event", "Kind"),
     "source": ("By source", "Source"),
 }
+_BUSIEST = 10
 _DRILLS = {"robot": "actor"}
 _UNIQUE = {"actors": "Accounts", "clients": "Clients"}
 
@@ -53,7 +55,8 @@ def activity_table(view: View, by: Dimension, title: str, top: int) -> Table:
     else:
         columns += [Column("actors", "Accounts")]
     columns += _compared(view, "events")
-    return _table(f"busiest_{by}", title, columns, rows, top, _DRILLS.get(by, by))
+    ranked = _table(f"busiest_{by}", title, columns, rows, top, _DRILLS.get(by, by))
+    return msgspec.structs.replace(ranked, preview_rows=_BUSIEST)
 
 
 def _uniques(by: Dimension) -> list[str]:

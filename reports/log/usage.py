@@ -32,7 +32,7 @@ class UsageParams(msgspec.Struct, frozen=True, kw_only=True):
     namespace: NamespaceParam = None
     sources: SourcesParam = ()
     by: Annotated[tuple[UsageDimension, ...], Meta(description="Only this table; may be repeated.")] = DIMENSIONS
-    top: TopParam = 50
+    top: TopParam = 0
     compare: CompareParam = True
 
 
@@ -62,7 +62,7 @@ def build(snapshot: Snapshot, params: UsageParams, *, now: datetime | None = Non
         metrics=_metrics(view, current, before),
         tables=(*tables, builds),
         charts=(period_view.series(view), *_top_chart(tables)),
-        notes=(*view.notes, *_notes(current, tables, builds, before is not None)),
+        notes=(*view.notes, *_notes(current, builds, before is not None)),
     )
 
 
@@ -100,7 +100,7 @@ def _top_chart(tables: list[Table]) -> tuple[Chart, ...]:
     return ()
 
 
-def _notes(now: dict[str, int], tables: list[Table], builds: Table, compared: bool) -> list[Note]:
+def _notes(now: dict[str, int], builds: Table, compared: bool) -> list[Note]:
     notes = [
         Note(
             "info",
@@ -117,15 +117,7 @@ def _notes(now: dict[str, int], tables: list[Table], builds: Table, compared: bo
                 "Whether builds succeeded and how long they took is not collected; the log holds their start and cancellation only.",
             )
         )
-    notes += period_view.unknown_kinds(now)
-    cut = [
-        f"{table.title[0].lower()}{table.title[1:]} {table.frame.height:,} of {table.total_rows:,}"
-        for table in tables
-        if table.frame.height < table.total_rows
-    ]
-    if cut:
-        notes.append(Note("info", f"Rows shown: {', '.join(cut)}."))
-    return notes
+    return [*notes, *period_view.unknown_kinds(now)]
 
 
 SPEC = ReportSpec(

@@ -15,7 +15,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 def render(report: Report, table: str = "") -> str:
     """One table of the report, the first where none is named: a header line with the columns' names, then its rows.
     Numbers are plain (shares and changes as fractions of one), times ISO 8601. Raises UnknownTable."""
-    chosen = report.table(table) if table or not report.tables else report.tables[0]
+    chosen = report.chosen(table)
     sheet = io.StringIO()
     writer = csv.writer(sheet, lineterminator="\r\n")
     writer.writerow(column.name for column in chosen.columns)

@@ -1,38 +1,54 @@
-"""The readers' room: reports for a terminal. Rich draws tables into a string; nothing from a registry reaches it as
-markup."""
+"""The readers' room: reports for a terminal. Nothing from a registry reaches it as markup.
+
+A table fits any width: first its texts wrap between words, then columns are left out from the right, named below it; where
+too few would stay, each row becomes a block of lines. A value is never cut."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from rich import box
+import msgspec
 from rich.cells import cell_len
-from rich.console import Console, JustifyMethod, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
 from quayledger.reports import formatting, states
-from quayledger.reports.model import Chart, Metric, Note, Report, Table
+from quayledger.reports.model import Chart, Column, Metric, Note, Report, Table
 from quayledger.reports.period import WEEKDAYS
 
+LEAST_WIDTH = 40
 _LEVEL = {"good": "green", "open": "cyan", "warning": "yellow", "bad": "red"}
-_TEXTUAL = ("text", "flag", "time", "day")
-_NAMES = ("text", "time")  # what may be broken where the width is short
-_LEAST = 6
-_MOST_CRAMPED = 4
-_MOST_BEYOND = 8  # what the columns can still be squeezed by before numbers are broken
+_LEFT_ALIGNED = ("text", "flag", "time", "day")
+_GAP = 2
+_LONGEST_PIECE = 24  # a text without a place to break it is broken after so many characters where the width is short
+_FEW_ROWS = 3
+_LEAST_COLUMNS = 3
 _BARS = " ▁▂▃▄▅▆▇█"
+# Where a name may be broken: after what separates its parts.
+_PIECES = re.compile(r"[^\s/_+:.@,-]*[\s/_+:.@,-]?")
 
 
-def render(report: Report, width: int = 100, *, colour: bool = False) -> str:
-    """The report as text of at most `width` columns; with ANSI colours only if asked for."""
+def render(report: Report, width: int = 100, *, colour: bool = False, rows: int | None = None) -> str:
+    """The report as text of at most `width` columns (and at least LEAST_WIDTH); with ANSI colours only if asked for. `rows`: how
+    many of a table (0: all; None: as many as the table means for a screen)."""
+    return _text(_blocks(report, max(width, LEAST_WIDTH), rows), width, colour)
+
+
+def render_table(table: Table, width: int = 100, *, colour: bool = False, rows: int | None = None) -> str:
+    """One table without its title, in the same way."""
+    return _text(_table(table, max(width, LEAST_WIDTH), rows), width, colour)
+
+
+def _text(blocks: Iterator[RenderableType], width: int, colour: bool) -> str:
     sink = io.StringIO()
     console = Console(
         file=sink,
-        width=max(width, 40),
+        width=max(width, LEAST_WIDTH),
         force_terminal=colour,
         color_system="standard" if colour else None,
         highlight=False,
@@ -40,16 +56,17 @@ def render(report: Report, width: int = 100, *, colour: bool = False) -> str:
         emoji=False,
         legacy_windows=False,
     )
-    for block in _blocks(report, console.width):
+    for block in blocks:
         console.print(block)
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"
 
 
-def _blocks(report: Report, width: int) -> Iterator[RenderableType]:
+def _blocks(report: Report, width: int, rows: int | None) -> Iterator[RenderableType]:
     yield Text(formatting.visible(report.title), style="bold")
     for parameter in report.parameters:
         yield Text(f"{parameter.label + ':':15}", style="dim") + Text(formatting.visible(parameter.value))
     yield Text(f"{'Coverage:':15}", style="dim") + Text(report.trust.text, style=_LEVEL[report.trust.level])
+    yield Text(f"{'Data as of:':15}", style="dim") + Text(formatting.moment(report.as_of))
     yield Text("")
     yield _figures(report.metrics)
     for chart in report.charts:
@@ -57,18 +74,25 @@ def _blocks(report: Report, width: int) -> Iterator[RenderableType]:
     for table in report.tables:
         yield Text("")
         yield Text(formatting.visible(table.title), style="bold")
-        yield from _table(table, width)
-    yield Text("")
-    yield _notes(report.notes)
+        yield from _table(table, width, rows)
+    if report.notes:
+        yield Text("")
+        yield _notes(report.notes)
 
 
-def _table(table: Table, width: int) -> Iterator[RenderableType]:
+def _table(table: Table, width: int, rows: int | None) -> Iterator[RenderableType]:
     if table.note:
         yield Padding(Text(formatting.visible(table.note), style="yellow"), (0, 0, 0, 2))
     if table.frame.height:
-        yield _drawn(table, width)
+        shown = table.preview if rows is None else rows
+        chosen = table.frame.head(shown) if shown else table.frame
+        yield from _drawn(msgspec.structs.replace(table, frame=chosen), width)
+        if chosen.height < table.total_rows:
+            every = "" if chosen.height == table.frame.height else " --top 0 shows all; files hold all."
+            yield Text(f"  {chosen.height:,} of {formatting.plural(table.total_rows, 'row')}.{every}", style="dim")
     elif table.empty != "":
-        yield Text(f"  {formatting.visible(table.empty) if table.empty else 'nothing in this period'}", style="dim")
+        said = formatting.visible(table.empty) if table.empty else "Nothing in this period."
+        yield Text(f"  {said}", style="dim")
 
 
 def _notes(notes: tuple[Note, ...]) -> Grid:
@@ -94,85 +118,145 @@ def _figures(metrics: tuple[Metric, ...]) -> Grid:
     return grid
 
 
-def _drawn(table: Table, width: int) -> Grid:
-    """The rows side by side; one below the other where too many columns would be broken into pieces."""
-    rows = [
+def _drawn(table: Table, width: int) -> Iterator[RenderableType]:
+    """The rows side by side, with as many columns as fit; one below the other where those would be too few."""
+    cells = [
         [
             formatting.short_digests(formatting.cell(value, column.kind))
             for value, column in zip(row, table.columns, strict=True)
         ]
         for row in table.frame.iter_rows()
     ]
-    widths = _widths(table, rows, width)
-    cramped = [
-        chars for column, chars in zip(table.columns, widths, strict=True) if chars <= _LEAST and column.kind in _NAMES
-    ]
-    beyond = sum(widths) + 3 * len(widths) + 1 - width
-    is_too_wide = beyond > _MOST_BEYOND or (beyond > 0 and len(cramped) > _MOST_CRAMPED)
-    return _records(table, rows) if is_too_wide else _grid(table, rows, widths)
+    kept = _fitting(table.columns, cells, width)
+    least = len(table.columns) - 1 if table.frame.height <= _FEW_ROWS else len(table.columns) // 2
+    if kept < len(table.columns) and kept < max(_LEAST_COLUMNS, least):
+        yield _records(table.columns, cells)
+        return
+    yield _grid(table.columns[:kept], [row[:kept] for row in cells], width)
+    if kept < len(table.columns):
+        hidden = ", ".join(column.label for column in table.columns[kept:])
+        yield Text(f"  Not shown at this width: {hidden}.", style="dim")
 
 
-def _grid(table: Table, rows: list[list[str]], widths: list[int]) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    for column, chars in zip(table.columns, widths, strict=True):
-        justify: JustifyMethod = "left" if column.kind in _TEXTUAL else "right"
-        grid.add_column(Text(column.label), justify=justify, overflow="fold", width=chars)
-    for row in rows:
-        grid.add_row(*(Text(said) for said in row))
+def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> int:
+    """How many columns fit side by side, from the left."""
+    used = 0
+    for place, column in enumerate(columns):
+        used += _least(column, [row[place] for row in cells]) + (_GAP if place else 0)
+        if used > width:
+            return place
+    return len(columns)
+
+
+def _least(column: Column, cells: Sequence[str]) -> int:
+    """The narrowest that a column may be: texts break between words and parts of names, other values never."""
+    label = max(map(cell_len, column.label.split()), default=1)
+    if column.kind == "text":
+        pieces = (cell_len(piece) for said in cells for piece in _PIECES.findall(said))
+        return max(label, min(max(pieces, default=1), _LONGEST_PIECE))
+    if column.kind == "time":
+        return max(label, *(cell_len(part) for said in cells for part in _date_and_time(said)), 1)
+    return max(label, *map(cell_len, cells), 1)
+
+
+def _date_and_time(said: str) -> list[str]:
+    day, _, time = said.partition(" ")
+    return [day, time]
+
+
+def _grid(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> Grid:
+    widths = _widths(columns, cells, width)
+    grid = Grid(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    for column, chars in zip(columns, widths, strict=True):
+        grid.add_column(_cell(column, column.label, chars), no_wrap=True, overflow="ignore", width=chars)
+    grid.add_row(*(Text("─" * chars, style="dim") for chars in widths))
+    for row in cells:
+        grid.add_row(*(_cell(*one) for one in zip(columns, row, widths, strict=True)))
     return grid
 
 
-def _records(table: Table, rows: list[list[str]]) -> Grid:
+def _cell(column: Column, said: str, width: int) -> Text:
+    lines = _wrapped(said, width)
+    if column.kind not in _LEFT_ALIGNED:
+        lines = [" " * (width - cell_len(line)) + line for line in lines]
+    return Text("\n".join(lines))
+
+
+def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> list[int]:
+    """How wide each column is: what it needs where there is room, else at least its least; the short ones are served first."""
+    every = [[row[place] for row in cells] for place in range(len(columns))]
+    natural = [
+        max(cell_len(column.label), *map(cell_len, said), 1) for column, said in zip(columns, every, strict=True)
+    ]
+    room = width - _GAP * (len(columns) - 1)
+    if sum(natural) <= room:
+        return natural
+    widths = [_least(column, said) for column, said in zip(columns, every, strict=True)]
+    left = room - sum(widths)
+    wanting = sorted(range(len(columns)), key=lambda place: natural[place] - widths[place])
+    for served, place in enumerate(wanting):
+        more = min(natural[place] - widths[place], left // (len(wanting) - served))
+        widths[place] += more
+        left -= more
+    return widths
+
+
+def _wrapped(said: str, width: int) -> list[str]:
+    """The lines of a text: broken between words and parts of names; inside a part only where it is longer than a line."""
+    lines, line = list[str](), ""
+    for piece in _PIECES.findall(said):
+        if line and cell_len(line + piece.rstrip()) > width:
+            lines.append(line.rstrip())
+            line = ""
+        while cell_len(piece.rstrip()) > width:
+            head = _head(piece, width)
+            lines.append(head)
+            piece = piece[len(head) :]
+        line += piece if line or piece.strip() else ""
+    return [*lines, line.rstrip()] if line.strip() or not lines else lines
+
+
+def _head(piece: str, width: int) -> str:
+    """As much of a text as fits: at least one character."""
+    used = 0
+    for place, char in enumerate(piece):
+        used += cell_len(char)
+        if used > width and place:
+            return piece[:place]
+    return piece
+
+
+def _records(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> Group:
     """Each row as a block of its own: label and value, without those that are not known."""
     grid = Grid(box=None, show_header=False, padding=(0, 2, 0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    for row in rows:
-        for column, said in zip(table.columns, row, strict=True):
+    for row in cells:
+        for column, said in zip(columns, row, strict=True):
             if said != formatting.NONE:
                 grid.add_row(Text(column.label), Text(said))
         grid.add_row(Text(""), Text(""))
-    return grid
-
-
-def _widths(table: Table, rows: list[list[str]], width: int) -> list[int]:
-    """How wide each column is. Numbers and days are never broken; where the width is short, labels break at words, then names
-    anywhere."""
-    widest = [max((cell_len(row[place]) for row in rows), default=1) for place in range(len(table.columns))]
-    labels = [column.label for column in table.columns]
-    room = width - 3 * len(labels) - 1
-    natural = [max(cell_len(label), chars) for label, chars in zip(labels, widest, strict=True)]
-    if sum(natural) <= room:
-        return natural
-    least = [max(chars, *map(cell_len, label.split())) for label, chars in zip(labels, widest, strict=True)]
-    names = [place for place, column in enumerate(table.columns) if column.kind in _NAMES]
-    left = room - sum(chars for place, chars in enumerate(least) if place not in names)
-    # The short ones get all they need, the long ones what is left.
-    for served, place in enumerate(sorted(names, key=natural.__getitem__)):
-        least[place] = max(_LEAST, min(natural[place], left // (len(names) - served)))
-        left -= least[place]
-    return least
+    return Group(grid)
 
 
 def _chart(chart: Chart, width: int) -> Iterator[RenderableType]:
-    if chart.kind == "line" and chart.frame.height:
+    if not chart.frame.height or chart.kind not in ("line", "strip", "calendar"):
+        return
+    yield Text("")
+    if chart.kind == "line":
         values = chart.frame[chart.encodings.y[0]].to_list()
-        yield Text("")
         yield Text(f"{chart.title}: {chart.encodings.labels[0].lower()}", style="bold")
-        yield Text(f"{_spark(values)}  {chart.summary}")
-    elif chart.kind == "strip" and chart.frame.height:
-        yield Text("")
-        yield Text(chart.title, style="bold")
-        for source_id, days in chart.frame.group_by(chart.encodings.y[0], maintain_order=True):
-            yield Text(
-                "".join(states.GROUP[group].glyph for group in days["group"])
-                + f"  {formatting.visible(str(source_id[0]))}"
-            )
-        yield Text("  ".join(f"{group.glyph} {group.label}" for group in states.GROUPS), style="dim")
-    elif chart.kind == "calendar" and chart.frame.height:
-        yield Text("")
-        yield Text(chart.title, style="bold")
+        yield Text(f"{_spark(values[-width:])}  {chart.summary}")
+        return
+    yield Text(chart.title, style="bold")
+    if chart.kind == "calendar":
         yield from _weeks(chart, width)
+        return
+    for source_id, days in chart.frame.group_by(chart.encodings.y[0], maintain_order=True):
+        glyphs = "".join(states.GROUP[group].glyph for group in days["group"].tail(width - 20))
+        yield Text(f"{glyphs}  {formatting.visible(str(source_id[0]))}")
+    held = set(chart.frame["group"])
+    yield _legend([f"{group.glyph} {group.label}" for group in states.GROUPS if group.name in held])
 
 
 def _weeks(chart: Chart, width: int) -> Iterator[RenderableType]:
@@ -186,8 +270,12 @@ def _weeks(chart: Chart, width: int) -> Iterator[RenderableType]:
         for place, name in enumerate(WEEKDAYS):
             cells = "".join(known.get(week + timedelta(days=place), " ") for week in weeks)
             yield Text(f"  {name}  {cells}")
-    held = states.held(set(chart.frame["state"]))
-    yield Text("  ".join(f"{state.glyph} {state.name}" for state in held), style="dim")
+    yield _legend([f"{state.glyph} {state.name}" for state in states.held(set(chart.frame["state"]))])
+
+
+def _legend(entries: Sequence[str]) -> Text:
+    """Entries that stay whole: a line breaks between two of them."""
+    return Text("  ".join(entry.replace(" ", "\u00a0") for entry in entries), style="dim")
 
 
 def _spark(values: list[int | None]) -> str:

@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from quayledger.warehouse.log.events import NOT_COLLECTED
+from quayledger.warehouse.log.events import BEFORE_START, BEGUN, NOT_COLLECTED
 from quayledger.warehouse.snapshot import Snapshot
 
 _SOURCES = "(len($source_ids) = 0 OR list_contains($source_ids, source_id))"
@@ -22,8 +22,8 @@ _RUNS = "started_at >= $since AND started_at < $until"
 def completeness(snap: Snapshot, first: date, last: date, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
     """One row per source, UTC day, scope and kind that is stored or counted; a scope that the source counted and found
     empty has one row without a kind, a day of which nothing is known one without a scope: source_id, day, scope, kind,
-    source_count (null: never counted), stored_count, difference (source - stored), state (a SliceState, or `not
-    collected`), note, in_cover (false: read beside the cover, so its count decides nothing), requests (of all pages
+    source_count (null: never counted), stored_count, difference (source - stored), state (a SliceState, `not collected`
+    or `before start`), note, in_cover (false: read beside the cover, so its count decides nothing), requests (of all pages
     read of that scope's part), counted_at, tried_at (last reading or count of the day), sealed_at."""
     return snap.frame(
         f"""WITH kinds AS (
@@ -38,16 +38,18 @@ def completeness(snap: Snapshot, first: date, last: date, source_ids: tuple[str,
         spent AS (
             SELECT source_id, day, scope, sum(requests) AS requests FROM readings WHERE {_DAYS} GROUP BY ALL
         ),
+        begun AS ({BEGUN}),
         days AS (
             SELECT source_id, CAST(spine.day AS DATE) AS day
             FROM sources CROSS JOIN generate_series($first, $last, INTERVAL 1 DAY) AS spine (day) WHERE {_SOURCES}
         )
         SELECT source_id, day, scope, parts.kind, parts.source_count, coalesce(parts.stored_count, 0) AS stored_count,
-            parts.difference, coalesce(held.state, '{NOT_COLLECTED}') AS state, coalesce(held.note, '') AS note,
+            parts.difference, coalesce(held.state, if(days.day < begun.first_day, '{BEFORE_START}', '{NOT_COLLECTED}')) AS state, coalesce(held.note, '') AS note,
             coalesce(list_contains(covers.scopes, scope), true) AS in_cover,
             CAST(coalesce(spent.requests, 0) AS BIGINT) AS requests, parts.counted_at,
             greatest(held.read_at, held.counted_at) AS tried_at, held.sealed_at
         FROM days
+        LEFT JOIN begun USING (source_id)
         LEFT JOIN parts USING (source_id, day)
         LEFT JOIN mart_coverage AS held USING (source_id, day)
         LEFT JOIN covers ON covers.source_id = days.source_id AND covers.version = held.cover_version

@@ -27,6 +27,11 @@ from quayledger.warehouse.snapshot import Snapshot
 UsageKey = Literal["namespace", "repository", "actor", "robot", "client", "kind", "source"]
 Bucket = Literal["hour", "day", "week", "month"]
 NOT_COLLECTED = "not collected"
+BEFORE_START = "before start"
+# The first UTC day that collection was set to begin with, or that was collected anyway, per source.
+BEGUN = """SELECT source_id, min(day) AS first_day FROM (
+    SELECT source_id, from_day AS day FROM covers UNION ALL SELECT source_id, day FROM slices
+) GROUP BY source_id"""
 
 _COLUMNS = ", ".join(EVENT_COLUMNS)
 _SEARCHED = "concat_ws(chr(10), kind, namespace, repository, tag, digest, actor, ip, user_agent, metadata, extra)"
@@ -498,15 +503,17 @@ def namespaces(snap: Snapshot, source_ids: tuple[str, ...] = ()) -> list[str]:
 
 
 def coverage(snap: Snapshot, first: date, last: date, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
-    """One row per source and UTC day from `first` to `last`, both included: source_id, day, state (a SliceState, or `not
-    collected`), expected_events (null: not vouched for), stored_events, rejected_rows, note."""
+    """One row per source and UTC day from `first` to `last`, both included: source_id, day, state (a SliceState, `not
+    collected`, or `before start`: before the first day of the source's record), expected_events (null: not vouched for), stored_events, rejected_rows, note."""
     return snap.frame(
-        f"""SELECT sources.source_id, CAST(days.day AS DATE) AS day,
-            coalesce(held.state, '{NOT_COLLECTED}') AS state, held.expected_events,
+        f"""WITH begun AS ({BEGUN})
+        SELECT sources.source_id, CAST(days.day AS DATE) AS day,
+            coalesce(held.state, if(days.day < begun.first_day, '{BEFORE_START}', '{NOT_COLLECTED}')) AS state, held.expected_events,
             coalesce(held.stored_events, 0) AS stored_events, coalesce(held.rejected_rows, 0) AS rejected_rows,
             coalesce(held.note, '') AS note
         FROM sources
         CROSS JOIN generate_series($first, $last, INTERVAL 1 DAY) AS days (day)
+        LEFT JOIN begun ON begun.source_id = sources.source_id
         LEFT JOIN mart_coverage AS held ON held.source_id = sources.source_id AND held.day = CAST(days.day AS DATE)
         WHERE {_of_sources(source_ids, "sources.source_id")}
         ORDER BY sources.source_id, day""",
