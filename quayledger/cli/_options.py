@@ -10,15 +10,7 @@ from typing import Annotated
 import typer
 
 from quayledger.reports import period as period_words
-
-
-class ReportFormat(StrEnum):
-    """How a report is written."""
-
-    TERMINAL = "terminal"
-    HTML = "html"
-    CSV = "csv"
-    JSON = "json"
+from quayledger.reports.render.formats import Format as ReportFormat
 
 
 class EventFormat(StrEnum):
@@ -54,7 +46,7 @@ EventsFormat = Annotated[
     EventFormat, typer.Option("--format", help="Output format; quay: each event as Quay's own API shows it.")
 ]
 TableName = Annotated[
-    str, typer.Option("--table", metavar="NAME", help="Which table to write as CSV (default: the first).")
+    str, typer.Option("--table", metavar="NAME", help="Which table to write as CSV or Parquet (default: the first).")
 ]
 Top = Annotated[int, typer.Option(min=0, max=10_000, metavar="N", help="Maximum rows per table (0 = all).")]
 Namespace = Annotated[str | None, typer.Option(metavar="NAME", help="Only this organization or user.")]

@@ -17,7 +17,6 @@ from quayledger.cli._options import (
     FromDay,
     Home,
     OutputFile,
-    ReportFormat,
     TableName,
     ToDay,
     as_day,
@@ -26,14 +25,11 @@ from quayledger.cli._options import (
 from quayledger.cli._output import err, out, write_out
 from quayledger.collector.log.days import utc_now
 from quayledger.reports.model import Report
-from quayledger.reports.render import csv as csv_form
-from quayledger.reports.render import html as html_form
-from quayledger.reports.render import json as json_form
-from quayledger.reports.render import terminal as terminal_form
+from quayledger.reports.render.formats import Format as ReportFormat
+from quayledger.reports.render.formats import write
 from quayledger.reports.spec import Input, ReportSpec, inputs, parse_params
 from quayledger.warehouse.snapshot import Snapshot
 
-TERMINAL_ROWS = 50
 _METAVARS = {"day": "DAY", "period": "PERIOD", "time_zone": "ZONE", "number": "N"}
 
 
@@ -42,13 +38,13 @@ def report_command(spec: ReportSpec[Any]) -> Callable[..., None]:
 
     def run(*, home: Path, form: ReportFormat, table: str, output: Path | None, as_json: bool, **given: Any) -> None:
         chosen = ReportFormat.JSON if as_json else form
-        given["top"] = _rows(spec, given.get("top"), chosen)
         if spec.has_period:
             given["period"] = _period(given.pop("from_day"), given.pop("to_day"), given["period"])
         params = parse_params(spec, {name: value for name, value in given.items() if value != []}, utc_now())
         with Snapshot.open(home) as snapshot, err.status("reading"):
             built = spec.build(snapshot, params)
-        write_report(built, chosen, table, output)
+        # Asked for a number of rows, a terminal shows them all.
+        write_report(built, chosen, table, output, rows=None if given.get("top") is None else 0)
 
     days = [_option("from_day", FromDay, None), _option("to_day", ToDay, None)] if spec.has_period else []
     parameters = [*days, *(_parameter(item) for item in inputs(spec)), *_EVERY_REPORT]
@@ -97,22 +93,8 @@ def _flag(item: Input) -> inspect.Parameter:
 
 def _shown_default(item: Input) -> str | bool:
     if item.name == "top":
-        return f"{_terminal_rows(item)} in the terminal, all in CSV and JSON"
+        return "a screenful in the terminal, all in files"
     return item.default if item.kind in ("period", "time_zone", "number") and item.default else False
-
-
-def _terminal_rows(item: Input) -> int:
-    return int(item.default or 0) or TERMINAL_ROWS
-
-
-def _rows(spec: ReportSpec[Any], asked: int | None, form: ReportFormat) -> int | None:
-    """Tables are cut for the eye alone: a file for machines is whole unless a number was asked for."""
-    item = next((item for item in inputs(spec) if item.name == "top"), None)
-    if asked is not None or item is None:
-        return asked
-    if form is ReportFormat.TERMINAL:
-        return _terminal_rows(item)
-    return int(item.default or 0) if form is ReportFormat.HTML else 0
 
 
 def _period(first: date | None, last: date | None, period: str | None) -> str | None:
@@ -124,15 +106,10 @@ def _period(first: date | None, last: date | None, period: str | None) -> str | 
     return f"{first or last}..{last or max(first or today, today)}"
 
 
-def write_report(built: Report, form: ReportFormat, table: str, output: Path | None) -> None:
-    """Writes a report in a format. Raises UnknownTable where the report has no table of that name."""
-    match form:
-        case ReportFormat.TERMINAL:
-            text = terminal_form.render(built, width=out.width, colour=out.is_terminal and output is None)
-        case ReportFormat.HTML:
-            text = html_form.render(built)
-        case ReportFormat.CSV:
-            text = csv_form.render(built, table)
-        case ReportFormat.JSON:
-            text = json_form.render(built)
-    write_out(iter([text.encode()]), output)
+def write_report(built: Report, form: ReportFormat, table: str, output: Path | None, rows: int | None = None) -> None:
+    """Writes a report in a format. `rows`: of a table in the terminal (0: all; None: as many as the report means for a screen).
+    Raises UnknownTable where the report has no table of that name."""
+    screen: dict[str, Any] = {}
+    if form is ReportFormat.TERMINAL:
+        screen = {"width": out.width, "colour": out.is_terminal and output is None, "rows": rows}
+    write_out(iter([write(built, form, table, **screen)]), output)

@@ -8,8 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from quayledger import settings as settings_room
 from quayledger.cli._options import (
@@ -25,8 +23,9 @@ from quayledger.cli._options import (
     days_of,
 )
 from quayledger.cli._output import err, out, write_out
-from quayledger.reports.formatting import visible
 from quayledger.reports.log import events_page as event_files
+from quayledger.reports.log.emptiness import explain
+from quayledger.reports.render import terminal
 from quayledger.warehouse.log import events as reader
 from quayledger.warehouse.snapshot import Snapshot
 
@@ -82,16 +81,10 @@ def _midnight(day: date) -> datetime:
 
 
 def _show_events(snapshot: Snapshot, chosen: reader.EventFilter, limit: int) -> None:
-    frame = reader.events(snapshot, chosen, limit=limit)
-    names = [name for name, _ in event_files.SHOWN]
-    table = Table(*(label for _, label in event_files.SHOWN))
-    for row in frame.select(names).iter_rows():
-        table.add_row(*(escape(visible(_cell(value))) for value in row))
-    out.print(table)
-    err.print(f"{frame.height:,} of {reader.count_events(snapshot, chosen):,} events")
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "–"
-    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
+    frame, total = reader.events(snapshot, chosen, limit=limit), reader.count_events(snapshot, chosen)
+    if not total:
+        for sentence in explain(snapshot, chosen):
+            err.print(sentence, markup=False, emoji=False)
+        return
+    shown = terminal.render_table(event_files.as_table(frame, total), width=out.width, colour=out.is_terminal)
+    out.print(shown, markup=False, emoji=False, end="")

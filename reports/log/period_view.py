@@ -12,12 +12,15 @@ from quayledger.reports import formatting
 from quayledger.reports.log.coverage import Coverage, measure
 from quayledger.reports.model import Chart, Encodings, Metric, Note, NoteLevel, Parameter
 from quayledger.reports.period import WEEKDAYS, Bucket, Period, bucket_of, buckets, start_of_day
+from quayledger.warehouse.errors import NotPublished
+from quayledger.warehouse.inventory.renames import renames
 from quayledger.warehouse.log import events
-from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.log.events import EventFilter, RenamedAccount
 from quayledger.warehouse.snapshot import Snapshot
 
 SERIES_COLUMNS = ("pulls", "pushes", "deletes", "other", "events", "actors")
 NOT_ASKED = "not asked for"
+_SHOWN = 5
 _METRICS = {
     "events": ("Events", "every entry of the log, of any kind"),
     "pulls": ("Pulls", "pull_repo events"),
@@ -46,6 +49,7 @@ class View(msgspec.Struct, frozen=True):
     before: Period | None
     no_change: str
     notes: tuple[Note, ...]
+    renamed: tuple[RenamedAccount, ...] = ()
 
     def where(self, period: Period | None = None) -> EventFilter:
         """The event filter of the question, for its own period or another."""
@@ -97,8 +101,26 @@ def look(
     notes.append(
         Note("info", f"Days, hours and weekdays are in {period.time_zone}; completeness is judged by UTC day.")
     )
-    return View(
-        snapshot, period, as_of, namespace, source_ids, coverage, None if no_change else before, no_change, tuple(notes)
+    renamed = _renamed(snapshot, source_ids)
+    if renamed:
+        said = ", ".join(
+            sorted({f"{formatting.visible(one.old_name)} → {formatting.visible(one.now_called)}" for one in renamed})[
+                :_SHOWN
+            ]
+        )
+        notes.append(Note("info", f"Renamed accounts are shown under their present name: {said}."))
+    compared = None if no_change else before
+    return View(snapshot, period, as_of, namespace, source_ids, coverage, compared, no_change, tuple(notes), renamed)
+
+
+def _renamed(snapshot: Snapshot, source_ids: tuple[str, ...]) -> tuple[RenamedAccount, ...]:
+    """The accounts that were renamed, as far as the copy knows them: one from before the inventory knows none."""
+    try:
+        found = renames(snapshot, source_ids)
+    except NotPublished:
+        return ()
+    return tuple(
+        RenamedAccount(one.source_id, one.old_name, one.now_called, one.since_at, one.renamed_at) for one in found
     )
 
 

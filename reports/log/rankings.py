@@ -85,7 +85,8 @@ def _counts(view: View, by: Dimension, compare: bool, of: str = "moved") -> pl.D
 
 def _read(view: View, by: Dimension, *, before: bool) -> pl.DataFrame:
     """Usage by key; rows that several sources have under one name are one row, as the reader of a name expects."""
-    frame = events.usage_counts(view.snapshot, view.where(view.before if before else None), by=by)
+    where = view.where(view.before if before else None)
+    frame = events.usage_counts(view.snapshot, where, by=by, renamed=view.renamed)
     numbers = ("pulls", "pushes", "deletes", "other", "events", "actors", "clients", "anonymous_pulls")
     return (
         frame.select("key", *(pl.col(name).cast(pl.Int64) for name in numbers))

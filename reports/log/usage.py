@@ -106,7 +106,6 @@ def _notes(now: dict[str, int], builds: Table, compared: bool) -> list[Note]:
             "info",
             "Pulls and pushes are those in the registry's log; a registry can be configured not to log some.",
         ),
-        Note("info", "Names are those first seen; a later rename does not change them."),
     ]
     if compared:
         notes.append(Note("info", "Before and Change in the tables refer to pulls and pushes together."))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from quayledger.reports.model import Report
+if TYPE_CHECKING:
+    from quayledger.reports.model import Report
 
 
 class Format(StrEnum):

@@ -30,7 +30,7 @@ _FEW_ROWS = 3
 _LEAST_COLUMNS = 3
 _BARS = " ▁▂▃▄▅▆▇█"
 # Where a name may be broken: after what separates its parts.
-_PIECES = re.compile(r"[^\s/_+:.@,-]*[\s/_+:.@,-]?")
+_PIECES = re.compile(r"[^\s/_+@,-]*[\s/_+@,-]?")
 
 
 def render(report: Report, width: int = 100, *, colour: bool = False, rows: int | None = None) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from quayledger.cli._reports import TERMINAL_ROWS
+from quayledger.reports.model import PREVIEW_ROWS
 from quayledger.service.exit_codes import Exit
 from tests.cli.conftest import Run, environment, sources
 
@@ -54,7 +54,7 @@ def test_the_cost_the_taking_and_what_it_tells(run: Run, quay: Any) -> None:
     (table,) = (
         table
         for table in json.loads(run("inventory", "list", "tag", "--json").stdout)["report"]["tables"]
-        if table["total_rows"] > TERMINAL_ROWS
+        if table["total_rows"] > PREVIEW_ROWS
     )
     assert len(list(csv.DictReader(io.StringIO(tags)))) == len(table["frame"]) == table["total_rows"]
     assert (

@@ -322,6 +322,12 @@ def count_events(snap: Snapshot, flt: EventFilter) -> int:
     return int(snap.rows(sql, question.values, question.files)[0][0])
 
 
+def exists(snap: Snapshot, flt: EventFilter) -> bool:
+    """Whether any event matches."""
+    where = _where(snap, flt)
+    return bool(snap.rows(f"SELECT 1 FROM events WHERE {where.sql} LIMIT 1", where.values, _files(snap, flt)))
+
+
 def totals(snap: Snapshot, flt: EventFilter) -> pl.DataFrame:
     """One row: events, pulls, pushes, deletes, other, actors (distinct users and robots), namespaces, repositories,
     clients (families), ips, anonymous_pulls, builds, unknown_kinds (distinct kinds that this version does not know)."""
@@ -352,18 +358,62 @@ def _count_addresses(snap: Snapshot, flt: EventFilter) -> int:
     return int(snap.rows(f"SELECT count(DISTINCT value) FROM {relation} AS held", values, files)[0][0])
 
 
-def usage_counts(snap: Snapshot, flt: EventFilter, *, by: UsageKey) -> pl.DataFrame:
+class RenamedAccount(msgspec.Struct, frozen=True):
+    """An account whose events from `since` until before `until` (both aware) bear `old_name` and belong to `now_called`."""
+
+    source_id: str
+    old_name: str
+    now_called: str
+    since: datetime
+    until: datetime
+
+
+# By day, as rollups know no hours: on the day of a rename the old name still means the account that had it.
+_RENAMED = """WITH renamed AS (
+    SELECT unnest(CAST($renamed_source AS VARCHAR[])) AS source_id, unnest(CAST($renamed_old AS VARCHAR[])) AS old_name,
+        unnest(CAST($renamed_new AS VARCHAR[])) AS now_called, unnest(CAST($renamed_first AS DATE[])) AS first_day,
+        unnest(CAST($renamed_last AS DATE[])) AS last_day
+), named AS (
+    SELECT held.* REPLACE (
+        coalesce(space.now_called, held.namespace) AS namespace,
+        coalesce(account.now_called || substr(held.actor, length(account.old_name) + 1), held.actor) AS actor
+    )
+    FROM {relation} AS held
+    LEFT JOIN renamed AS space ON space.source_id = held.source_id AND space.old_name = held.namespace
+        AND held.day BETWEEN space.first_day AND space.last_day
+    LEFT JOIN renamed AS account ON account.source_id = held.source_id
+        AND account.old_name = split_part(held.actor, '+', 1)
+        AND held.day BETWEEN account.first_day AND account.last_day
+)
+"""
+
+
+def _rename_values(renamed: Sequence[RenamedAccount]) -> dict[str, object]:
+    return {
+        "renamed_source": [one.source_id for one in renamed],
+        "renamed_old": [one.old_name for one in renamed],
+        "renamed_new": [one.now_called for one in renamed],
+        # After the day on which another account of that name had been renamed.
+        "renamed_first": [(one.since + timedelta(days=1)).date() for one in renamed],
+        "renamed_last": [_utc_day(one.until) for one in renamed],
+    }
+
+
+def usage_counts(
+    snap: Snapshot, flt: EventFilter, *, by: UsageKey, renamed: Sequence[RenamedAccount] = ()
+) -> pl.DataFrame:
     """One row per key, busiest first: key, pulls, pushes, deletes, other, events, actors, clients, anonymous_pulls.
 
     `actor` keys are users, `robot` keys robots, `repository` keys `namespace/name`; events without a key are left out.
-    A name that several sources have is one key."""
+    A name that several sources have is one key; an account that was `renamed` is one, under the name it has now."""
     key, having = _KEYS[by]
     question = _question(snap, flt)
     return snap.frame(
-        f"""SELECT {key} AS key, {_SUMS}, {_ACTORS}, count(DISTINCT client) AS clients, {_ANONYMOUS_PULLS}
-        FROM {question.relation} AS held WHERE {having} AND {key} IS NOT NULL
+        f"""{_RENAMED.replace("{relation}", question.relation) if renamed else ""}
+        SELECT {key} AS key, {_SUMS}, {_ACTORS}, count(DISTINCT client) AS clients, {_ANONYMOUS_PULLS}
+        FROM {"named" if renamed else question.relation} AS held WHERE {having} AND {key} IS NOT NULL
         GROUP BY key ORDER BY events DESC, key""",
-        question.values,
+        question.values | (_rename_values(renamed) if renamed else {}),
         question.files,
     )
 

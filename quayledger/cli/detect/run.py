@@ -15,7 +15,6 @@ from quayledger.cli._options import (
     Home,
     OutputFile,
     Period,
-    ReportFormat,
     Sources,
     TableName,
     TimeZone,
@@ -25,6 +24,7 @@ from quayledger.cli._output import err
 from quayledger.cli._reports import write_report
 from quayledger.collector.log.days import utc_now
 from quayledger.reports.detections.report import SPEC
+from quayledger.reports.render.formats import Format as ReportFormat
 from quayledger.reports.spec import parse_params
 from quayledger.warehouse.snapshot import Snapshot
 
