@@ -129,7 +129,7 @@ def _events_of(kind: str, name: str) -> None:
     repository, _, tag = name.rpartition(":")
     narrowed = {
         "organization": {"namespace": name},
-        "organization": {"namespace": name},
+        "organisation": {"namespace": name},
         "tag": {"repository": repository, "tag": tag},
         "repository": {"repository": name},
     }

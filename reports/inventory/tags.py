@@ -179,20 +179,25 @@ def _labels(asked: Asked, where: Mapping[str, str], place: str) -> Drawn:
 def _referrers(asked: Asked, where: Mapping[str, str], place: str) -> Drawn:
     """What refers to the manifest, and what that is."""
     frame = asked.state("referrers", **where)
-    kind = pl.coalesce("artifact_type", "media_type", pl.lit("")).str.to_lowercase()
-    role = pl.lit("other")
-    for word, meaning in reversed(_ROLES):
-        role = pl.when(kind.str.contains(word, literal=True)).then(pl.lit(meaning)).otherwise(role)
     names = ("role", "artifact_type", "media_type", "size_bytes", "from_at", "referrer_digest")
     return asked.draw(
         "referrers",
         "Signatures, SBOMs and attestations",
-        frame.with_columns(role.alias("role")),
+        frame.with_columns(artifact_role().alias("role")),
         names,
         [one(asked.source_ids, referrers=place)],
         labels={"role": "What it is"},
         empty="none",
     )
+
+
+def artifact_role() -> pl.Expr:
+    """What a referring artifact is (signature, attestation, SBOM, other), by its types."""
+    kind = pl.coalesce("artifact_type", "media_type", pl.lit("")).str.to_lowercase()
+    role = pl.lit("other")
+    for word, meaning in reversed(_ROLES):
+        role = pl.when(kind.str.contains(word, literal=True)).then(pl.lit(meaning)).otherwise(role)
+    return role
 
 
 def _scan(asked: Asked, digest: str, place: str) -> Drawn:

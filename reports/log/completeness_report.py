@@ -208,7 +208,6 @@ _COST = (
     Column("closed_days", "Days closed"),
     Column("received_bytes", "Bytes"),
 )
-_INVENTORY = Column("inventory_requests", "Inventory requests", unit="for the registry's inventory")
 _COMPLETENESS = (
     _DAY,
     _SOURCE,

@@ -256,7 +256,7 @@ def _chart(chart: Chart, width: int) -> Iterator[RenderableType]:
         glyphs = "".join(states.GROUP[group].glyph for group in days["group"].tail(width - 20))
         yield Text(f"{glyphs}  {formatting.visible(str(source_id[0]))}")
     held = set(chart.frame["group"])
-    yield _legend([f"{group.glyph} {group.label}" for group in states.GROUPS if group.name in held])
+    yield _legend([f"{group.glyph} {group.label}" for group in states.GROUPS if group.name in held], width)
 
 
 def _weeks(chart: Chart, width: int) -> Iterator[RenderableType]:
@@ -270,12 +270,17 @@ def _weeks(chart: Chart, width: int) -> Iterator[RenderableType]:
         for place, name in enumerate(WEEKDAYS):
             cells = "".join(known.get(week + timedelta(days=place), " ") for week in weeks)
             yield Text(f"  {name}  {cells}")
-    yield _legend([f"{state.glyph} {state.name}" for state in states.held(set(chart.frame["state"]))])
+    yield _legend([f"{state.glyph} {state.name}" for state in states.held(set(chart.frame["state"]))], width)
 
 
-def _legend(entries: Sequence[str]) -> Text:
+def _legend(entries: Sequence[str], width: int) -> Text:
     """Entries that stay whole: a line breaks between two of them."""
-    return Text("  ".join(entry.replace(" ", "\u00a0") for entry in entries), style="dim")
+    lines = [""]
+    for entry in entries:
+        if lines[-1] and cell_len(f"{lines[-1]}  {entry}") > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]}  {entry}".strip()
+    return Text("\n".join(lines), style="dim")
 
 
 def _spark(values: list[int | None]) -> str:

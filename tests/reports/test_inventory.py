@@ -175,9 +175,7 @@ def test_a_day_before_the_first_look_is_not_known_rather_than_empty(snapshot: Sn
     assert builds.frame.is_empty()
     assert builds.empty == ""
     assert "first read 2026-11-10 06:00:25 UTC" in _note(builds)
-    assert "First seen 2026-11-10 06:00:03 UTC, after the day that was asked for: it may be older" in _note(
-        report.tables[0]
-    )
+    assert "First seen 2026-11-10 06:00:03 UTC, after the requested day: it may be older" in _note(report.tables[0])
     # Quay itself told, a day later, that the tag had been there.
     assert report.table("tags").frame.rows(named=True)[0]["digest"] == OLD
     assert report.trust.level == "bad"
