@@ -48,7 +48,7 @@ AsOfParam = Annotated[date | None, Meta(description="The state at the end of thi
 _TIME_ZONE = "IANA name of the time zone whose days count, such as Europe/Berlin."
 
 
-class Build(Protocol[ParamsOfBuild]):
+class BuildReport(Protocol[ParamsOfBuild]):
     """Builds a report from a published copy. `now`: when it is made (aware; None: now). Raises ReportError, WarehouseError."""
 
     def __call__(self, snapshot: Snapshot, params: ParamsOfBuild, *, now: datetime | None = None) -> Report: ...
@@ -63,7 +63,7 @@ class ReportSpec(msgspec.Struct, Generic[ParamsT], frozen=True, kw_only=True):
     summary: str
     audience: tuple[Audience, ...]
     params: type[ParamsT]
-    build: Build[ParamsT]
+    build: BuildReport[ParamsT]
     page: str = ""
 
     @property

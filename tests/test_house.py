@@ -19,6 +19,18 @@ SOURCES = sorted(
     if not (ROOT / room / path.relative_to(ROOT / room).parts[0]).is_symlink()
 )
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (*SOURCES, *sorted(ROOT.glob("*.py")))}
+SQL = re.compile(
+    r"^\s*(SELECT\s.+\sFROM\s|INSERT INTO\s|DELETE FROM\s|UPDATE\s\S+\sSET\s|CREATE (TABLE|VIEW)\s)", re.DOTALL
+)
+ONE_TOPIC = {
+    # the same thing, in the layers that ask for it, keep it, report it and show it
+    *("app", "charts", "completeness", "coverage", "demo", "events", "manifests", "organizations", "overview", "plan"),
+    *("repositories", "sources", "tags", "usage", "Organization", "User"),
+    # the same part, one in each wing or package
+    *("common", "errors", "model", "registry", "report", "store"),
+    # a page's view is drawn from a report's
+    "View",
+}
 TOP = {
     # module: what must not be loaded by importing it; a name without a dot is a room of ours or a library
     "settings": {"collector", "duckdb", "httpx", "polars", "reports", "streamlit", "warehouse"},
@@ -52,6 +64,43 @@ def test_only_the_command_line_prints_or_exits() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit", "exit", "os._exit")
     ]
     assert guilty == []
+
+
+def test_sql_is_written_in_the_warehouse_alone() -> None:
+    """The desk is a small SQLite file of its own."""
+    homes = ("warehouse/", "reports/desk/")
+    guilty = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in TREES.items()
+        if not str(path.relative_to(ROOT)).startswith(homes)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value)
+    ]
+    assert guilty == []
+
+
+def test_no_two_modules_and_no_two_classes_share_a_name_by_accident() -> None:
+    """A search by name leads to one place. Commands and rules bear the words of their users; the stand-in bears Quay's."""
+    named: dict[str, list[str]] = {}
+    for path, tree in TREES.items():
+        where = str(path.relative_to(ROOT).with_suffix(""))
+        if where.startswith(("simulator/", "quayledger/cli/", "reports/detections/rules/")):
+            continue
+        if path.stem not in ("__init__", "__main__"):
+            named.setdefault(path.stem.strip("_"), []).append(where)
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                named.setdefault(node.name, []).append(where)
+    shared = {name: places for name, places in named.items() if len(places) > 1 and name not in ONE_TOPIC}
+    assert shared == {}, "two meanings want two names; one topic in two layers is listed in ONE_TOPIC"
+
+
+def test_the_architecture_names_modules_that_exist() -> None:
+    names = {path.name for path in SOURCES}
+    for page in ("docs/architecture.md", "CONTRIBUTING.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for named in re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py)`", text):
+            assert (ROOT / named).exists() or ("/" not in named and named in names), f"{page} names {named}"
 
 
 def test_generated_pages_match_the_code(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import polars as pl
 
 from quayledger.collector.errors import CollectorError
 from quayledger.collector.log.normalise import DefaultNamespace, Reject
-from quayledger.collector.log.normalise_bulk import Bulk, Rows, split, split_leniently
+from quayledger.collector.log.normalise_bulk import Bulk, ExportRows, split, split_leniently
 from quayledger.collector.quay.client import moment
 from quayledger.collector.quay.lenient_json import UNREADABLE
 
@@ -144,7 +144,7 @@ class ExportReader:
         if not rows or not _is_terminator(rows[-1]):
             raise self._bad("its last row is no terminator: rows are missing")
         self._held.clear()
-        self._take(text, Rows([], rows[:-1]))
+        self._take(text, ExportRows([], rows[:-1]))
         yield self._block()
 
     def _read_head(self) -> bool:
@@ -183,7 +183,7 @@ class ExportReader:
                 f"it covers {head.days[0]} to {head.days[1]}, asked for were {wanted.first} to {wanted.last}"
             )
 
-    def _take(self, text: bytes, rows: Rows) -> None:
+    def _take(self, text: bytes, rows: ExportRows) -> None:
         rejects = self._bulk.take(text, rows)
         if any(_is_terminator(reject.raw.encode()) for reject in rejects):
             raise self._bad("rows follow its terminator")
@@ -222,7 +222,7 @@ def read_blocks(reader: ExportReader, chunks: Iterable[bytes]) -> Iterator[Block
     yield from reader.close()
 
 
-def _last_border(held: bytearray) -> tuple[bytes, Rows, int] | None:
+def _last_border(held: bytearray) -> tuple[bytes, ExportRows, int] | None:
     """The text and the rows before the last border between two events, and where the rest begins. Guesses first: what looks like a
     border is none where it lies in a string or in a list of an event's own, and then what is before it is no JSON."""
     at = len(held)
@@ -239,7 +239,9 @@ def _last_border(held: bytearray) -> tuple[bytes, Rows, int] | None:
     return (_rows_before(held, sure) or _rows_before(held, sure, split_leniently)) if sure else None
 
 
-def _rows_before(held: bytearray, end: int, how: Callable[[bytes], Rows] = split) -> tuple[bytes, Rows, int] | None:
+def _rows_before(
+    held: bytearray, end: int, how: Callable[[bytes], ExportRows] = split
+) -> tuple[bytes, ExportRows, int] | None:
     text = _list(held, end)
     try:
         rows = how(text)

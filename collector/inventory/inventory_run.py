@@ -87,7 +87,7 @@ class Refusals:
 
 
 @dataclass
-class Tally:
+class FetchTally:
     """How far a run is; read at any time by whoever shows progress."""
 
     fetches_total: int = 0
@@ -120,7 +120,7 @@ class InventoryRun:
     username: str = ""
     known: dict[tuple[str, str], LastFetch] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
-    tally: Tally = field(default_factory=Tally)
+    tally: FetchTally = field(default_factory=FetchTally)
     notes: list[str] = field(default_factory=list)
 
     @property

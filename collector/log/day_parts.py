@@ -16,7 +16,7 @@ from quayledger.collector.quay.scopes import Scope
 from quayledger.warehouse.log.held_parts import HeldPart
 
 
-class Part(msgspec.Struct, frozen=True):
+class DayPart(msgspec.Struct, frozen=True):
     """A list call narrower than the cover's: `scope` is where it is asked, `performer` whose deeds ('' : everybody's).
     `later_days`: how many days after the day the window goes on, so that pages end between other rows."""
 
@@ -39,7 +39,7 @@ class Part(msgspec.Struct, frozen=True):
         return held.namespace == self.scope.name and (not self.performer or held.performer == self.performer)
 
 
-def held_of(part: Part, held: Iterable[HeldPart]) -> dict[str, int]:
+def held_of(part: DayPart, held: Iterable[HeldPart]) -> dict[str, int]:
     """By kind, what is held of a part."""
     total: Counter[str] = Counter()
     for one in held:
@@ -48,11 +48,11 @@ def held_of(part: Part, held: Iterable[HeldPart]) -> dict[str, int]:
     return dict(total)
 
 
-def children(part: Part, held: Iterable[HeldPart], lacking: Mapping[str, int]) -> list[Part]:
+def children(part: DayPart, held: Iterable[HeldPart], lacking: Mapping[str, int]) -> list[DayPart]:
     """The parts to look into where this one lacks events of some kinds, the likeliest first: those that hold most of the
     same kinds, because a busy part loses most; then the others, because a rare kind may be held nowhere yet."""
-    same: Counter[Part] = Counter()
-    all_kinds: Counter[Part] = Counter()
+    same: Counter[DayPart] = Counter()
+    all_kinds: Counter[DayPart] = Counter()
     for one in held:
         if not part.holds(one) or one.namespace is None:
             continue
@@ -62,14 +62,14 @@ def children(part: Part, held: Iterable[HeldPart], lacking: Mapping[str, int]) -
     return sorted(all_kinds, key=lambda child: (-same[child], -all_kinds[child], child.text))
 
 
-def _narrower(part: Part, held: HeldPart) -> Iterable[Part]:
+def _narrower(part: DayPart, held: HeldPart) -> Iterable[DayPart]:
     namespace = held.namespace or ""
     if part.scope.kind == "superuser":
-        yield Part(Scope("organization", namespace))
+        yield DayPart(Scope("organization", namespace))
         return
     if part.performer or part.scope.kind == "repository":
         return
     if held.repository:
-        yield Part(Scope("repository", f"{namespace}/{held.repository}"))
+        yield DayPart(Scope("repository", f"{namespace}/{held.repository}"))
     if held.performer and part.scope.kind in ("organization", "user"):
-        yield Part(part.scope, held.performer)
+        yield DayPart(part.scope, held.performer)

@@ -48,7 +48,7 @@ class UsualRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False
     performer: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-class Rows(NamedTuple):
+class ExportRows(NamedTuple):
     """The rows of a block: all of them usual, or all as they are."""
 
     usual: list[UsualRow]
@@ -61,18 +61,18 @@ _decode_raw = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode = msgspec.json.Decoder().decode
 
 
-def split(block: bytes | bytearray) -> Rows:
+def split(block: bytes | bytearray) -> ExportRows:
     """The rows of a JSON list; not decoded if any is unusual. Raises msgspec.DecodeError if it is not a JSON list."""
     try:
-        return Rows(_decode_usual(block), [])
+        return ExportRows(_decode_usual(block), [])
     except UNREADABLE:
-        return Rows([], _decode_raw(block))
+        return ExportRows([], _decode_raw(block))
 
 
-def split_leniently(block: bytes | bytearray) -> Rows:
+def split_leniently(block: bytes | bytearray) -> ExportRows:
     """The same for a list in which a row is not valid JSON, at the speed of Python. Raises msgspec.DecodeError if it is not
     a list, or is incomplete."""
-    return Rows([], [msgspec.Raw(row) for row in lenient_json.items(bytes(block))])
+    return ExportRows([], [msgspec.Raw(row) for row in lenient_json.items(bytes(block))])
 
 
 class _Numbered(Generic[V]):
@@ -119,7 +119,7 @@ class Bulk:
     def __len__(self) -> int:
         return len(self._held.stamps) + len(self._held.odd)
 
-    def take(self, block: bytes, rows: Rows) -> list[Reject]:
+    def take(self, block: bytes, rows: ExportRows) -> list[Reject]:
         """Gathers the events of a block's rows; gives what is none."""
         if rows.usual:
             odd = self._gather(rows.usual)

@@ -14,7 +14,7 @@ from math import ceil
 import msgspec
 
 from quayledger.collector.log import landing
-from quayledger.collector.log.day_parts import Part, children, held_of
+from quayledger.collector.log.day_parts import DayPart, children, held_of
 from quayledger.collector.log.days import ONE_DAY
 from quayledger.collector.log.normalise import DefaultNamespace, day_bounds_us
 from quayledger.collector.log.page_chain import ChainGoal, ChainResult, read_chain
@@ -69,9 +69,11 @@ class Repair:
         self._settle = None if run.is_over(whole.day) else run.settle
         self._users = user_namespaces(run.ledger, run.source_id, whole.day)
         self._later_rows = 0
-        self._stubborn: list[tuple[Part, dict[str, int]]] = []
+        self._stubborn: list[tuple[DayPart, dict[str, int]]] = []
         self._starts: list[StretchStart] = []
-        self._blocked: dict[Part, int] = {}  # where the server could not give the next page: the oldest stamp above it
+        self._blocked: dict[
+            DayPart, int
+        ] = {}  # where the server could not give the next page: the oldest stamp above it
         self._pages_read = self._failures = 0
         self._before = repair_before(run, whole)
         self._parts = (
@@ -96,17 +98,17 @@ class Repair:
         for name in names:
             if self._left <= 0 or not self._lacking:
                 break
-            await self._mend_part(Part(Scope("organization", name)), self._whole.counted_events)
+            await self._mend_part(DayPart(Scope("organization", name)), self._whole.counted_events)
         return self._whole
 
     async def _mend(self) -> None:
-        await self._split(Part(self._scope), self._lacking, self._whole.counted_events)
+        await self._split(DayPart(self._scope), self._lacking, self._whole.counted_events)
         if self._lacking and self._scope.kind == "superuser":
             await self._unseen_namespaces()
         await self._stitch()
         await self._shift()
         # What no part holds (rows of a purged namespace, for one) only the whole list can bring.
-        self._stubborn = [(Part(self._scope), self._whole.counted or {})]
+        self._stubborn = [(DayPart(self._scope), self._whole.counted or {})]
         await self._stitch()
 
     def _record(self, lacking_before: int, *, is_through: bool) -> None:
@@ -149,7 +151,7 @@ class Repair:
         """By kind, what the cover's scope counts beyond what is held now."""
         return self._whole.lacking
 
-    async def _split(self, part: Part, lacking: Mapping[str, int], rows: int) -> None:
+    async def _split(self, part: DayPart, lacking: Mapping[str, int], rows: int) -> None:
         for child in children(part, self._held(), lacking):
             if self._left <= 0 or not self._lacking:
                 return
@@ -158,7 +160,7 @@ class Repair:
     def _held(self) -> list[HeldPart]:
         return held_parts(self._run.ledger, self._run.source_id, self._day, self._scope.text)
 
-    async def _mend_part(self, part: Part, of_rows: int) -> None:
+    async def _mend_part(self, part: DayPart, of_rows: int) -> None:
         """Counts one part; reads it where it lacks what is missing; splits it where reading does not bring all.
 
         A part that holds most of what the wider one held (`of_rows`) would lose as much: it is split at once."""
@@ -181,13 +183,13 @@ class Repair:
             await self._split(part, lacking, rows)
             self._stubborn.append((part, counted))
 
-    async def _mend_known(self, part: Part, known: repairs.PartRow) -> None:
+    async def _mend_known(self, part: DayPart, known: repairs.PartRow) -> None:
         """A part that an earlier run dealt with: only what lies within it may still be read."""
         if known.outcome == "lossy" and (lacking := self._lacking_of(part, known.counted)):
             await self._split(part, lacking, sum(known.counted.values()))
             self._stubborn.append((part, known.counted))
 
-    def _note(self, part: Part, outcome: repairs.PartOutcome, counted: dict[str, int]) -> None:
+    def _note(self, part: DayPart, outcome: repairs.PartOutcome, counted: dict[str, int]) -> None:
         self._parts[part.text] = repairs.PartRow(part.text, outcome, counted)
 
     async def _stitch(self) -> None:
@@ -199,7 +201,7 @@ class Repair:
             if lacking:
                 await self._stitch_part(part, sum(counted.values()), lacking)
 
-    async def _stitch_part(self, part: Part, rows: int, lacking: dict[str, int]) -> None:
+    async def _stitch_part(self, part: DayPart, rows: int, lacking: dict[str, int]) -> None:
         run, day = self._run, self._day
         header = landing.ChainHeader(
             run.source_id, self._scope.text, f"{part.text} stitched", day, run.run_id, run.now()
@@ -243,12 +245,12 @@ class Repair:
                 if lacking := self._lacking_of(part, counted):
                     await self._read(shifted, counted, lacking)
 
-    def _lacking_of(self, part: Part, counted: Mapping[str, int]) -> dict[str, int]:
+    def _lacking_of(self, part: DayPart, counted: Mapping[str, int]) -> dict[str, int]:
         held = self._held()
         wanted = self._lacking
         return {kind: number for kind, number in missing(counted, held_of(part, held)).items() if kind in wanted}
 
-    async def _count(self, part: Part) -> dict[str, int] | None:
+    async def _count(self, part: DayPart) -> dict[str, int] | None:
         """None where the server does not know the part."""
         self._spend(1)
         last = self._day + part.later_days * ONE_DAY
@@ -261,7 +263,7 @@ class Repair:
         self._later_rows = sum(sum(kinds.values()) for day, kinds in counts.items() if day != self._day)
         return counts[self._day]
 
-    async def _read(self, part: Part, counted: Mapping[str, int], lacking: dict[str, int]) -> bool:
+    async def _read(self, part: DayPart, counted: Mapping[str, int], lacking: dict[str, int]) -> bool:
         """Reads one part and merges it. False where the server cannot list it: a performer that is gone gives a 500, and
         its count then counted everybody."""
         run, day = self._run, self._day
@@ -281,7 +283,7 @@ class Repair:
         self._starts += watch.starts
         return self._ended(part, result)
 
-    def _ended(self, part: Part, result: ChainResult) -> bool:
+    def _ended(self, part: DayPart, result: ChainResult) -> bool:
         """Whether the server knows the part. Raises what ended its list, unless it can be gone round."""
         error = result.error
         if error is None:
@@ -296,7 +298,7 @@ class Repair:
         self._blocked[part] = min((event.occurred_at for event in result.events), default=self._bounds()[1])
         return True
 
-    def _fetch(self, part: Part, watch: TokenWatch | None) -> Callable[[str | None], Awaitable[logs.LogPage]]:
+    def _fetch(self, part: DayPart, watch: TokenWatch | None) -> Callable[[str | None], Awaitable[logs.LogPage]]:
         run, day, last = self._run, self._day, self._day + part.later_days * ONE_DAY
 
         async def fetch(token: str | None) -> logs.LogPage:
@@ -332,7 +334,7 @@ class Repair:
             if self._left <= 0 or not self._lacking:
                 return
             if name not in known:
-                await self._mend_part(Part(Scope("organization", name)), self._whole.counted_events)
+                await self._mend_part(DayPart(Scope("organization", name)), self._whole.counted_events)
 
     async def _namespaces(self) -> list[str]:
         before = self._run.client.meter.requests

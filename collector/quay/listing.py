@@ -101,10 +101,10 @@ def _asker(client: QuayClient, operation: str, path: str, key: str, params: Para
     """Fetches the page that some parameters select."""
     rows = items(key)
 
-    def read(body: bytes) -> pagination.Page:
-        return pagination.Page(rows(body), pagination.decode_marks(body, key))
+    def read(body: bytes) -> pagination.ResultPage:
+        return pagination.ResultPage(rows(body), pagination.decode_marks(body, key))
 
-    async def ask(chosen: dict[str, str | int]) -> pagination.Page:
+    async def ask(chosen: dict[str, str | int]) -> pagination.ResultPage:
         return await read_one(client, operation, path, read, {**params, **chosen}, purpose=purpose)
 
     return ask

@@ -30,14 +30,14 @@ class Marks(msgspec.Struct, frozen=True):
     has_additional: bool = False
 
 
-class Page(msgspec.Struct, frozen=True):
+class ResultPage(msgspec.Struct, frozen=True):
     """One page: its rows, not decoded, and its marks."""
 
     rows: tuple[msgspec.Raw, ...]
     marks: Marks
 
 
-Ask = Callable[[dict[str, str | int]], Awaitable[Page]]
+Ask = Callable[[dict[str, str | int]], Awaitable[ResultPage]]
 Same = Callable[[msgspec.Raw], Hashable]
 _decode_marks = msgspec.json.Decoder(Marks).decode
 

@@ -19,7 +19,7 @@ RULES_VERSION = 3
 MARK = "[secret-removed]"
 
 
-class Rule(msgspec.Struct, frozen=True):
+class RedactionRule(msgspec.Struct, frozen=True):
     """What is removed, and why it appears in a reply at all."""
 
     name: str
@@ -28,7 +28,7 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 RULES = (
-    Rule(
+    RedactionRule(
         "secret-keys",
         "the value of any field called token, token_code, access_token, refresh_token, auth_token, webhook_token, secret, "
         "client_secret, password, passwd, external_registry_password, private_key or api_key. Of an app token, which is itself "
@@ -37,31 +37,31 @@ RULES = (
         "robot lists, applications and app tokens return usable secrets; `login_failure` holds the beginning of an expired "
         "token; the configuration of a build trigger holds its webhook token",
     ),
-    Rule(
+    RedactionRule(
         "changed-to",
         "the new value of a change, where `changed` names one of these fields",
         "mirror changes are logged as `changed` and `to`",
     ),
-    Rule(
+    RedactionRule(
         "credentials-in-urls",
         "user and password before the @ of any address, and the values of parameters in it that are called key or whose "
         "names end in token, secret, sig, signature, credential, password or access_key",
         "webhook addresses carry tokens, presigned addresses their signature; `setup_repo_trigger` holds the webhook's "
         "address with its token",
     ),
-    Rule(
+    RedactionRule(
         "proxies",
         "what stands before the @ of a proxy, with a scheme or without: fields called http_proxy and https_proxy, and `to` "
         "where `changed` names one of them",
         "mirror changes log http_proxy and https_proxy as they were typed",
     ),
-    Rule(
+    RedactionRule(
         "secrets-as-usernames",
         "the `username` of a failed login, where it has the form of a password or token (upper case, lower case and digits "
         "or symbols together, or a long random string) and not that of a name, an e-mail address or a Windows account",
         "people type their password into the field of the user name; that it happened stays on record",
     ),
-    Rule(
+    RedactionRule(
         "webhook-paths",
         "the last part of a `/webhooks/…/trigger/` address",
         "the address that a build trigger listens on helps to start a build",

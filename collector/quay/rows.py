@@ -22,7 +22,7 @@ Reader = Callable[[bytes], _T]
 Items = tuple[msgspec.Raw, ...]
 
 
-class Reject(msgspec.Struct, frozen=True):
+class RejectedRow(msgspec.Struct, frozen=True):
     """Why a row could not be read; the text contains none of the row's values."""
 
     reason: str
@@ -32,7 +32,7 @@ class Rows(msgspec.Struct, Generic[_Row], frozen=True):
     """A list as it was read: its rows (iterate, index or slice it) and those that could not be read."""
 
     rows: tuple[_Row, ...] = ()
-    rejected: tuple[Reject, ...] = ()
+    rejected: tuple[RejectedRow, ...] = ()
 
     def __iter__(self) -> Iterator[_Row]:
         return iter(self.rows)
@@ -92,12 +92,12 @@ def translated(kind: type[_Wire], convert: Callable[[_Wire], _T]) -> Reader[_T]:
 def read_rows(label: str, found: Iterable[msgspec.Raw], read: Reader[_T]) -> Rows[_T]:
     """The rows that can be read, in order, and the others as rejects; `label` names the list."""
     rows: list[_T] = []
-    rejected: list[Reject] = []
+    rejected: list[RejectedRow] = []
     for raw in found:
         try:
             rows.append(read(raw))
         except UNREADABLE as error:
-            rejected.append(Reject(safe(f"{label}: {error}")))
+            rejected.append(RejectedRow(safe(f"{label}: {error}")))
     return Rows(tuple(rows), tuple(rejected))
 
 

@@ -71,7 +71,7 @@ class Change(msgspec.Struct, frozen=True):
     note: str
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class AlertChanges(msgspec.Struct, frozen=True):
     """What recording signals did: ids of alerts that were raised and of those that grew."""
 
     raised: tuple[int, ...]
@@ -86,7 +86,7 @@ def record(
     titles: dict[str, str],
     merge_within: dict[str, timedelta],
     caveats: dict[str, str] | None = None,
-) -> Recorded:
+) -> AlertChanges:
     """Turns signals into alerts. `titles`, `merge_within`: by rule id; `caveats`: by source id, what of the record is
     incomplete. Signals of severity info raise none. Raises DeskError."""
     raised: list[int] = []
@@ -102,7 +102,7 @@ def record(
                 )
             elif _grow(connection, held, signal, now):
                 grown.append(int(held["alert_id"]))
-    return Recorded(tuple(raised), tuple(grown))
+    return AlertChanges(tuple(raised), tuple(grown))
 
 
 def _held(connection: sqlite3.Connection, signal: Signal, within: timedelta) -> sqlite3.Row | None:

@@ -25,7 +25,7 @@ class Watched(msgspec.Struct, frozen=True):
     """What a look did: how many days were judged, and which alerts were raised or grew."""
 
     days: int
-    recorded: alerts.Recorded
+    recorded: alerts.AlertChanges
 
 
 def watch(home: Path, now: datetime, rules: tuple[Rule, ...] | None = None) -> Watched:
@@ -35,7 +35,7 @@ def watch(home: Path, now: datetime, rules: tuple[Rule, ...] | None = None) -> W
     with Snapshot.open(home) as snapshot, Desk.open(home) as desk:
         due = _due(snapshot, desk, now, chosen)
         if not due:
-            return Watched(0, alerts.Recorded((), ()))
+            return Watched(0, alerts.AlertChanges((), ()))
         signals, caveats = _judge(snapshot, chosen, due)
         titles = {rule.id: rule.title for rule in chosen} | {FAILED_RULE: "A detection rule failed"}
         recorded = alerts.record(

@@ -25,17 +25,17 @@ _COLUMNS = (
 _NOBODY = "No service runs on this ledger, so nothing is collected by itself: `quayledger serve` starts one."
 
 
-class Schedule(msgspec.Struct, frozen=True):
+class NextRuns(msgspec.Struct, frozen=True):
     """What is said of the service; `table` (job, does, next_at, minutes) is None where none runs."""
 
     said: str
     table: Table | None
 
 
-def schedule(status: ServiceStatus | None, now: datetime) -> Schedule:
+def schedule(status: ServiceStatus | None, now: datetime) -> NextRuns:
     """The jobs of a status, the next one first; one that is due has 0 minutes left. `now`: aware."""
     if status is None:
-        return Schedule(_NOBODY, None)
+        return NextRuns(_NOBODY, None)
     rows = [
         (job, _JOBS.get(job, ""), when, max(0, round((when - now).total_seconds() / 60)))
         for job, when in sorted(status.next_runs.items(), key=lambda item: (item[1], item[0]))
@@ -49,4 +49,4 @@ def schedule(status: ServiceStatus | None, now: datetime) -> Schedule:
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     doing = "A job runs now." if status.busy else "It waits for its next job."
     said = f"A service runs on this ledger since {formatting.moment(status.since)} (process {status.pid}). {doing}"
-    return Schedule(said, Table("next_runs", "Next runs", _COLUMNS, frame, frame.height))
+    return NextRuns(said, Table("next_runs", "Next runs", _COLUMNS, frame, frame.height))

@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quayledger.collector.log.day_parts import Part, children, held_of
+from quayledger.collector.log.day_parts import DayPart, children, held_of
 from quayledger.collector.log.normalise import DefaultNamespace, Event, day_bounds_us, normalise
 from quayledger.collector.log.stitch import StitchedRows, StretchStart, TokenWatch, stitch
 from quayledger.collector.quay.logs import LogPage
@@ -92,14 +92,14 @@ def test_busy_parts_of_the_same_kind_come_first_and_rare_ones_last() -> None:
         HeldPart("globex", "db", None, {"pull_repo": 40}),
         HeldPart(None, None, None, {"pull_repo": 99}),
     ]
-    whole = Part(Scope("superuser"))
+    whole = DayPart(Scope("superuser"))
     names = [part.text for part in children(whole, held, {"pull_repo": 1})]
     assert names == ["organization:globex", "organization:acme"]
-    acme = Part(Scope("organization", "acme"))
+    acme = DayPart(Scope("organization", "acme"))
     assert [part.text for part in children(acme, held, {"pull_repo": 1})] == [
         "organization:acme performer=ci",
         "repository:acme/web",
         "organization:acme performer=alice",
     ]
     assert held_of(acme, held) == {"pull_repo": 10, "push_repo": 1, "create_repo": 90}
-    assert children(Part(Scope("repository", "acme/web")), held, {"pull_repo": 1}) == []
+    assert children(DayPart(Scope("repository", "acme/web")), held, {"pull_repo": 1}) == []

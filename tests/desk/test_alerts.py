@@ -50,13 +50,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield opened
 
 
-def _record(desk: Desk, *signals: Signal) -> alerts.Recorded:
+def _record(desk: Desk, *signals: Signal) -> alerts.AlertChanges:
     return alerts.record(desk, signals, NOW, titles=TITLES, merge_within=WITHIN)
 
 
 def test_an_incident_is_one_alert_that_grows(desk: Desk) -> None:
     assert _record(desk, _signal(0, 20)).raised == (1,)
-    assert _record(desk, _signal(0, 20)) == alerts.Recorded((), ())
+    assert _record(desk, _signal(0, 20)) == alerts.AlertChanges((), ())
     assert _record(desk, _signal(5, 40, severity=Severity.HIGH, count=36)).grown == (1,)
     (alert,) = alerts.list_alerts(desk, NOW)
     assert (alert.severity, alert.first_at, alert.events) == (Severity.HIGH, START, 36)
@@ -68,7 +68,7 @@ def test_an_incident_is_one_alert_that_grows(desk: Desk) -> None:
 def test_a_decision_outlasts_what_is_found_again(desk: Desk) -> None:
     _record(desk, _signal(0, 20))
     alerts.set_state(desk, 1, AlertState.RESOLVED, "alice", NOW, note="our scanner")
-    assert _record(desk, _signal(0, 20)) == alerts.Recorded((), ())
+    assert _record(desk, _signal(0, 20)) == alerts.AlertChanges((), ())
     assert _record(desk, _signal(30, 55)).raised == (2,), "what happens after a decision is new"
     told = [(one.by_whom, one.what, one.old, one.new, one.note) for one in alerts.history(desk, 1)]
     assert told == [

@@ -14,7 +14,7 @@ SOURCE, FETCH, PART = "source_id", "fetch_no", "part_no"
 IS_KEPT = "is_kept"
 
 
-class Part(msgspec.Struct, frozen=True):
+class BatchPart(msgspec.Struct, frozen=True):
     """One frame of one fetch. `number` is its place in the batch."""
 
     number: int
@@ -23,7 +23,7 @@ class Part(msgspec.Struct, frozen=True):
     rows: pl.DataFrame
 
 
-class Rows(msgspec.Struct, frozen=True):
+class BatchRows(msgspec.Struct, frozen=True):
     """The rows of several parts, with SOURCE, FETCH, PART, and IS_KEPT (false: the same fetch brought the key once more, later
     on); `repeated`, `keyless`: how many rows of each fetch were left out as repeated, or because a part of their key is
     null; `keyless_parts`: parts with such rows."""
@@ -34,7 +34,7 @@ class Rows(msgspec.Struct, frozen=True):
     keyless_parts: frozenset[int]
 
 
-def together(key: Iterable[str], schema: Mapping[str, Type], parts: Sequence[Part]) -> Rows:
+def together(key: Iterable[str], schema: Mapping[str, Type], parts: Sequence[BatchPart]) -> BatchRows:
     """All parts as one frame, in their order. Raises ValueError where a declared column is missing."""
     key = list(key)
     filled = [part for part in parts if part.rows.height]
@@ -47,7 +47,7 @@ def together(key: Iterable[str], schema: Mapping[str, Type], parts: Sequence[Par
     is_keyless = pl.any_horizontal(pl.col(key).is_null())
     keyless, frame = frame.filter(is_keyless), frame.filter(~is_keyless)
     frame = frame.with_columns(pl.struct(SOURCE, FETCH, *key).is_last_distinct().alias(IS_KEPT))
-    return Rows(
+    return BatchRows(
         frame, _by_look(frame.filter(~pl.col(IS_KEPT))), _by_look(keyless), frozenset(keyless[PART].unique().to_list())
     )
 

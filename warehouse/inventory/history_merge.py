@@ -16,7 +16,7 @@ import msgspec
 import polars as pl
 
 from quayledger.warehouse.catalog import INTERVAL_COLUMNS, Family
-from quayledger.warehouse.inventory.batch import IS_KEPT, PART, SOURCE, Part, Rows, together
+from quayledger.warehouse.inventory.batch import IS_KEPT, PART, SOURCE, BatchPart, BatchRows, together
 from quayledger.warehouse.inventory.history_rules import Interval, Sight, Track
 from quayledger.warehouse.inventory.tables import INCOMING, as_table, insert
 from quayledger.warehouse.ledger import Cursor
@@ -29,7 +29,7 @@ Key = tuple[Any, ...]
 class Told(msgspec.Struct, frozen=True):
     """What one fetch tells of a family. `closes`: what it does not bring within its authority is gone."""
 
-    part: Part
+    part: BatchPart
     authority: Mapping[str, str | int | None]
     closes: bool
     sight: Sight
@@ -44,23 +44,23 @@ class _Authority(msgspec.Struct, frozen=True):
     frame: pl.DataFrame
 
 
-class Merged(msgspec.Struct, frozen=True):
+class MergedHistory(msgspec.Struct, frozen=True):
     """What a merge did: intervals opened anew, changed, closed as gone; and the rows of each fetch that could not be kept."""
 
     opened: int
     changed: int
     closed: int
-    rows: Rows
+    rows: BatchRows
 
 
-def merge_family(cursor: Cursor, run_id: int, family: Family, told: Sequence[Told]) -> Merged:
+def merge_family(cursor: Cursor, run_id: int, family: Family, told: Sequence[Told]) -> MergedHistory:
     """Merges what fetches tell of one family, in their order. Raises ValueError for columns that the family does not have."""
     rows = together(family.key, family.schema, [one.part for one in told])
     closing = [one for one in told if one.closes and one.part.number not in rows.keyless_parts]
     authorities = _authorities(family, closing)
     within = _held_within(cursor, family, authorities)
     if rows.frame.is_empty() and within.is_empty():
-        return Merged(0, 0, 0, rows)
+        return MergedHistory(0, 0, 0, rows)
     absent = _absent(family, rows.frame, within, authorities)
     held, gone_at = _held(cursor, family, rows.frame, within)
     present = _unsettled(family, rows.frame.filter(IS_KEPT), held, absent)
@@ -199,14 +199,14 @@ def _is_within(family: Family, authority: Mapping[str, object], values: Key) -> 
     )
 
 
-def _write(cursor: Cursor, run_id: int, family: Family, tracks: Mapping[Key, Track], rows: Rows) -> Merged:
+def _write(cursor: Cursor, run_id: int, family: Family, tracks: Mapping[Key, Track], rows: BatchRows) -> MergedHistory:
     touched = [(key, one) for key, track in tracks.items() for one in track.touched]
     _end(cursor, run_id, family, [(key, one) for key, one in touched if one.is_stored])
     _begin(cursor, run_id, family, [(key, one) for key, one in touched if not one.is_stored])
     ends = [one.end.ended for _, one in touched if one.end is not None]
     begun = sum(not one.is_stored for _, one in touched)
     changed = ends.count("changed")
-    return Merged(begun - changed, changed, ends.count("gone"), rows)
+    return MergedHistory(begun - changed, changed, ends.count("gone"), rows)
 
 
 def _end(cursor: Cursor, run_id: int, family: Family, ended: Sequence[tuple[Key, Interval]]) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time
 import polars as pl
 
 from quayledger.warehouse.catalog import Series
-from quayledger.warehouse.inventory.batch import FETCH, IS_KEPT, SOURCE, Part, Rows, together
+from quayledger.warehouse.inventory.batch import FETCH, IS_KEPT, SOURCE, BatchPart, BatchRows, together
 from quayledger.warehouse.inventory.tables import INCOMING, as_table, insert
 from quayledger.warehouse.ledger import Cursor
 from quayledger.warehouse.schema import UTC_MICROSECONDS
@@ -19,8 +19,8 @@ _AT, _IS_STORED = "measured_at", "is_stored"
 
 
 def add_points(
-    cursor: Cursor, run_id: int, series: Series, parts: Sequence[Part], fetched_at: Mapping[int, datetime]
-) -> tuple[int, Rows]:
+    cursor: Cursor, run_id: int, series: Series, parts: Sequence[BatchPart], fetched_at: Mapping[int, datetime]
+) -> tuple[int, BatchRows]:
     """Adds what differs from the newest point of its key, or is the first of its UTC day; how many points that is, and the
     rows as they came. A point that is not newer than the newest is left out. `fetched_at`: by the number of the fetch."""
     rows = together(series.key, series.schema, parts)

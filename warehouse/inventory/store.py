@@ -16,7 +16,7 @@ import msgspec
 import polars as pl
 
 from quayledger.warehouse.catalog import Type, family_of, series_of
-from quayledger.warehouse.inventory.batch import Part, Rows
+from quayledger.warehouse.inventory.batch import BatchPart, BatchRows
 from quayledger.warehouse.inventory.fetch_log import (
     Ended,
     FetchState,
@@ -124,12 +124,12 @@ class _Batch(msgspec.Struct):
     """Fetches on their way in: what tells of each family and series, and what could not be kept of each fetch's rows."""
 
     told: dict[str, list[Told]] = {}
-    parts: dict[str, list[Part]] = {}
+    parts: dict[str, list[BatchPart]] = {}
     fetched_at: dict[int, datetime] = {}
     left_out: Counter[int] = msgspec.field(default_factory=Counter)
     keyless: Counter[int] = msgspec.field(default_factory=Counter)
 
-    def leave_out(self, rows: Rows) -> None:
+    def leave_out(self, rows: BatchRows) -> None:
         """Counts the rows that were left out."""
         self.left_out.update(rows.repeated)
         self.left_out.update(rows.keyless)
@@ -175,7 +175,7 @@ def _batch(fetches: Sequence[Fetch], telling: Telling) -> _Batch:
             batch.told.setdefault(told[0], []).append(told[1])
         if fetch.state != "gone":
             for measured in fetch.series:
-                part = Part(next(numbers), number, fetch.source_id, measured.rows)
+                part = BatchPart(next(numbers), number, fetch.source_id, measured.rows)
                 batch.parts.setdefault(measured.series, []).append(part)
     return batch
 
@@ -184,7 +184,7 @@ def _told(fetch: Fetch, number: int, sight: Sight, numbers: Iterator[int]) -> It
     is_gone, is_whole = fetch.state == "gone", fetch.state != "partial"
     for brought in fetch.families:
         rows = brought.rows.clear() if is_gone else brought.rows
-        part = Part(next(numbers), number, fetch.source_id, rows)
+        part = BatchPart(next(numbers), number, fetch.source_id, rows)
         seen = msgspec.structs.replace(sight, ok_before=latest(sight.ok_before, brought.known_before))
         yield brought.family, Told(part, brought.authority, is_whole and (brought.closes or is_gone), seen)
 
