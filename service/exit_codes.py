@@ -47,13 +47,13 @@ class Exit(IntEnum):
 
 
 MEANING: dict[Exit, str] = {
-    Exit.DONE: "Done. Days that fell short are named on standard error and in `status`.",
+    Exit.DONE: "Done. Incomplete days are named on standard error and in `status`.",
     Exit.BUG: "A fault of quayledger's own; nothing collected is lost.",
     Exit.USAGE: "The command line is wrong: an unknown option, a day that does not exist.",
     Exit.SETTINGS: "A setting is missing, malformed or contradicts another.",
-    Exit.REFUSED: "The token is unknown, expired, or may not read what is asked.",
-    Exit.UNREACHABLE: "No connection, a TLS failure, or what answers is no Quay.",
-    Exit.REPLY: "The source answers with errors or with what cannot be trusted.",
+    Exit.REFUSED: "The token is unknown, expired, or may not read what was requested.",
+    Exit.UNREACHABLE: "No connection, a TLS failure, or the server is not a Quay.",
+    Exit.REPLY: "The source answers with errors, or with replies that cannot be trusted.",
     Exit.BUSY: "Another process holds the ledger and took no work over, or a port cannot be opened.",
     Exit.LEDGER: "The ledger or the desk is corrupt or of a newer version, or a file or folder cannot be used.",
     Exit.DISK_FULL: "The disk is full; what was collected before stays.",
