@@ -179,12 +179,8 @@ def _files(view: View, query: EventQuery, found: EventsPage) -> None:
 
 
 def _nothing(view: View) -> None:
-    coverage = view.coverage()
-    if coverage.days_missing:
-        missing = f"{coverage.days_missing:,} of {coverage.days_total:,} days were not collected"
-        st.caption(f"No stored event matches. {missing}, so events may exist in Quay that are not shown here.")
-    else:
-        st.caption("No stored event matches, and all days of the period were collected.")
+    said = view.coverage().trust.text
+    st.caption(f"No stored event matches. Of this period: {said}.")
 
 
 PAGE = Page(
