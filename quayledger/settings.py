@@ -203,21 +203,19 @@ def variable_of(source_id: str, setting: str) -> str:
 
 
 class CollectSettings(_Section):
-    """What is collected, and how far back."""
+    """What to collect, and how far back."""
 
-    backfill_days: int = Field(default=31, ge=1, le=3660, description="Days before today that the first sync asks for.")
-    start: date | None = Field(default=None, description="Never ask for days before this one (YYYY-MM-DD).")
-    exclude_days: Dates = Field(
-        default=(), description="UTC days that are left out on purpose; their state is `excluded`."
-    )
+    backfill_days: int = Field(default=31, ge=1, le=3660, description="Days before today that the first sync fetches.")
+    start: date | None = Field(default=None, description="Never fetch days before this one (YYYY-MM-DD).")
+    exclude_days: Dates = Field(default=(), description="UTC days to leave out; their state is `excluded`.")
     grace_minutes: int = Field(
-        default=30, ge=0, le=1440, description="Wait after midnight UTC before a day counts as over: late rows."
+        default=30, ge=0, le=1440, description="Wait after midnight UTC for late events, before a day counts as closed."
     )
     settle_seconds: float = Field(
         default=5.0,
         ge=0,
         le=300,
-        description="Rows younger than this are left for the next run: they still may get twins.",
+        description="Events younger than this are left for the next run, because more may still come in the same second.",
     )
     recount_days: int = Field(
         default=62, ge=0, le=3660, description="How far back sealed days are counted again, once a week."
@@ -242,18 +240,18 @@ class DetectionSettings(_Section):
 class InventorySettings(_Section):
     """What is read of the registry besides its log, and how often."""
 
-    enabled: bool = Field(default=True, description="false: `serve` reads the log alone.")
+    enabled: bool = Field(default=True, description="false: `serve` collects only the log.")
     period_days: float = Field(
-        default=7.0, ge=0.25, le=365, description="A whole round over the registry is spread over so many days."
+        default=7.0, ge=0.25, le=365, description="Days in which all of the registry is read once."
     )
     run_every_minutes: float = Field(
         default=15.0,
         gt=0,
         le=1440,
-        description="How often `serve` reads what events changed, and a share of the round.",
+        description="How often `serve` reads the objects that events changed, and some of the others.",
     )
     run_minutes: float = Field(
-        default=5.0, gt=0, le=1440, description="How long such a run may take before the log goes first again."
+        default=5.0, gt=0, le=1440, description="How long such a run may take before the log is collected again."
     )
     leave_out: Texts = Field(default=(), description="Queries that are never sent; docs/inventory.md names them.")
     extra: Texts = Field(default=(), description="Queries that are off unless named: `tag_pulls`, one request a tag.")
@@ -266,12 +264,12 @@ class InventorySettings(_Section):
     )
     calculate_registry_size: bool = Field(
         default=False,
-        description="true: ask Quay once a day to sum the registry's size up. The one request besides exports that is no read.",
+        description="true: ask Quay once a day to calculate the size of the registry. Besides exports, the only request that is not a read.",
     )
 
 
 class MonthsSettings(_Section):
-    """When a month leaves the live file for a Parquet file of its own."""
+    """When a month moves from the live file to a Parquet file of its own."""
 
     final_after_days: int = Field(
         default=10,
@@ -282,11 +280,13 @@ class MonthsSettings(_Section):
 
 
 class ClockSettings(_Section):
-    """When the service does what."""
+    """When the service does its work."""
 
-    sync_every_minutes: float = Field(default=15.0, gt=0, le=1440, description="How often what is missing is fetched.")
+    sync_every_minutes: float = Field(default=15.0, gt=0, le=1440, description="How often missing events are fetched.")
     close_at: time = Field(default=time(0, 45), description="UTC time of the daily close: count, check, seal, months.")
-    publish_every_minutes: float = Field(default=15.0, gt=0, le=1440, description="How often readers get a new copy.")
+    publish_every_minutes: float = Field(
+        default=15.0, gt=0, le=1440, description="How often a new read-only copy is published."
+    )
 
 
 class PublishSettings(_Section):
@@ -307,25 +307,25 @@ class DuckDBSettings(_Section):
 
 
 class CallbackSettings(_Section):
-    """Where a Quay tells that an export is done, and from where its file may be fetched."""
+    """Where Quay reports that an export is done, and from where its file may be downloaded."""
 
     public_url: Url | None = Field(
         default=None,
-        description="Address under which the Quays reach the receiver, such as https://ledger.example.com/quay. "
+        description="Address under which Quay reaches the receiver, such as https://ledger.example.com/quay. "
         "Needed for exports.",
     )
     address: str = Field(default="127.0.0.1", description="Address the receiver listens on.")
     port: int = Field(default=8502, ge=0, le=65535, description="Port the receiver listens on; 0: any free one.")
     allowed_storage_hosts: Texts = Field(
         default=(),
-        description="Hosts besides the Quay's own that files may be fetched from, as `host` or `host:port`; "
+        description="Hosts besides Quay itself from which files may be downloaded, as `host` or `host:port`; "
         "`*.example.com` stands for all hosts below it. Needed for exports where Quay keeps its files elsewhere, as in S3.",
     )
     allow_private_addresses: bool = Field(
         default=False, description="true: those hosts may have addresses of private networks."
     )
     timeout_minutes: float = Field(
-        default=30.0, gt=0, le=1440, description="How long a callback is waited for before the export counts as lost."
+        default=30.0, gt=0, le=1440, description="How long to wait for a callback before the export counts as lost."
     )
     retry_seconds: float = Field(
         default=330.0,
@@ -333,12 +333,12 @@ class CallbackSettings(_Section):
         le=3600,
         description="How long to wait at least after a callback that brought no file: Quay tries again after 300 s.",
     )
-    attempts: int = Field(default=2, ge=1, le=5, description="How often a lost export is asked for, all in all.")
+    attempts: int = Field(default=2, ge=1, le=5, description="How often a lost export is requested in all.")
     max_file_bytes: int = Field(default=20 << 30, ge=1 << 20, description="Larger files are refused.")
 
 
 class AppSettings(_Section):
-    """The browser front."""
+    """The web pages."""
 
     address: str = Field(default="127.0.0.1", description="Address the app listens on.")
     port: int = Field(default=8501, ge=0, le=65535, description="Port of the app; 0: any free one.")
