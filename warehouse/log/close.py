@@ -49,7 +49,7 @@ from quayledger.warehouse.schema import (
 _UNFINISHED = ".tmp"
 _TAKEN = "closing"
 # A day of this many events leaves the live file when it is judged; smaller ones at the end of the run, months at a time.
-CLOSE_AT_ONCE_EVENTS = 20_000
+CLOSE_AT_ONCE_EVENTS = 5_000
 _GRACE = timedelta(days=1)  # a reader that opened an older copy may still need what a newer one does not name
 _OF_STRETCH = "source_id = $source_id AND day BETWEEN $first AND $last"
 _UNSETTLED = (SliceState.OPEN, SliceState.PROVISIONAL)
