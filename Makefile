@@ -12,6 +12,7 @@ help:
 	@echo "make check                    format, lint, strict types, import contracts, tests"
 	@echo "make packages                 build wheel and sdist, install each, run the demo from it"
 	@echo "make bench                    the benches, with their ratios"
+	@echo "make bench-large              the bench of large ledgers, with 100 million events"
 	@echo "make soak [ARGS=200]          kills the collector again and again, with the truth as judge"
 	@echo "make format                   format the sources"
 
@@ -34,6 +35,9 @@ packages: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench $(ARGS)
+
+bench-large: $(VENV)/.bench
+	BENCH_EVENTS=100000000 $(BIN)/python -m bench large
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.hardship.soak $(ARGS)

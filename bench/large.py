@@ -1,6 +1,5 @@
 """The bench of large ledgers: what closing days costs, and what pages, look-ups and lists cost when the days are closed."""
 
-
 from __future__ import annotations
 
 import os

@@ -6,14 +6,24 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
 from rich.markup import escape
 
+if TYPE_CHECKING:  # help and errors need no DuckDB
+    from quayledger.warehouse.snapshot import Snapshot
+
 out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
 COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "red"}
+
+
+def warn_of_broken_files(snapshot: Snapshot) -> None:
+    """Says of each file of closed days that is missing or changed what it holds: no answer has these events."""
+    for fault in snapshot.faults:
+        err.print(f"[yellow]warning[/] {escape(fault.describe(snapshot.home))}")
 
 
 def print_json(value: object) -> None:

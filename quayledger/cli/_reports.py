@@ -22,7 +22,7 @@ from quayledger.cli._options import (
     as_day,
     days_of,
 )
-from quayledger.cli._output import err, out, write_out
+from quayledger.cli._output import err, out, warn_of_broken_files, write_out
 from quayledger.collector.log.days import utc_now
 from quayledger.reports.model import Report
 from quayledger.reports.render.formats import Format as ReportFormat
@@ -42,6 +42,7 @@ def report_command(spec: ReportSpec[Any]) -> Callable[..., None]:
             given["period"] = _period(given.pop("from_day"), given.pop("to_day"), given["period"])
         params = parse_params(spec, {name: value for name, value in given.items() if value != []}, utc_now())
         with Snapshot.open(home) as snapshot, err.status("reading"):
+            warn_of_broken_files(snapshot)
             built = spec.build(snapshot, params)
         # Asked for a number of rows, a terminal shows them all.
         write_report(built, chosen, table, output, rows=None if given.get("top") is None else 0)

@@ -22,7 +22,7 @@ from quayledger.cli._options import (
     ToDay,
     days_of,
 )
-from quayledger.cli._output import err, out, write_out
+from quayledger.cli._output import err, out, warn_of_broken_files, write_out
 from quayledger.reports.log import events_page as event_files
 from quayledger.reports.log.emptiness import explain
 from quayledger.reports.render import terminal
@@ -70,6 +70,7 @@ def command(
         text=text,
     )
     with Snapshot.open(home) as snapshot:
+        warn_of_broken_files(snapshot)
         if form is EventFormat.TABLE:
             _show_events(snapshot, chosen, limit)
         else:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from quayledger import settings as settings_room
 from quayledger.cli._options import AsJson, Home
-from quayledger.cli._output import err, out, print_json
+from quayledger.cli._output import err, out, print_json, warn_of_broken_files
 from quayledger.reports.formatting import visible
 from quayledger.warehouse.log.find import find
 from quayledger.warehouse.snapshot import Snapshot
@@ -31,8 +31,7 @@ def command(
     """Raises NotPublished where nothing is collected yet."""
     with Snapshot.open(home) as snapshot:
         found = find(snapshot, text, exact_only=exact, limit=limit)
-        for fault in snapshot.faults:
-            err.print(f"[yellow]warning[/] {escape(fault.describe(home))}")
+        warn_of_broken_files(snapshot)
     if as_json:
         print_json([msgspec.to_builtins(row) for row in found.to_dicts()])
         return

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from quayledger import settings as settings_room
 from quayledger.cli._options import AsJson, Home
-from quayledger.cli._output import err, out, print_json
+from quayledger.cli._output import err, out, print_json, warn_of_broken_files
 from quayledger.reports.formatting import visible
 from quayledger.reports.inventory import coverage
 from quayledger.warehouse.inventory import reader as inventory_reader
@@ -25,6 +25,7 @@ from quayledger.warehouse.snapshot import Snapshot
 def command(home: Home = settings_room.DEFAULT_HOME, as_json: AsJson = False) -> None:
     """Raises NotPublished where nothing is collected yet."""
     with Snapshot.open(home) as snapshot:
+        warn_of_broken_files(snapshot)
         rows = events.status(snapshot).to_dicts()
         states = events.days_by_state(snapshot).to_dicts()
         for row in rows:

@@ -20,7 +20,7 @@ from quayledger.cli._options import (
     TimeZone,
     Top,
 )
-from quayledger.cli._output import err
+from quayledger.cli._output import err, warn_of_broken_files
 from quayledger.cli._reports import write_report
 from quayledger.collector.log.days import utc_now
 from quayledger.reports.detections.report import SPEC
@@ -45,5 +45,6 @@ def command(
     given = {"period": period, "time_zone": time_zone, "sources": source, "rules": rule, "top": 0 if as_json else top}
     params = parse_params(SPEC, given, utc_now())
     with Snapshot.open(home) as snapshot, err.status("running the rules"):
+        warn_of_broken_files(snapshot)
         built = SPEC.build(snapshot, params)
     write_report(built, ReportFormat.JSON if as_json else form, table, output)
