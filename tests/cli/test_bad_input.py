@@ -104,7 +104,7 @@ def test_a_range_that_ends_before_it_begins(run: Run, asked: dict[str, str]) -> 
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("[sources.main", "no valid TOML"),
+        ("[sources.main", "not valid TOML"),
         ('[sources.main]\nurl = "ftp://x"', "https://"),
         ('[sources.main]\nurl = "https://x"\ntoken = "secret-value"', "does not belong in this file"),
         ('[sources.main]\nurl = "https://x"\nrequests_per_secnod = 3', "is not a setting"),
