@@ -254,7 +254,10 @@ class InventorySettings(_Section):
         default=5.0, gt=0, le=1440, description="How long such a run may take before the log is collected again."
     )
     leave_out: Texts = Field(default=(), description="Queries that are never sent; docs/inventory.md names them.")
-    extra: Texts = Field(default=(), description="Queries that are off unless named: `tag_pulls`, one request a tag.")
+    extra: Texts = Field(
+        default=(),
+        description="Queries that are off unless named: `tag_pulls`, one request a tag; `log_config`, what the log records.",
+    )
     settle_hours: float = Field(
         default=24.0,
         ge=0,

@@ -30,9 +30,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     app_tokens: bool = True
     auto_prune: bool = True
     builds: bool = True
-    capabilities: bool = False
+    capabilities: bool = True
     immutable_tags: bool = True
     mirroring: bool = True
+    mirror_health: bool = False
+    org_mirror: bool = True
+    config_dump: bool = True
+    oauth_token_lists: bool = True
+    quota_notifications: bool = True
     proxy_cache: bool = True
     pull_statistics: bool = True
     quota_management: bool = True

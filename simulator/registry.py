@@ -28,6 +28,8 @@ class Registry:
         self.service_keys: dict[str, ServiceKey] = {}
         self.messages: list[Message] = []
         self.size = RegistrySize()
+        self.config_secrets = {name: secret("config", name) for name in ("MAIL_PASSWORD", "hec_token", "DB_PASSWORD")}
+        self.sparse_manifests = False
         self.logged_secrets: list[str] = []  # those that rows of the log hold
         self.version = 0
         self.base_url = "https://quay.example"

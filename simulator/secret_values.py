@@ -20,11 +20,14 @@ def secret(*parts: object) -> str:
 def all_secrets(registry: Registry) -> Iterator[str]:
     """Every secret value that some answer or event of this Quay holds, access tokens of its API aside."""
     yield from registry.logged_secrets
+    yield from registry.config_secrets.values()
     for account in registry.accounts.values():
         if account.robot is not None:
             yield account.robot.token
         yield from (application.secret for application in account.applications)
         yield from (token.code for token in account.app_tokens)
+        for alert in account.notifications:
+            yield from _marked(alert.config)
     for repository in registry.repositories.values():
         yield repository.badge_token
         yield from (trigger.secret for trigger in repository.triggers if trigger.secret)

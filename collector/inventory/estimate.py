@@ -177,7 +177,7 @@ async def _counted(client: QuayClient) -> Inventoried:
     """A first idea of a registry of which nothing is held: its lists, and guesses for what is in them."""
     try:
         organizations = [row.name for row in (await superuser.list_organizations(client, purpose="probe")).rows]
-        users = len((await superuser.list_users(client, purpose="probe")).rows)
+        users = tuple(row.username for row in (await superuser.list_users(client, purpose="probe")).rows)
         listed = (await repositories.list_visible_repositories(client, purpose="probe")).rows
         names = tuple(f"{row.namespace}/{row.name}" for row in listed)
     except (Forbidden, Unauthenticated):
@@ -186,6 +186,7 @@ async def _counted(client: QuayClient) -> Inventoried:
     targets = Targets(
         access="superuser",
         sets={
+            "user": users,
             "organization": tuple(organizations),
             "team": _each(organizations, "/", TEAMS_EACH),
             "robot": _each(organizations, "+", ROBOTS_EACH),
@@ -193,7 +194,11 @@ async def _counted(client: QuayClient) -> Inventoried:
             "manifest": digests,
             "digest": digests,
         },
-        rows_held={"organizations": {"": len(organizations)}, "users": {"": users}, "repositories": {"": len(names)}},
+        rows_held={
+            "organizations": {"": len(organizations)},
+            "users": {"": len(users)},
+            "repositories": {"": len(names)},
+        },
     )
     return Inventoried(targets, {}, None)
 

@@ -16,6 +16,7 @@ from quayledger.collector.quay.errors import (
     NotFound,
     NotOffered,
     QuayError,
+    Shadowed,
     Unauthenticated,
     safe,
 )
@@ -28,6 +29,7 @@ Reader = Callable[[InventoryRun, str], Awaitable[FetchResult]]
 _STATES: tuple[tuple[type[QuayError], FetchState], ...] = (
     (NotFound, "gone"),
     (Forbidden, "refused"),
+    (Shadowed, "refused"),
     (NotOffered, "not_offered"),
     (BadRequest, "failed"),
     (QuayError, "failed"),

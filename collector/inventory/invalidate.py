@@ -31,6 +31,7 @@ _TEXTS = {
     "robot": "robot",
     "username": "username",
     "build": "build_uuid",
+    "client_id": "client_id",
     "old_name": "old_name",
     "new_name": "new_name",
 }

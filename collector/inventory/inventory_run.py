@@ -81,7 +81,7 @@ class Refusals:
         level = QUERY[query].level
         if level in ("manifest", "tag"):
             return all_in(repository_of(target)), all_of(namespace_of(target))
-        if level == "organization":
+        if level in ("organization", "user"):
             return target, EVERYWHERE if self.access == "superuser" else target
         return target, all_of(namespace_of(target))
 

@@ -18,7 +18,7 @@ _LARGEST = 2**63
 
 
 class Gone(msgspec.Struct, frozen=True, order=True):
-    """An object that is there no more. `level`: organization | user | team | robot | repository | converted (a user
+    """An object that is there no more. `level`: organization | user | team | robot | application | repository | converted (a user
     that became an organization of the same name)."""
 
     level: str
@@ -99,6 +99,9 @@ def parts_of(gone: Gone) -> tuple[FamilyRows, ...]:
         case "repository":
             namespace, _, repository = gone.target.partition("/")
             return _none_in({"namespace": namespace, "repository": repository})
+        case "application":
+            organization, _, client_id = gone.target.partition("/")
+            return _none_in({"organization": organization, "client_id": client_id})
         case "team":
             organization, _, team = gone.target.partition("/")
             of_team = {"namespace": organization, "principal_kind": "team", "principal": team}

@@ -13,7 +13,7 @@ from quayledger.warehouse.catalog.queries import EXISTENCE
 
 class ChangedObject(msgspec.Struct, frozen=True):
     """What an event names, '' where it names none. `namespace`: whose log it is in; `named`: what its metadata says of the
-    namespace; `build`: the build's UUID."""
+    namespace; `build`: the build's UUID; `client_id`: the OAuth application."""
 
     kind: str
     namespace: str = ""
@@ -25,6 +25,7 @@ class ChangedObject(msgspec.Struct, frozen=True):
     robot: str = ""
     username: str = ""
     build: str = ""
+    client_id: str = ""
     old_name: str = ""
     new_name: str = ""
 
@@ -97,6 +98,8 @@ def _target(
             found = namespace
         case "team" if changed.team and namespace:
             found = f"{namespace}/{changed.team}"
+        case "application" if changed.client_id and namespace:
+            found = f"{namespace}/{changed.client_id}"
         case "robot" if changed.robot and namespace:
             found = f"{namespace}+{changed.robot.rpartition('+')[2]}"
         case "manifest" if changed.repository and changed.digest:

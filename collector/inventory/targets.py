@@ -23,7 +23,7 @@ _LONGEST_SETTLE = max(query.settle for query in QUERIES)
 class Targets(msgspec.Struct, frozen=True):
     """What a source's inventory holds that can be asked about. `sets`: names by set of targets: repositories are
     `namespace/name`, teams `organization/team`, manifests (that a tag stands for now) and digests (of those, one
-    repository each) `namespace/repository@digest`, tags `namespace/repository:tag`; `born`: since when a tag stands for a
+    repository each) `namespace/repository@digest`, applications `organization/client_id`, tags `namespace/repository:tag`; `born`: since when a tag stands for a
     manifest, of those that came after the repository's tags were first read; `rows_held`: of a paged family, its rows by
     target (of repositories' tags with their history; '' for what is the registry's)."""
 
@@ -66,6 +66,9 @@ def read_targets(holder: Holder, source_id: str, access: str, now: datetime) -> 
         sets={
             "organization": organizations,
             "namespace": (*organizations, *usernames) if access == "other" else (),
+            "user": usernames,
+            "mirrored_organization": held_objects.mirrored_organizations(holder, source_id),
+            "application": held_objects.applications(holder, source_id),
             "team": held_objects.teams(holder, source_id),
             "robot": tuple(robots["robot"]),
             "repository": names,

@@ -100,7 +100,9 @@ class _Queue:
                     msgspec.structs.replace(fetch, target=others, requests=0, families=(), series=(), caused_at=None)
                 )
         state: FetchState = "not_offered" if fetch.state == "not_offered" else "not_asked"
-        for others in run.refusals.note(due.query, due.target, fetch.state):
+        # What was refused without a request is so for its name, which says nothing of others.
+        noted = run.refusals.note(due.query, due.target, fetch.state) if fetch.requests else []
+        for others in noted:
             self._fetches.append(msgspec.structs.replace(fetch, target=others, state=state, requests=0))
         if tally.failures_in_a_row >= _MOST_FAILURES:
             raise ServerIsFailing(run.source_id, due.query, f"{_MOST_FAILURES} queries failed in a row: {fetch.reason}")
@@ -116,7 +118,7 @@ class _Queue:
             return msgspec.structs.replace(fetch, families=_parts(self._run, Gone(level, due.target)))
         is_within_repository = level in ("repository", "tag")
         whole = repository_of(due.target) if is_within_repository else namespace_of(due.target)
-        name = EXISTENCE["repository" if is_within_repository else "organization"].name
+        name = EXISTENCE["repository" if is_within_repository else "user" if level == "user" else "organization"].name
         if level != "manifest" and (name, whole) not in self._confirmed:
             self._confirmed.add((name, whole))
             self._run.tally.fetches_total += 1

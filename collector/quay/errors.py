@@ -53,6 +53,12 @@ class NotAQuay(QuayError):
     next_step = "Check the address. It is the one that people open in the browser, without a path"
 
 
+class Shadowed(QuayError):
+    """A repository whose name ends in the name of an operation, so that its address is another repository's operation."""
+
+    next_step = "Quay cannot be asked for it. Renaming the repository is the only remedy"
+
+
 class UnexpectedReply(NotAQuay):
     """JSON, but not in the form that the API reference describes for this operation."""
 

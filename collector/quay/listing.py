@@ -7,13 +7,21 @@ from typing import TypeVar
 
 import msgspec
 
-from quayledger.collector.quay import pagination
+from quayledger.collector.quay import pagination, paths
 from quayledger.collector.quay.client import QuayClient, Reply, decoded
+from quayledger.collector.quay.errors import Shadowed
 from quayledger.collector.quay.rows import Reader, Rows, items, read_rows
 
 Params = Mapping[str, str | int]
 NO_PARAMS: Params = {}
 _T = TypeVar("_T")
+
+
+def refuse_shadowed(client: QuayClient, operation: str, repository: str, suffix: str = "") -> None:
+    """Raises Shadowed where Quay would answer for another repository; nothing is sent."""
+    if other := paths.shadow(repository, suffix):
+        said = f"Quay answers for {other} where {repository} is asked for: its name ends in the name of an operation"
+        raise Shadowed(client.source_id, operation, said)
 
 
 async def read_one(

@@ -8,7 +8,7 @@ import msgspec
 
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
-from quayledger.collector.quay.listing import read_one
+from quayledger.collector.quay.listing import read_one, refuse_shadowed
 from quayledger.collector.quay.rows import Int64, translated
 from quayledger.collector.quay.times import Moment
 
@@ -83,6 +83,7 @@ _mirror = translated(_Mirror, _from_wire)
 
 async def get_mirror(client: QuayClient, repository: str, *, purpose: str = "inventory") -> Mirror:
     """`GET /repository/{repository}/mirror` (getRepoMirrorConfig, 9.3); scope `repo:admin`. Raises QuayError; NotFound if
-    the repository is not a mirror or does not exist."""
+    the repository is not a mirror or does not exist; Shadowed."""
     path = f"{paths.repository(repository)}/mirror"
+    refuse_shadowed(client, "mirror.get_mirror", repository, "mirror")
     return await read_one(client, "mirror.get_mirror", path, _mirror, purpose=purpose)

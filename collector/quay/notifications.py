@@ -110,6 +110,18 @@ async def list_notifications(client: QuayClient, repository: str, *, purpose: st
     return await read_list(client, operation, path, "notifications", _notification, purpose=purpose)
 
 
+async def list_organization_notifications(
+    client: QuayClient, organization: str, *, purpose: str = "inventory"
+) -> Rows[Notification]:
+    """Quota alerts of an organization, of Quay 3.18 and later. `GET /organization/{orgname}/notifications`
+    (listOrgNotifications); administration of the organization. Raises QuayError."""
+    operation, path = (
+        "notification.list_organization_notifications",
+        f"{paths.organization(organization)}/notifications",
+    )
+    return await read_list(client, operation, path, "notifications", _notification, purpose=purpose)
+
+
 async def get_notification(
     client: QuayClient, repository: str, uuid: str, *, purpose: str = "inventory"
 ) -> Notification:

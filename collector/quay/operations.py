@@ -116,6 +116,14 @@ _TABLE = """
 -     getUserRobotFederation              GET  /api/v1/user/robots/{robot_shortname}/federation                                   robots.list_user_robot_federation
 -     getTagPullStatistics                GET  /api/v1/repository/{repository}/tag/{tag}/pull_statistics                          pull_statistics.get_tag_pulls
 -     getManifestPullStatistics           GET  /api/v1/repository/{repository}/manifest/{manifestref}/pull_statistics             pull_statistics.get_manifest_pulls
+-     listOrgImmutabilityPolicies         GET  /api/v1/organization/{orgname}/immutabilitypolicy/                                     immutability.list_organization_immutability
+-     listRepositoryImmutabilityPolicies  GET  /api/v1/repository/{repository}/immutabilitypolicy/                                immutability.list_repository_immutability
+-     getOrgMirrorConfig                  GET  /api/v1/organization/{orgname}/mirror                                              organization_mirrors.get_organization_mirror
+-     listOrgMirrorRepositories           GET  /api/v1/organization/{orgname}/mirror/repositories                                 organization_mirrors.list_mirrored_repositories
+-     listOrganizationApplicationTokens   GET  /api/v1/organization/{orgname}/applications/{client_id}/tokens                     oauth_tokens.list_oauth_tokens
+-     listOrgNotifications                GET  /api/v1/organization/{orgname}/notifications                                       notifications.list_organization_notifications
+-     getRegistryCapabilities             GET  /api/v1/registry/capabilities                                                      installation.get_capabilities
+-     getSuperUserConfig                  GET  /api/v1/superuser/config                                                           installation.get_log_config
 -     generate_registry_jwt               GET  /v2/auth                                                                           client.QuayClient.get_v2
 """
 

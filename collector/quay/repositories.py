@@ -10,7 +10,7 @@ import msgspec
 
 from quayledger.collector.quay import paths
 from quayledger.collector.quay.client import QuayClient
-from quayledger.collector.quay.listing import Params, read_one, read_pages
+from quayledger.collector.quay.listing import Params, read_one, read_pages, refuse_shadowed
 from quayledger.collector.quay.quotas import QuotaReport
 from quayledger.collector.quay.rows import Int64, Items, Rows, read_rows, reader, translated, values
 from quayledger.collector.quay.times import Moment
@@ -141,9 +141,10 @@ async def get_repository(
     client: QuayClient, repository: str, *, tags: bool = False, stats: bool = True, purpose: str = "inventory"
 ) -> RepositoryDetails:
     """One repository. `tags`, `stats`: include them. `GET /repository/{repository}` (getRepo, 16.5); scope `repo:read`. Raises
-    QuayError; NotFound."""
+    QuayError; NotFound; Shadowed."""
     params = {"includeTags": _flag(tags), "includeStats": _flag(stats)}
     operation, path = "repository.get_repository", paths.repository(repository)
+    refuse_shadowed(client, operation, repository)
     return await read_one(client, operation, path, _details, params, purpose=purpose)
 
 

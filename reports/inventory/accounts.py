@@ -104,13 +104,14 @@ def _robots(asked: Asked, name: str) -> Drawn:
         [listed.with_columns(pl.lit(True).alias("listed")), named.with_columns(pl.lit(False).alias("listed"))],
         how="diagonal",
     )
-    is_own = listed.height > 0
+    need = one(asked.source_ids, user_robots=name, own_robots="")
+    is_own = listed.height > 0 or all(part.known for part in asked.looked.parts("robots", [need[:, :2]]))
     return asked.draw(
         "robots",
         "Robot accounts",
         frame.sort("source_id", "robot"),
         ("robot", "description", "created_at", "listed"),
-        [one(asked.source_ids, own_robots="")] if is_own else [],
+        [need] if is_own else [],
         note="" if is_own else OWN_LIST,
         empty="none" if is_own else "",
     )

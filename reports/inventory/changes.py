@@ -46,7 +46,7 @@ AREAS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "credentials",
         "Robots and tokens",
-        ("robots", "robot_federations", "applications", "app_tokens", "service_keys"),
+        ("robots", "robot_federations", "applications", "oauth_tokens", "app_tokens", "service_keys"),
     ),
     (
         "content",
@@ -69,9 +69,14 @@ AREAS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "quotas",
             "quota_limits",
             "autoprune_policies",
+            "immutability_policies",
             "proxy_caches",
             "mirrors",
+            "organization_mirrors",
+            "mirrored_repositories",
             "notifications",
+            "namespace_notifications",
+            "registry_settings",
             "triggers",
             "messages",
             "offered_operations",

@@ -60,6 +60,7 @@ def _targets(snapshot: Snapshot, at: datetime | None, source_ids: Sequence[str])
         organizations, left_on=["source_id", "namespace"], right_on=["source_id", "organization"], how="semi"
     )
     return {
+        "user": held("users").select("source_id", target="username"),
         "organization": organizations.select("source_id", target="organization"),
         "team": held("teams").select("source_id", TEAM.alias("target")),
         "robot": robots.select("source_id", target="robot"),

@@ -66,13 +66,17 @@ def of_repository(request: Request, role: str, *, readonly_superuser: bool = Tru
     return OnRepository(who, found)
 
 
-def of_organization(request: Request, *, member: bool = False, superuser: bool = False) -> OnNamespace:
+def of_organization(
+    request: Request, *, member: bool = False, superuser: bool = False, users: bool = False
+) -> OnNamespace:
     """The organisation of the path, for its admins (or its members) with `org:admin`, and for superusers who see all
-    (`superuser`: for any superuser). Raises 401, 403, or 404 to superusers."""
+    (`superuser`: for any superuser; `users`: a user's namespace too). Raises 401, 403, or 404 to superusers."""
     who = caller(request)
     account = quay_of(request).registry.account(request.path_params["orgname"])
     through = who.sees_all or (superuser and who.is_superuser)
     if account is None or account.kind != "org":
+        if through and users and account is not None and account.kind == "user":
+            return OnNamespace(who, account)
         raise not_found(request) if through else forbidden(request)
     own = "org:admin" in who.token.scopes and (
         account.has_member(who.user.id) if member else account.has_admin(who.user.id)

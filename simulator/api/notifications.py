@@ -13,16 +13,29 @@ from quayledger.simulator.api.replies import not_found, quay_of, reply
 from quayledger.simulator.entities.builds import Notification
 
 
-def _view(one: Notification) -> dict[str, Any]:
+def view(
+    uuid: str,
+    title: str | None,
+    event: str,
+    method: str,
+    config: dict[str, Any],
+    event_config: dict[str, Any],
+    failures: int,
+) -> dict[str, Any]:
+    """A notification as answers show it."""
     return {
-        "uuid": one.uuid,
-        "title": one.title,
-        "event": one.event,
-        "method": one.method,
-        "config": one.config,
-        "event_config": one.event_config,
-        "number_of_failures": one.failures,
+        "uuid": uuid,
+        "title": title,
+        "event": event,
+        "method": method,
+        "config": config,
+        "event_config": event_config,
+        "number_of_failures": failures,
     }
+
+
+def _view(one: Notification) -> dict[str, Any]:
+    return view(one.uuid, one.title, one.event, one.method, one.config, one.event_config, one.failures)
 
 
 def _all(request: Request) -> Response:

@@ -43,7 +43,7 @@ register_url_convertor("repository", _RepositoryPath())
 
 class Operation(msgspec.Struct, frozen=True):
     """One operation of the API. `path` is as in Quay's reference; `scope` "": none is named there. `internal`: missing in
-    the public discovery. `feature`: the switch of the configuration without which it is not there."""
+    the public discovery, `unlisted`: in any. `feature`: the switch of the configuration without which it is not there."""
 
     id: str
     path: str
@@ -52,6 +52,7 @@ class Operation(msgspec.Struct, frozen=True):
     parameters: tuple[str, ...] = ()
     method: str = "GET"
     internal: bool = False
+    unlisted: bool = False
     feature: str = ""
 
 
@@ -131,7 +132,11 @@ def described(operations: Iterable[Operation], config: Any, *, internal: bool) -
     """The paths of a Swagger document: what is on, and the internal ones only where asked for."""
     paths: dict[str, Any] = {}
     for operation in operations:
-        if (operation.internal and not internal) or (operation.feature and not getattr(config, operation.feature)):
+        if (
+            operation.unlisted
+            or (operation.internal and not internal)
+            or (operation.feature and not getattr(config, operation.feature))
+        ):
             continue
         names = re.findall(r"{(\w+)}", operation.path)
         parameters = [{"name": n, "in": "path", "required": True, "type": "string"} for n in names]

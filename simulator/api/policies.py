@@ -35,7 +35,7 @@ def _one(request: Request, policies: list[PrunePolicy]) -> Response:
 
 
 def _of_organization(request: Request) -> list[PrunePolicy]:
-    return access.of_organization(request).account.prune_policies
+    return access.of_organization(request, users=True).account.prune_policies
 
 
 def _of_repository(request: Request) -> list[PrunePolicy]:

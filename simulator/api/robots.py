@@ -84,7 +84,7 @@ def _federation(request: Request, owner: Account) -> Response:
 
 def _org_robots(request: Request) -> Response:
     """For any member; secrets and permissions for admins."""
-    who, account = access.of_organization(request, member=True)
+    who, account = access.of_organization(request, member=True, users=True)
     return _list(request, account, wide=access.administers(who, account))
 
 

@@ -44,9 +44,11 @@ def _error(request: Request) -> Response:
     return reply({"type": f"{request.base_url}api/v1/error/{name}", "title": name, "description": _ERRORS[name]})
 
 
-def _capabilities(_: Request) -> Response:
+def _capabilities(request: Request) -> Response:
     """Anyone may ask."""
-    return reply({"sparse_manifests": {"supported": False}})
+    on = quay_of(request).registry.sparse_manifests
+    sparse = {"supported": on, "required_architectures": [], "optional_architectures_allowed": on}
+    return reply({"sparse_manifests": sparse, "mirror_architectures": ["amd64", "arm64", "ppc64le", "s390x"]})
 
 
 async def _health(_: Request) -> Response:

@@ -258,10 +258,10 @@ def actions_counted(p: Planner) -> None:
 
 def operation_offered(p: Planner) -> None:
     """A newer version offers an operation more."""
-    if p.quay.config.capabilities:
+    if p.quay.config.mirror_health:
         raise Missing
 
     def upgrade() -> None:
-        p.quay.config = msgspec.structs.replace(p.quay.config, capabilities=True)
+        p.quay.config = msgspec.structs.replace(p.quay.config, mirror_health=True)
 
     p.quietly(upgrade)

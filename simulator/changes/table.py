@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from quayledger.simulator.acts import Act
-from quayledger.simulator.changes import accounts, content
+from quayledger.simulator.changes import accounts, content, newer
 from quayledger.simulator.changes.entries import net
 from quayledger.simulator.changes.planner import Missing, Planner
 from quayledger.simulator.quay import Quay
@@ -26,6 +26,9 @@ STEPS: tuple[Step, ...] = (
     content.label_deleted,
     content.scan_changed,
     accounts.app_token_revoked,
+    newer.immutability_ended,
+    newer.mirrored_repository_failed,
+    newer.oauth_token_revoked,
     accounts.application_deleted,
     accounts.default_permission_deleted,
     accounts.namespace_policy_deleted,
@@ -53,6 +56,12 @@ STEPS: tuple[Step, ...] = (
     content.repository_described,
     content.repository_made_read_only,
     content.repository_trusted,
+    newer.organization_made_immutable,
+    newer.repository_made_immutable,
+    newer.organization_mirrored,
+    newer.oauth_token_made,
+    newer.alert_set_up,
+    newer.sparse_manifests_supported,
     content.tag_pushed,
     content.tag_overwritten,
     content.tag_moved,

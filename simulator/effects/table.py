@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quayledger.simulator.effects import access, builds, installation, organizations, repositories, tags, users
+from quayledger.simulator.effects import access, builds, installation, newer, organizations, repositories, tags, users
 from quayledger.simulator.effects.event import Effect, Event
 from quayledger.simulator.registry import Registry
 
@@ -14,6 +14,7 @@ EFFECTS: dict[str, Effect] = {
     **tags.EFFECTS,
     **builds.EFFECTS,
     **installation.EFFECTS,
+    **newer.EFFECTS,
 }
 
 _NOT_WRITTEN = "no code of Quay's writes it"
@@ -26,11 +27,6 @@ NOTHING: dict[str, str] = {
     "add_repo_accesstoken": _NOT_WRITTEN,
     "add_repo_permission": _NOT_WRITTEN,
     "add_repo_webhook": _NOT_WRITTEN,
-    "create_immutability_policy": _NOT_SHOWN,
-    "create_namespace_notification": _NOT_SHOWN,
-    "create_oauth_api_token": _NOT_SHOWN,
-    "delete_immutability_policy": _NOT_SHOWN,
-    "delete_namespace_notification": _NOT_SHOWN,
     "delete_repo_accesstoken": _NOT_WRITTEN,
     "delete_repo_webhook": _NOT_WRITTEN,
     "delete_tag_failed": _NOTHING,
@@ -41,9 +37,6 @@ NOTHING: dict[str, str] = {
     "logout_success": _NOTHING,
     "oauth_token_assigned": _NOT_SHOWN,
     "oauth_token_revoked": _NOT_WRITTEN,
-    "org_mirror_config_changed": _NOT_SHOWN,
-    "org_mirror_disabled": _NOT_SHOWN,
-    "org_mirror_enabled": _NOT_SHOWN,
     "org_mirror_repo_creation_failed": _NOTHING,
     "org_mirror_sync_cancelled": _NOTHING,
     "org_mirror_sync_failed": _NOTHING,
@@ -61,10 +54,8 @@ NOTHING: dict[str, str] = {
     "repo_mirror_sync_test_started": _NOT_WRITTEN,
     "repo_mirror_sync_test_success": _NOT_WRITTEN,
     "repo_verb": _NOT_WRITTEN,
-    "reset_namespace_notification": _NOT_SHOWN,
-    "revoke_oauth_api_token": _NOT_SHOWN,
+    "reset_namespace_notification": _NOTHING,
     "start_build_trigger": _NOT_WRITTEN,
-    "update_immutability_policy": _NOT_SHOWN,
     "user_change_password": _NOT_SHOWN,
     "user_generate_client_key": _NOTHING,
 }

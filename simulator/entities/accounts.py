@@ -113,6 +113,65 @@ class PrunePolicy(msgspec.Struct):
     matches: bool | None = None
 
 
+class ImmutabilityPolicy(msgspec.Struct):
+    """Tags that match the pattern, or that do not, cannot be changed."""
+
+    uuid: str
+    pattern: str
+    matches: bool = True
+
+
+class OauthToken(msgspec.Struct):
+    """An access token of an application; `secret` is the token itself, which no list shows."""
+
+    uuid: str
+    client_id: str
+    secret: str
+    scope: str = "repo:read"
+    name: str | None = None
+    created_by: int = 0
+    created_us: int = 0
+    expires_us: int | None = None
+    last_accessed_us: int | None = None
+
+
+class MirroredRepository(msgspec.Struct):
+    """A repository that an organization's mirror found at the source."""
+
+    name: str
+    status: str = "SUCCESS"
+    discovered_us: int = 0
+    is_created: bool = True
+
+
+class OrganizationMirror(msgspec.Struct):
+    """A namespace of another registry that an organization mirrors."""
+
+    url: str
+    namespace: str
+    robot_id: int
+    kind: str = "quay"
+    username: str | None = None
+    password: str = ""
+    filters: list[str] = msgspec.field(default_factory=list)
+    is_enabled: bool = True
+    interval_s: int = 86_400
+    created_us: int = 0
+    status: str = "SUCCESS"
+    repositories: list[MirroredRepository] = msgspec.field(default_factory=list)
+
+
+class NamespaceNotification(msgspec.Struct):
+    """A quota alert of an organization."""
+
+    uuid: str
+    event: str
+    method: str
+    title: str | None = None
+    config: dict[str, Any] = msgspec.field(default_factory=dict)
+    failures: int = 0
+
+
 class Account(msgspec.Struct):
     """A user, an organisation or a robot. Log rows hold its id, so they follow its name. `backfill` None: it follows from
     whether there is content; else complete | running | waiting."""
@@ -138,6 +197,10 @@ class Account(msgspec.Struct):
     quotas: list[Quota] = msgspec.field(default_factory=list)
     prune_policies: list[PrunePolicy] = msgspec.field(default_factory=list)
     proxy_cache: ProxyCache | None = None
+    immutability: list[ImmutabilityPolicy] = msgspec.field(default_factory=list)
+    oauth_tokens: list[OauthToken] = msgspec.field(default_factory=list)
+    mirror: OrganizationMirror | None = None
+    notifications: list[NamespaceNotification] = msgspec.field(default_factory=list)
     stars: list[int] = msgspec.field(default_factory=list)  # ids of repositories, as they were starred
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from quayledger.simulator.entities.accounts import PrunePolicy
+from quayledger.simulator.entities.accounts import ImmutabilityPolicy, PrunePolicy
 from quayledger.simulator.entities.builds import Build, Mirror, Notification, Trigger
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -141,6 +141,7 @@ class Repository(msgspec.Struct):
     triggers: list[Trigger] = msgspec.field(default_factory=list)
     builds: list[Build] = msgspec.field(default_factory=list)
     prune_policies: list[PrunePolicy] = msgspec.field(default_factory=list)
+    immutability: list[ImmutabilityPolicy] = msgspec.field(default_factory=list)
 
     def standing(self, name: str, now_ms: int) -> Tag | None:
         """The tag of that name, where it stands then."""

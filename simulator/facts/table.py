@@ -8,7 +8,7 @@ import msgspec
 
 from quayledger.simulator.api.table import OPERATIONS
 from quayledger.simulator.entities.accounts import Account
-from quayledger.simulator.facts import accounts, content
+from quayledger.simulator.facts import accounts, content, newer
 from quayledger.simulator.facts.view import Fact, Facts, View
 from quayledger.simulator.quay import Quay
 
@@ -54,6 +54,12 @@ FAMILIES: dict[str, Told] = {
     "proxy_caches": Told(_ORG, accounts.proxy_caches),
     "messages": Told(("uuid",), accounts.messages),
     "stars": Told(("username", *_REPO), accounts.stars),
+    "immutability_policies": Told((*_REPO, "uuid"), newer.immutability_policies),
+    "organization_mirrors": Told(_ORG, newer.organization_mirrors),
+    "mirrored_repositories": Told((*_ORG, "external_repository"), newer.mirrored_repositories),
+    "oauth_tokens": Told((*_ORG, "client_id", "uuid"), newer.oauth_tokens),
+    "namespace_notifications": Told((*_ORG, "uuid"), newer.namespace_notifications),
+    "registry_settings": Told(("origin", "setting"), newer.registry_settings),
     "offered_operations": Told(("operation",), accounts.offered_operations),
     "sizes": Told(("level", *_REPO), content.sizes, measured=True),
     "last_uses": Told(("subject_kind", "subject"), content.last_uses, measured=True),
@@ -68,7 +74,11 @@ def facts(quay: Quay, only: Iterable[int] | None = None) -> Facts:
     registry = quay.registry
     ids = registry.accounts if only is None else sorted(set(only))
     chosen = [a for i in ids if (a := registry.accounts.get(i)) is not None and _is_namespace(a)]
-    offered = (o.id for o in OPERATIONS if not o.internal and (not o.feature or bool(getattr(quay.config, o.feature))))
+    offered = (
+        o.id
+        for o in OPERATIONS
+        if not (o.internal or o.unlisted) and (not o.feature or bool(getattr(quay.config, o.feature)))
+    )
     viewer = registry.accounts.get(min(registry.superusers, default=0))
     view = View(registry, quay.clock.now_us(), viewer, tuple(chosen), tuple(offered))
     return {name: dict(family.tell(view)) for name, family in FAMILIES.items()}

@@ -15,7 +15,12 @@ from quayledger.simulator.entities.accounts import (
     Application,
     AppToken,
     Identity,
+    ImmutabilityPolicy,
     Invite,
+    MirroredRepository,
+    NamespaceNotification,
+    OauthToken,
+    OrganizationMirror,
     Prototype,
     ProxyCache,
     PrunePolicy,
@@ -99,6 +104,10 @@ def _of_payments(_: Registry, organisation: Organisation) -> None:
     account = organisation.account
     _application(account)
     account.prune_policies.append(PrunePolicy(uuid_of("policy", account.id), "number_of_tags", 20, "sha-.*", True))
+    account.immutability.append(ImmutabilityPolicy(uuid_of("immutability", account.id), "v[0-9.]+"))
+    hook = {"url": f"https://hooks.example.com/{secret('alert', account.id)}"}
+    alert = NamespaceNotification(uuid_of("alert", account.id), "quota_warning", "webhook", "quota", hook)
+    account.notifications.append(alert)
 
 
 def _application(account: Account) -> None:
@@ -106,6 +115,9 @@ def _application(account: Account) -> None:
     made = Application(client_id, "audit-pipeline", secret("client", client_id), "Reads logs")
     made.uri, made.redirect_uri = "https://app.example.com", "https://app.example.com/oauth"
     account.applications.append(made)
+    for number, name in enumerate(("export", None)):
+        uuid = uuid_of("oauth token", account.id, number)
+        account.oauth_tokens.append(OauthToken(uuid, client_id, secret("oauth token", uuid), name=name))
 
 
 def _of_analytics(_: Registry, organisation: Organisation) -> None:
@@ -121,8 +133,14 @@ def _of_research(_: Registry, organisation: Organisation) -> None:
 
 
 def _of_mobile(_: Registry, organisation: Organisation) -> None:
-    """A team comes from a directory."""
+    """A team comes from a directory, and a namespace of another registry is mirrored."""
     organisation.account.teams[2].is_synced = True
+    made = OrganizationMirror("https://registry.example.com", "apps", organisation.ci.id)
+    made.username, made.password = "mirror-reader", secret("mirror", organisation.account.id)
+    made.repositories = [
+        MirroredRepository(name, is_created=name != "draft") for name in ("bff", "feature-flags", "draft")
+    ]
+    organisation.account.mirror = made
 
 
 _SPECIAL: dict[str, Callable[[Registry, Organisation], None]] = {

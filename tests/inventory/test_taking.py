@@ -230,3 +230,30 @@ def test_names_with_every_character_and_thousands_of_tags(start_simulator: Any, 
     after = take(home, chosen)
     assert after.requests <= 2
     assert held(home, "tags", namespace=most[0], repository=most[1], tag="v-new").height == 1
+
+
+def test_of_the_configuration_nothing_but_named_settings_is_kept(quay: Any, tmp_path: Path) -> None:
+    home = tmp_path / "ledger"
+    chosen = settings(quay, inventory=InventorySettings(extra=("log_config",)))
+    assert set(take(home, chosen).states) == {"ok"}
+    rows = held(home, "registry_settings", origin="config")
+    kept = dict(rows.select("setting", "value").iter_rows())
+    assert (kept["LOGS_MODEL"], kept["FEATURE_ACTION_LOG_ROTATION"]) == ('"database"', "false")
+    assert not [name for name in kept if "PASSWORD" in name or "SECRET" in name or name == "LOGS_MODEL_CONFIG"]
+    planted = [secret.encode() for secret in quay.control("secrets")]
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert [path.name for path in files for secret in planted if secret in path.read_bytes()] == []
+
+
+def test_robots_and_policies_of_users_are_read_too(quay: Any, tmp_path: Path) -> None:
+    home = tmp_path / "ledger"
+    take(home, settings(quay))
+    users = set(held(home, "users")["username"])
+    robots = held(home, "robots").filter(pl.col("namespace").is_in(users))
+    assert robots["namespace"].n_unique() == 2
+    policies = held(home, "autoprune_policies", repository="").filter(pl.col("namespace").is_in(users))
+    assert policies["namespace"].n_unique() == 2
+    asked = knowledge(home, "user_robots")
+    asked = knowledge(home, "user_robots")
+    assert set(asked["state"]) == {"ok"}
+    assert set(asked["target"]) == users

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from quayledger.collector.quay import errors, superuser
+from quayledger.collector.quay import errors, installation, mirrors, paths, repositories, superuser
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.operations import OPERATIONS, SENT
 from tests.quay.calls import reference
@@ -51,7 +51,7 @@ def test_nothing_is_sent_but_exports_and_the_sum_of_the_registry() -> None:
 
 def test_the_client_has_no_other_way_to_send() -> None:
     public = {name for name, value in vars(QuayClient).items() if inspect.isfunction(value) and name[0] != "_"}
-    assert public == {"get", "get_v2", "ask_export", "queue_registry_size_calculation"}
+    assert public == {"get", "get_v2", "ask_export", "queue_registry_size_calculation", "server_now"}
     used = {
         node.attr
         for path in HOME.glob("*.py")
@@ -116,3 +116,48 @@ async def test_what_is_no_read_is_sent_again_only_where_it_was_turned_away(
         with pytest.raises(kind):
             await superuser.queue_registry_size_calculation(quay)
     assert quay.meter.requests == asked
+
+
+@pytest.mark.parametrize(
+    ("repository", "suffix", "other"),
+    [
+        ("acme/tools/build", "", "acme/tools"),
+        ("acme/tools/build", "mirror", "acme/tools"),
+        ("acme/tools/build", "tag/", ""),
+        ("acme/a/b/logs", "", "acme/a/b"),
+        ("acme/a/logs", "mirror", ""),
+        ("acme/build", "", ""),
+        ("acme/tools/builder", "", ""),
+    ],
+)
+def test_a_repository_called_like_an_operation_is_recognised(repository: str, suffix: str, other: str) -> None:
+    assert paths.shadow(repository, suffix) == other
+
+
+async def test_a_repository_called_like_an_operation_is_not_asked_for() -> None:
+    async with client(lambda _: pytest.fail("nothing may be sent")) as quay:
+        for read in (repositories.get_repository, mirrors.get_mirror):
+            with pytest.raises(errors.Shadowed, match="answers for acme/tools where acme/tools/build is asked for"):
+                await read(quay, "acme/tools/build")
+
+
+async def test_of_the_configuration_only_named_keys_are_read() -> None:
+    secret = "planted-s3cr3t"
+    config = {
+        "LOGS_MODEL": "database",
+        "ACTION_LOG_MAX_PAGE": secret,
+        "FEATURE_LOG_EXPORT": True,
+        "DISABLED_FOR_PULL_LOGS": ["scratch"],
+        "MAIL_PASSWORD": secret,
+        "LOGS_MODEL_CONFIG": {"hec_token": secret},
+    }
+    body = {"config": config, "warning": {"X": secret}, "env": {"DB_PASSWORD": secret}, "schema": {}}
+    async with client(lambda _: httpx.Response(200, json=body)) as quay:
+        found = await installation.get_log_config(quay)
+    assert (found.logs_model, found.feature_log_export, found.disabled_for_pull_logs) == (
+        "database",
+        True,
+        ("scratch",),
+    )
+    assert found.action_log_max_page is None
+    assert secret not in repr(found)

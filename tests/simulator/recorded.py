@@ -42,7 +42,9 @@ def at(recordings: Path, moment: datetime) -> Quay:
     registry = recorded_state.build(recordings)
     if moment > BEFORE:
         recorded_state.go_on(registry, recordings, moment)
-    return Quay(Content(registry, ([],), Config(immutable_tags=False)), Clock(moment))
+    return Quay(
+        Content(registry, ([],), Config(immutable_tags=False, org_mirror=False, mirror_health=True)), Clock(moment)
+    )
 
 
 def _names(lines: list[dict[str, str]], recordings: Path) -> Registry:

@@ -164,11 +164,8 @@ async def test_discovery_tells_what_is_served(recordings: Path) -> None:
         "getOrgNotification",
         "getRepoBuildLogsArchiveSuperUser",
         "getRepositoryMirrorHealth",
-        "getSuperUserRepositoryMirrorHealth",
         "getTokens",
         "getUserNamespaceNotification",
-        "listOrgNotifications",
-        "listOrganizationApplicationTokens",
         "listRepoTokens",
         "listUserNamespaceNotifications",
     }

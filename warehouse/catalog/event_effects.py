@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 NOTHING_KEPT = "changes nothing that the inventory keeps"
-NOT_READABLE = "what it changes cannot be read by any operation of the reference"
+NOT_READABLE = "what it changes cannot be read by any operation of Quay's API"
 NOT_WRITTEN = "no code of Quay's writes it"
 NOT_NAMED = "does not say which objects it changed; the round finds them"
 OWNERS = "owners"
@@ -36,6 +36,17 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _EFFECTS: tuple[Effect, ...] = (
+    Effect(kind="create_immutability_policy", stale=("organization_immutability", "repository_immutability")),
+    Effect(kind="create_namespace_notification", stale=("namespace_notifications",)),
+    Effect(kind="create_oauth_api_token", stale=("oauth_tokens",)),
+    Effect(kind="delete_immutability_policy", stale=("organization_immutability", "repository_immutability")),
+    Effect(kind="delete_namespace_notification", stale=("namespace_notifications",)),
+    Effect(kind="org_mirror_config_changed", stale=("organization_mirror",)),
+    Effect(kind="org_mirror_disabled", stale=("organization_mirror",)),
+    Effect(kind="org_mirror_enabled", stale=("organization_mirror",)),
+    Effect(kind="reset_namespace_notification", stale=("namespace_notifications",)),
+    Effect(kind="revoke_oauth_api_token", stale=("oauth_tokens",)),
+    Effect(kind="update_immutability_policy", stale=("organization_immutability", "repository_immutability")),
     Effect(kind="account_convert", stale=("user", "organization")),
     Effect(kind="add_repo_notification", stale=("notifications",)),
     Effect(kind="autoprune_tag_delete", stale=("tags",), is_routine=True),
@@ -138,11 +149,6 @@ NO_EFFECT: dict[str, str] = {
     "add_repo_accesstoken": NOT_WRITTEN,
     "add_repo_permission": NOT_WRITTEN,
     "add_repo_webhook": NOT_WRITTEN,
-    "create_immutability_policy": NOT_READABLE,
-    "create_namespace_notification": NOT_READABLE,
-    "create_oauth_api_token": NOT_READABLE,
-    "delete_immutability_policy": NOT_READABLE,
-    "delete_namespace_notification": NOT_READABLE,
     "delete_repo_accesstoken": NOT_WRITTEN,
     "delete_repo_webhook": NOT_WRITTEN,
     "delete_tag_failed": NOTHING_KEPT,
@@ -154,9 +160,6 @@ NO_EFFECT: dict[str, str] = {
     "logout_success": NOTHING_KEPT,
     "oauth_token_assigned": NOT_READABLE,
     "oauth_token_revoked": NOT_WRITTEN,
-    "org_mirror_config_changed": NOT_READABLE,
-    "org_mirror_disabled": NOT_READABLE,
-    "org_mirror_enabled": NOT_READABLE,
     "org_mirror_repo_creation_failed": NOTHING_KEPT,
     "org_mirror_sync_cancelled": NOTHING_KEPT,
     "org_mirror_sync_failed": NOTHING_KEPT,
@@ -177,11 +180,8 @@ NO_EFFECT: dict[str, str] = {
     "repo_mirror_sync_test_success": NOT_WRITTEN,
     "repo_verb": NOT_WRITTEN,
     "reset_application_client_secret": NOTHING_KEPT,
-    "reset_namespace_notification": NOT_READABLE,
-    "revoke_oauth_api_token": NOT_READABLE,
     "start_build_trigger": NOT_WRITTEN,
     "tags_made_immutable_by_policy": NOT_NAMED,
-    "update_immutability_policy": NOT_READABLE,
     "user_change_invoicing": NOT_READABLE,
     "user_change_metadata": NOT_READABLE,
     "user_change_password": NOTHING_KEPT,

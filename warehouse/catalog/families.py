@@ -329,6 +329,70 @@ FAMILIES: tuple[Family, ...] = (
         values={"method": _TEXT, "policy_value": _TEXT, "tag_pattern": _TEXT, "tag_pattern_matches": _FLAG},
     ),
     Family(
+        name="immutability_policies",
+        title="Immutability policies",
+        one_row="One row per policy by which tags cannot be changed; `repository` empty: of the whole organization.",
+        key={**_REPO, "uuid": _TEXT},
+        values={"tag_pattern": _TEXT, "tag_pattern_matches": _FLAG},
+    ),
+    Family(
+        name="organization_mirrors",
+        title="Organization mirrors",
+        one_row="One row per organization that mirrors a namespace of another registry; credentials are never kept.",
+        key=_ORG,
+        values={
+            "is_enabled": _FLAG,
+            "external_registry_type": _TEXT,
+            "external_registry": _TEXT,
+            "external_namespace": _TEXT,
+            "external_username": _TEXT,
+            "verify_tls": _FLAG,
+            "repository_filters": _TEXT,
+            "robot": _TEXT,
+            "visibility": _TEXT,
+            "sync_interval_s": _WHOLE,
+            "sync_status": _TEXT,
+            "created_at": _TIME,
+        },
+    ),
+    Family(
+        name="mirrored_repositories",
+        title="Repositories of organization mirrors",
+        one_row="One row per repository that an organization's mirror found at its source; `created_as`: "
+        "`namespace/name` here, null until it is created.",
+        key={**_ORG, "external_repository": _TEXT},
+        values={"sync_status": _TEXT, "created_as": _TEXT, "discovered_at": _TIME},
+    ),
+    Family(
+        name="oauth_tokens",
+        title="OAuth tokens",
+        one_row="One row per access token of an organization's OAuth application; the token itself is never kept. `token_name` "
+        "null: it was made before tokens had names.",
+        key={**_ORG, "client_id": _TEXT, "uuid": _TEXT},
+        values={
+            "token_name": _TEXT,
+            "scope": _TEXT,
+            "created_at": _TIME,
+            "created_by": _TEXT,
+            "expires_at": _TIME,
+        },
+    ),
+    Family(
+        name="namespace_notifications",
+        title="Notifications of organizations",
+        one_row="One row per notification of an organization (quota alerts); `target` as of a repository's.",
+        key={**_ORG, "uuid": _TEXT},
+        values={"title": _TEXT, "event": _TEXT, "method": _TEXT, "target": _TEXT, "event_config": _TEXT},
+    ),
+    Family(
+        name="registry_settings",
+        title="Settings of the registry",
+        one_row="One row per setting of the registry that decides what its log records and what it can do; `origin`: "
+        "capabilities | config; `value`: JSON.",
+        key={"origin": _TEXT, "setting": _TEXT},
+        values={"value": _TEXT},
+    ),
+    Family(
         name="proxy_caches",
         title="Proxy caches",
         one_row="One row per organization that is a pull-through cache.",
@@ -389,13 +453,14 @@ SERIES: tuple[Series, ...] = (
     Series(
         name="last_uses",
         title="Last uses as Quay tells them",
-        one_row="One row per robot, app_token, tag or manifest (`subject_kind`) and measurement; `last_used_at` null: never, as "
+        one_row="One row per robot, app_token, oauth_token, tag or manifest (`subject_kind`) and measurement; `last_used_at` null: never, as "
         "far as Quay knows; `uses` null: not counted.",
         key={"subject_kind": _TEXT, "subject": _TEXT},
         values={"last_used_at": _TIME, "uses": _WHOLE},
         presence=(
             Presence(view="robots", key={"subject_kind": "'robot'", "subject": "robot"}),
             Presence(view="app_tokens", key={"subject_kind": "'app_token'", "subject": "uuid"}),
+            Presence(view="oauth_tokens", key={"subject_kind": "'oauth_token'", "subject": "uuid"}),
             Presence(
                 view="tags", key={"subject_kind": "'tag'", "subject": "concat(namespace, '/', repository, ':', tag)"}
             ),

@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-Level = Literal["registry", "user", "organization", "team", "robot", "repository", "tag", "manifest"]
-TargetSet = Literal[Level, "namespace", "mirror", "digest"]
+Level = Literal["registry", "user", "organization", "team", "robot", "repository", "tag", "manifest", "application"]
+TargetSet = Literal[Level, "namespace", "mirror", "digest", "mirrored_organization"]
 Access = Literal["any", "superuser", "other"]
 # The target of a note about all targets of a query; `acme/*`: about all of a namespace; `acme/web@*`: of a repository.
 EVERYWHERE = "*"
@@ -49,7 +49,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     most); `needs_user`: answered 401, not 403, where the token lacks a scope; `anyone_on_event`: where an event asks, it is
     for every token; `in_discovery`: Quay's discovery lists its operations where their feature is on.
     Its targets: `targets`: which set of objects it is asked for, where that is not all of its level: namespace (users'
-    too), mirror (repositories that mirror), digest (each manifest once, in whichever repository);
+    too), mirror (repositories that mirror), mirrored_organization (organizations that do), digest (each manifest once, in whichever repository);
     `paged_by`: the family whose held rows say how many pages an answer has; `narrowed_by`: the query that reads one object
     of its answer, for when an event names just a few; `wider`: queries that say the same of more; `principal`: it is about
     permissions of these alone; `decides_existence`: not found means that the object of its level is gone, with its parts;
@@ -367,6 +367,112 @@ QUERIES: tuple[Query, ...] = (
         reports=("R13",),
         tier=2,
         scope="org:admin",
+    ),
+    Query(
+        name="user_robots",
+        level="user",
+        title="robot accounts of users, their last use and repositories",
+        operations=("getOrgRobots",),
+        writes=("robots", "last_uses", "direct_access"),
+        reports=("R4", "R6"),
+        tier=6,
+        access="superuser",
+        scope=SUPERUSER,
+    ),
+    Query(
+        name="user_autoprune",
+        level="user",
+        title="auto-prune policies of users",
+        operations=("listOrganizationAutoPrunePolicies",),
+        writes=("autoprune_policies",),
+        reports=("R11", "R13"),
+        tier=6,
+        access="superuser",
+        scope=SUPERUSER,
+    ),
+    Query(
+        name="organization_immutability",
+        level="organization",
+        title="immutability policies of an organization",
+        operations=("listOrgImmutabilityPolicies",),
+        writes=("immutability_policies",),
+        reports=("R13",),
+        tier=2,
+        scope="org:admin",
+    ),
+    Query(
+        name="repository_immutability",
+        level="repository",
+        title="immutability policies",
+        operations=("listRepositoryImmutabilityPolicies",),
+        writes=("immutability_policies",),
+        reports=("R13",),
+        tier=8,
+        scope="repo:admin",
+    ),
+    Query(
+        name="organization_mirror",
+        level="organization",
+        title="which namespace of another registry it mirrors",
+        operations=("getOrgMirrorConfig",),
+        writes=("organization_mirrors",),
+        reports=("R13",),
+        tier=2,
+        scope="org:admin",
+    ),
+    Query(
+        name="mirrored_repositories",
+        level="organization",
+        title="repositories that its mirror found at the source",
+        operations=("listOrgMirrorRepositories",),
+        writes=("mirrored_repositories",),
+        reports=("R13",),
+        tier=6,
+        scope="org:admin",
+        targets="mirrored_organization",
+    ),
+    Query(
+        name="oauth_tokens",
+        level="application",
+        title="access tokens of OAuth applications and their last use",
+        operations=("listOrganizationApplicationTokens",),
+        writes=("oauth_tokens", "last_uses"),
+        reports=("R6",),
+        tier=6,
+        scope="org:admin",
+        decides_existence=True,
+    ),
+    Query(
+        name="namespace_notifications",
+        level="organization",
+        title="notifications of an organization, such as quota alerts",
+        operations=("listOrgNotifications",),
+        writes=("namespace_notifications",),
+        reports=("R9", "R13"),
+        tier=6,
+        scope="org:admin",
+    ),
+    Query(
+        name="capabilities",
+        level="registry",
+        title="what the registry can do",
+        operations=("getRegistryCapabilities",),
+        writes=("registry_settings",),
+        reports=("R13",),
+        tier=1,
+    ),
+    Query(
+        name="log_config",
+        level="registry",
+        title="settings that decide what the log records (an allow-list of the configuration)",
+        operations=("getSuperUserConfig",),
+        writes=("registry_settings",),
+        reports=("R1", "R13"),
+        tier=1,
+        access="superuser",
+        scope=SUPERUSER,
+        opt_in=True,
+        in_discovery=False,
     ),
     Query(
         name="team_members",

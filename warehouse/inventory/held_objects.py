@@ -65,6 +65,20 @@ def tags(holder: Holder, source_id: str, now: datetime) -> pl.DataFrame:
     )
 
 
+def applications(holder: Holder, source_id: str) -> tuple[str, ...]:
+    """`organization/client_id` of OAuth applications, sorted."""
+    return _texts(
+        holder,
+        "SELECT concat(organization, '/', client_id) FROM applications WHERE source_id = ? ORDER BY 1",
+        source_id,
+    )
+
+
+def mirrored_organizations(holder: Holder, source_id: str) -> tuple[str, ...]:
+    """Names of organizations that mirror a namespace of another registry, sorted."""
+    return _texts(holder, "SELECT organization FROM organization_mirrors WHERE source_id = ? ORDER BY 1", source_id)
+
+
 def first_read_at(holder: Holder, source_id: str, query: str) -> pl.DataFrame:
     """When each target of a query was first read: name (the target), first_ok_at."""
     return holder.frame(

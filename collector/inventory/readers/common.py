@@ -9,6 +9,8 @@ from quayledger.collector.inventory.inventory_run import InventoryRun
 from quayledger.collector.inventory.results import FetchResult, Row, Where, family_rows, series_rows, vanished
 from quayledger.collector.quay import users
 from quayledger.collector.quay.autoprune import AutoPrunePolicy
+from quayledger.collector.quay.immutability import ImmutabilityPolicy
+from quayledger.collector.quay.notifications import Notification
 from quayledger.collector.quay.quotas import Quota, QuotaReport
 from quayledger.collector.quay.repositories import Repository
 from quayledger.collector.quay.robots import Robot
@@ -87,6 +89,35 @@ def autoprune_rows(namespace: str, repository: str, found: Iterable[AutoPrunePol
             "policy_value": None if row.value is None else str(row.value),
             "tag_pattern": row.tag_pattern,
             "tag_pattern_matches": row.tag_pattern_matches,
+        }
+        for row in found
+    )
+
+
+def immutability_rows(key: Row, found: Iterable[ImmutabilityPolicy]) -> Iterable[Row]:
+    """Rows of `immutability_policies`; `key`: namespace and repository."""
+    return (
+        {
+            **key,
+            "uuid": row.uuid,
+            "tag_pattern": row.tag_pattern,
+            "tag_pattern_matches": row.tag_pattern_matches,
+        }
+        for row in found
+    )
+
+
+def notification_rows(key: Row, found: Iterable[Notification]) -> Iterable[Row]:
+    """Rows of `notifications` and `namespace_notifications`; `key`: whose they are."""
+    return (
+        {
+            **key,
+            "uuid": row.uuid,
+            "title": row.title,
+            "event": row.event,
+            "method": row.method,
+            "target": row.target,
+            "event_config": row.event_config,
         }
         for row in found
     )

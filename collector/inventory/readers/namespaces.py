@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from quayledger.collector.inventory.inventory_run import InventoryRun
 from quayledger.collector.inventory.readers.common import (
     ORGANIZATION,
     autoprune_rows,
+    immutability_rows,
+    notification_rows,
     quota_parts,
     reasons,
     repository_rows,
     robot_parts,
     sizes_of_namespaces,
     sizes_of_repositories,
+    use_row,
 )
-from quayledger.collector.inventory.results import FetchResult, family_rows, vanished
-from quayledger.collector.quay import autoprune, organizations, prototypes, quotas, repositories, robots, teams
-from quayledger.collector.quay.errors import Forbidden
+from quayledger.collector.inventory.results import FetchResult, family_rows, series_rows, vanished
+from quayledger.collector.quay import (
+    autoprune,
+    immutability,
+    notifications,
+    oauth_tokens,
+    organization_mirrors,
+    organizations,
+    prototypes,
+    quotas,
+    repositories,
+    robots,
+    teams,
+)
+from quayledger.collector.quay.errors import Forbidden, NotFound
 from quayledger.warehouse.inventory.store import held
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -120,6 +137,9 @@ async def _robots(run: InventoryRun, name: str) -> FetchResult:
 
 async def _applications(run: InventoryRun, name: str) -> FetchResult:
     found = await organizations.list_applications(run.client, name, purpose="inventory")
+    before = held(run.ledger, "applications", run.source_id, {"organization": name})["client_id"]
+    names = [f"{name}/{row.client_id}" for row in found.rows]
+    gone = () if found.rejected else vanished("application", (f"{name}/{one}" for one in before), names)
     rows = (
         {
             "organization": name,
@@ -131,7 +151,7 @@ async def _applications(run: InventoryRun, name: str) -> FetchResult:
         }
         for row in found.rows
     )
-    return FetchResult((family_rows("applications", {"organization": name}, rows),), rejected=reasons(found))
+    return FetchResult((family_rows("applications", {"organization": name}, rows),), rejected=reasons(found), gone=gone)
 
 
 async def _default_permissions(run: InventoryRun, name: str) -> FetchResult:
@@ -180,6 +200,106 @@ async def _proxy_cache(run: InventoryRun, name: str) -> FetchResult:
     return FetchResult((family_rows("proxy_caches", {"organization": name}, (row,) if row else ()),))
 
 
+async def _immutability(run: InventoryRun, name: str) -> FetchResult:
+    found = await immutability.list_organization_immutability(run.client, name, purpose="inventory")
+    key = {"namespace": name, "repository": ""}
+    return FetchResult(
+        (family_rows("immutability_policies", key, immutability_rows(key, found.rows)),), rejected=reasons(found)
+    )
+
+
+async def _mirror(run: InventoryRun, name: str) -> FetchResult:
+    """An organization that is no mirror answers as one that is not there."""
+    of_organization = {"organization": name}
+    try:
+        found = await organization_mirrors.get_organization_mirror(run.client, name, purpose="inventory")
+    except NotFound:
+        return FetchResult((family_rows("organization_mirrors", of_organization, ()),))
+    row = {
+        "organization": name,
+        "is_enabled": found.is_enabled,
+        "external_registry_type": found.external_registry_type,
+        "external_registry": found.external_registry_url,
+        "external_namespace": found.external_namespace,
+        "external_username": found.external_registry_username,
+        "verify_tls": found.verify_tls,
+        "repository_filters": json.dumps(list(found.repository_filters)),
+        "robot": found.robot_username,
+        "visibility": found.visibility,
+        "sync_interval_s": found.sync_interval_s,
+        "sync_status": found.sync_status,
+        "created_at": found.created,
+    }
+    return FetchResult((family_rows("organization_mirrors", of_organization, (row,)),))
+
+
+async def _mirrored_repositories(run: InventoryRun, name: str) -> FetchResult:
+    of_organization = {"organization": name}
+    try:
+        found = await organization_mirrors.list_mirrored_repositories(run.client, name, purpose="inventory")
+    except NotFound:
+        return FetchResult((family_rows("mirrored_repositories", of_organization, ()),))
+    rows = (
+        {
+            "organization": name,
+            "external_repository": row.name,
+            "sync_status": row.sync_status,
+            "created_as": row.quay_repository,
+            "discovered_at": row.discovery_date,
+        }
+        for row in found.rows
+    )
+    return FetchResult((family_rows("mirrored_repositories", of_organization, rows),), rejected=reasons(found))
+
+
+async def _oauth_tokens(run: InventoryRun, target: str) -> FetchResult:
+    organization, _, client_id = target.partition("/")
+    found = await oauth_tokens.list_oauth_tokens(run.client, organization, client_id, purpose="inventory")
+    key = {"organization": organization, "client_id": client_id}
+    rows = (
+        {
+            **key,
+            "uuid": row.uuid,
+            "token_name": row.name,
+            "scope": row.scope,
+            "created_at": row.created,
+            "created_by": row.created_by,
+            "expires_at": row.expires_at,
+        }
+        for row in found.rows
+    )
+    uses = (use_row("oauth_token", row.uuid, row.last_accessed) for row in found.rows)
+    return FetchResult((family_rows("oauth_tokens", key, rows),), (series_rows("last_uses", uses),), reasons(found))
+
+
+async def _notifications(run: InventoryRun, name: str) -> FetchResult:
+    found = await notifications.list_organization_notifications(run.client, name, purpose="inventory")
+    of_organization = {"organization": name}
+    rows = notification_rows(of_organization, found.rows)
+    return FetchResult((family_rows("namespace_notifications", of_organization, rows),), rejected=reasons(found))
+
+
+async def _user_robots(run: InventoryRun, name: str) -> FetchResult:
+    """Through the organization's path, which a superuser with full access may use for a user as well."""
+    with _refused_where_absent(run, "robots.list_robots"):
+        return await _robots(run, name)
+
+
+async def _user_autoprune(run: InventoryRun, name: str) -> FetchResult:
+    """As the robots."""
+    with _refused_where_absent(run, "autoprune.list_organization_policies"):
+        return await _autoprune(run, name)
+
+
+@contextmanager
+def _refused_where_absent(run: InventoryRun, operation: str) -> Iterator[None]:
+    """A user who is there is not found by the organization's path where Quay keeps it to organizations."""
+    try:
+        yield
+    except NotFound as error:
+        raise Forbidden(run.source_id, operation, "Quay does not show this of users", status=error.status) from None
+
+
 async def _namespace_repositories(run: InventoryRun, name: str) -> FetchResult:
     found = await repositories.list_repositories(run.client, name, activity=True, purpose="inventory")
     before = held(run.ledger, "repositories", run.source_id, {"namespace": name})["repository"]
@@ -223,6 +343,13 @@ READERS = {
     "namespace_autoprune": _autoprune,
     "proxy_cache": _proxy_cache,
     "namespace_repositories": _namespace_repositories,
+    "user_robots": _user_robots,
+    "user_autoprune": _user_autoprune,
+    "organization_immutability": _immutability,
+    "organization_mirror": _mirror,
+    "mirrored_repositories": _mirrored_repositories,
+    "oauth_tokens": _oauth_tokens,
+    "namespace_notifications": _notifications,
     "team_members": _team_members,
     "team_permissions": _team_permissions,
     "federation": _federation,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+import msgspec
+
 from quayledger.collector.inventory.inventory_run import InventoryRun
 from quayledger.collector.inventory.readers.common import (
     ORGANIZATION,
@@ -26,6 +28,7 @@ from quayledger.collector.quay import (
     app_tokens,
     autoprune,
     discovery,
+    installation,
     messages,
     quotas,
     repositories,
@@ -34,7 +37,7 @@ from quayledger.collector.quay import (
     users,
 )
 from quayledger.warehouse.catalog import FAMILY
-from quayledger.warehouse.inventory.store import held
+from quayledger.warehouse.inventory.store import FamilyRows, held
 
 _SIZE_IS_OLD = timedelta(days=1)
 
@@ -202,6 +205,28 @@ async def _user(run: InventoryRun, username: str) -> FetchResult:
     return FetchResult(parts, (sizes_of_namespaces(((username, found.quota_report),)),))
 
 
+async def _capabilities(run: InventoryRun, _: str) -> FetchResult:
+    found = await installation.get_capabilities(run.client, purpose="inventory")
+    return FetchResult((_settings_of("capabilities", msgspec.structs.asdict(found)),))
+
+
+async def _log_config(run: InventoryRun, _: str) -> FetchResult:
+    found = await installation.get_log_config(run.client, purpose="inventory")
+    return FetchResult(
+        (_settings_of("config", {name.upper(): value for name, value in msgspec.structs.asdict(found).items()}),)
+    )
+
+
+def _settings_of(origin: str, found: dict[str, object]) -> FamilyRows:
+    """What is not set has no row."""
+    rows = (
+        {"origin": origin, "setting": name, "value": msgspec.json.encode(value).decode()}
+        for name, value in found.items()
+        if value is not None
+    )
+    return family_rows("registry_settings", {"origin": origin}, rows)
+
+
 def _held(run: InventoryRun, family: str, where: dict[str, str] | None = None) -> Iterable[str]:
     """The names of the objects of a family that are held."""
     (name,) = FAMILY[family].key
@@ -223,6 +248,8 @@ READERS = {
     "service_keys": _service_keys,
     "app_tokens": _app_tokens,
     "messages": _messages,
+    "capabilities": _capabilities,
+    "log_config": _log_config,
     "own_robots": _own_robots,
     "own_quota": _own_quota,
     "own_autoprune": _own_autoprune,

@@ -5,9 +5,25 @@ from __future__ import annotations
 import json
 
 from quayledger.collector.inventory.inventory_run import InventoryRun
-from quayledger.collector.inventory.readers.common import autoprune_rows, in_repository, reasons, split
+from quayledger.collector.inventory.readers.common import (
+    autoprune_rows,
+    immutability_rows,
+    in_repository,
+    notification_rows,
+    reasons,
+    split,
+)
 from quayledger.collector.inventory.results import FetchResult, family_rows, series_rows
-from quayledger.collector.quay import autoprune, builds, mirrors, notifications, permissions, repositories, triggers
+from quayledger.collector.quay import (
+    autoprune,
+    builds,
+    immutability,
+    mirrors,
+    notifications,
+    permissions,
+    repositories,
+    triggers,
+)
 from quayledger.collector.quay.errors import NotFound
 
 _NEWEST_BUILDS = 100
@@ -60,19 +76,15 @@ async def _team_permissions(run: InventoryRun, target: str) -> FetchResult:
 async def _notifications(run: InventoryRun, target: str) -> FetchResult:
     key = in_repository(target)
     found = await notifications.list_notifications(run.client, target, purpose="inventory")
-    rows = (
-        {
-            **key,
-            "uuid": row.uuid,
-            "title": row.title,
-            "event": row.event,
-            "method": row.method,
-            "target": row.target,
-            "event_config": row.event_config,
-        }
-        for row in found.rows
-    )
+    rows = notification_rows(key, found.rows)
     return FetchResult((family_rows("notifications", key, rows),), rejected=reasons(found))
+
+
+async def _immutability(run: InventoryRun, target: str) -> FetchResult:
+    key = in_repository(target)
+    found = await immutability.list_repository_immutability(run.client, target, purpose="inventory")
+    rows = immutability_rows(key, found.rows)
+    return FetchResult((family_rows("immutability_policies", key, rows),), rejected=reasons(found))
 
 
 async def _triggers(run: InventoryRun, target: str) -> FetchResult:
@@ -151,5 +163,6 @@ READERS = {
     "triggers": _triggers,
     "builds": _builds,
     "repository_autoprune": _autoprune,
+    "repository_immutability": _immutability,
     "mirror": _mirror,
 }
