@@ -21,12 +21,11 @@ def standing(snapshot: Snapshot, at: datetime | None, source_ids: Sequence[str])
     """One part per source and look that was ever done there by a moment (None: now), with `table` empty: its targets are
     all those that there were, those never looked at too."""
     looked = looked_by(snapshot, at, source_ids)
-    done = looked.by_then.select("source_id", "look").unique()
+    ever = set(reader.coverage(snapshot, source_ids)["look"])
     targets = _targets(snapshot, at, source_ids)
-    names = [query.name for query in QUERIES] + sorted(set(done["look"]) - set(QUERY))
     found: list[Part] = []
-    for name in names:
-        sources = done.filter(look=name).select("source_id")
+    for name in (*(query.name for query in QUERIES if query.name in ever), *sorted(ever - set(QUERY))):
+        sources = looked.by_then(name).select("source_id").unique()
         if sources.height:
             need = _need(name, targets, looked).join(sources, on="source_id", how="semi")
             found += looked.parts("", [need])
@@ -39,7 +38,7 @@ def _need(name: str, targets: dict[str, pl.DataFrame], looked: Looked) -> pl.Dat
     wanted = targets.get(query.target_set) if query and query.periods is not None and not query.opt_in else None
     if wanted is not None:
         return each(name, wanted, pl.col("target"))
-    done = looked.by_then.filter((pl.col("look") == name) & (pl.col("state") != "gone"))
+    done = looked.by_then(name).filter(pl.col("state") != "gone")
     if query and query.target_set == "registry":
         return each(name, done, pl.lit(""))
     return each(name, done, pl.col("target"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
@@ -16,6 +17,7 @@ from quayledger.warehouse.catalog import SERIES_BY_NAME
 from quayledger.warehouse.inventory import reader
 from quayledger.warehouse.snapshot import Snapshot
 
+_KEPT_QUERIES = 3  # a report asks for the same ones again and again; each may have a row for every image
 TICK = timedelta(microseconds=1)  # the smallest step of the warehouse's times
 
 
@@ -115,5 +117,13 @@ def moment_of(snapshot: Snapshot, as_of: date | None, now: datetime) -> tuple[As
 
 def looked_by(snapshot: Snapshot, at: datetime | None, source_ids: Sequence[str]) -> Looked:
     """How the looks had gone by a moment."""
-    now = reader.knowledge(snapshot, None, source_ids)
-    return Looked(now if at is None else reader.knowledge(snapshot, at, source_ids), now)
+
+    @functools.lru_cache(maxsize=_KEPT_QUERIES)
+    def since(query: str) -> pl.DataFrame:
+        return reader.knowledge(snapshot, None, source_ids, query=query)
+
+    @functools.lru_cache(maxsize=_KEPT_QUERIES)
+    def by_then(query: str) -> pl.DataFrame:
+        return reader.knowledge(snapshot, at, source_ids, query=query)
+
+    return Looked(since if at is None else by_then, since)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -25,6 +25,7 @@ MEANINGS = {
     "later": "not read by then",
     "never": "not read yet",
 }
+Rows = Callable[[str], pl.DataFrame]
 KNOWN = frozenset({"ok", "gone"})
 _RANK = {state: rank for rank, state in enumerate(MEANINGS)}
 _ROW = ("state", "reason", "state_since", "ok_at")
@@ -104,11 +105,12 @@ def each(look: str, frame: pl.DataFrame, target: pl.Expr) -> pl.DataFrame:
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """How the looks had gone by a moment, and how they have gone since: frames of `warehouse.inventory.reader.knowledge`. For
-    the present both are the same."""
+    """How the fetches of each query had gone by a moment (`by_then`), and how they have gone since: functions that give the
+    rows of `warehouse.inventory.reader.knowledge` of one query, of which there may be millions in all. For the present both are
+    the same."""
 
-    by_then: pl.DataFrame
-    since: pl.DataFrame
+    by_then: Rows
+    since: Rows
 
     def parts(self, table: str, needs: Iterable[pl.DataFrame]) -> tuple[Part, ...]:
         """What a table is made of: one part per need and source."""
@@ -129,12 +131,12 @@ class Looked(msgspec.Struct, frozen=True):
         return pl.concat([standing.filter(~is_later), later.filter(is_later).cast(standing.schema)])
 
 
-def _best(need: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+def _best(need: pl.DataFrame, rows: Rows) -> pl.DataFrame:
     """For each row of the need the look that went best, of those that could tell of it."""
     looks = need.columns[1:]
     wanted = need.with_row_index("place")
     told = [
-        _told(wanted.select("place", "source_id", pl.col(look).alias("target")), look, rows).with_columns(
+        _told(wanted.select("place", "source_id", pl.col(look).alias("target")), look, rows(look)).with_columns(
             pl.lit(order).alias("order")
         )
         for order, look in enumerate(looks)
@@ -150,7 +152,7 @@ def _best(need: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _told(wanted: pl.DataFrame, look: str, rows: pl.DataFrame) -> pl.DataFrame:
     """How one look went for each target: its own row, else the note about its repository, its namespace, or all."""
-    own = rows.filter(pl.col("look") == look).select("source_id", pl.col("target").alias("_at"), *_ROW)
+    own = rows.select("source_id", pl.col("target").alias("_at"), *_ROW)
     exact = pl.col("target")
     if look in QUERY and QUERY[look].target_set == "digest":
         # A manifest is read once, in whichever repository it was found first.

@@ -12,7 +12,7 @@ from quayledger.reports.inventory.accounts import OWN_LIST
 from quayledger.reports.inventory.common import lists_needed, repositories_needed, teams_needed
 from quayledger.reports.inventory.inventory_query import Asked
 from quayledger.reports.inventory.knowledge import each, one
-from quayledger.reports.inventory.tags import tags_at
+from quayledger.reports.inventory.tags import named_tags, tag_counts
 from quayledger.reports.model import Metric
 
 IDLE_DAYS = 90
@@ -138,7 +138,7 @@ def _teams(asked: Asked) -> Listed:
 def _repositories(asked: Asked) -> Listed:
     place = ["source_id", "namespace", "repository"]
     sizes = asked.newest("sizes", level="repository").select(*place, "size_bytes", "popularity", "last_modified_at")
-    tags = tags_at(asked, {}).group_by(place).agg(pl.len().cast(pl.Int64).alias("tags"))
+    tags = tag_counts(asked)
     frame = asked.state("repositories").join(sizes, on=place, how="left").join(tags, on=place, how="left")
     return Listed(
         frame,
@@ -187,7 +187,7 @@ def _organizations(asked: Asked) -> Listed:
 
 
 def _tags(asked: Asked) -> Listed:
-    frame = tags_at(asked, {})
+    frame = named_tags(asked)
     return Listed(
         frame,
         ("name", "size_bytes", "started_at", "ends_at", "immutable", "is_manifest_list", "digest"),

@@ -56,7 +56,8 @@ def build(snapshot: Snapshot, params: ListParams, *, now: datetime | None = None
     sources = tuple(source_ids) or known
     asked = Asked(snapshot, period, at, sources, len(sources) > 1, looked_by(snapshot, at, sources), params.top)
     listed = LISTS[chosen.name](asked)
-    listed = msgspec.structs.replace(listed, frame=with_name(listed.frame, chosen))
+    if "name" not in listed.frame.columns:
+        listed = msgspec.structs.replace(listed, frame=with_name(listed.frame, chosen))
     listed = _within(listed, asked, chosen, within)
     drawn, whole = _drawn(asked, listed, chosen, by)
     return Report(

@@ -52,6 +52,25 @@ _PUSHED = (
 )
 
 
+_SHOWN_AT = (*_KEY[1:], "size_bytes", "immutable", "is_manifest_list", "ended_at")
+
+
+def named_tags(asked: Asked) -> pl.DataFrame:
+    """The tags there were at the moment by their whole names, without what a list of all of them does not show."""
+    if asked.at is None:
+        columns = ("name", "size_bytes", "started_at", "ended_at", "immutable", "is_manifest_list", "digest")
+        found = reader.tags_now(asked.snapshot, asked.moment, columns, source_ids=asked.source_ids)
+        return found.rename({"ended_at": "ends_at"})
+    return tags_at(asked, {})
+
+
+def tag_counts(asked: Asked) -> pl.DataFrame:
+    """How many tags each repository had at the moment: source_id, namespace, repository, tags."""
+    if asked.at is None:
+        return reader.tag_counts_now(asked.snapshot, asked.moment, source_ids=asked.source_ids)
+    return tags_at(asked, {}).group_by(*_KEY[:3]).agg(pl.len().cast(pl.Int64).alias("tags"))
+
+
 def stretches(asked: Asked, where: Mapping[str, str]) -> pl.DataFrame:
     """Every stretch of tags that had begun at the moment, by Quay's own history of them, which reaches further back than the
     first look; `ends_at`: when it ended or will end, or was told no more (null: it does not)."""
@@ -63,7 +82,12 @@ def stretches(asked: Asked, where: Mapping[str, str]) -> pl.DataFrame:
 
 
 def tags_at(asked: Asked, where: Mapping[str, str]) -> pl.DataFrame:
-    """The tags there were at the moment, with what they stood for."""
+    """The tags there were at the moment, with what they stood for; in no order."""
+    if asked.at is None:
+        found = reader.tags_now(
+            asked.snapshot, asked.moment, _SHOWN_AT, source_ids=asked.source_ids, where=where or None
+        )
+        return found.with_columns(pl.col("ended_at").alias("ends_at"))
     frame = stretches(asked, where)
     return frame.filter(pl.col("ends_at").is_null() | (pl.col("ends_at") > asked.moment))
 

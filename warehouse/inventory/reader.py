@@ -37,6 +37,8 @@ __all__ = [
     "logged_changes",
     "pushers",
     "series",
+    "tag_counts_now",
+    "tags_now",
     "unknown",
 ]
 _OF_TIME = ("from_at", "after_at", "first_seen_at", "to_at")
@@ -120,32 +122,82 @@ _KNOWN: dict[str, Type] = {
 }
 
 
-def knowledge(snap: Snapshot, at: datetime | None = None, source_ids: Sequence[str] = ()) -> pl.DataFrame:
-    """How the newest fetch at each target by a moment (None: now) had gone: source_id, fetch, target, state, reason,
-    state_since, ok_at. What was not read by then has no row.
+def knowledge(
+    snap: Snapshot, at: datetime | None = None, source_ids: Sequence[str] = (), *, query: str = ""
+) -> pl.DataFrame:
+    """How the newest fetch of each target by a moment (None: now) had gone: source_id, look (the query), target, state, reason,
+    state_since, ok_at. What was not read by then has no row. `query`: of this one only ('': of all, which may be millions
+    of rows).
 
     `ok_at` is the last fetch that was ok or partial; for a moment in the past it is one by then that is known for sure,
     and may be older than the last; `reason` may then be that of the first fetch with this state."""
+    only = "true" if not query else "look = $query"
+    values = of_sources(source_ids) | ({"query": query} if query else {})
+    if at is None:
+        return ask(
+            snap,
+            f"""SELECT looks.source_id, look, target, looks.state, looks.reason, stretch.from_at AS state_since, looks.ok_at
+            FROM (SELECT * FROM looks WHERE {OF_SOURCES} AND {only}) AS looks
+            JOIN (SELECT * FROM looks_history WHERE to_at IS NULL AND {OF_SOURCES} AND {only}) AS stretch
+                USING (source_id, look, target)""",
+            values,
+            _KNOWN,
+        ).sort("source_id", "look", "target")
     return ask(
         snap,
         f"""WITH stretches AS (
             SELECT source_id, look, target, state, reason, from_at, to_at FROM looks_history
-            WHERE {OF_SOURCES} AND ($at IS NULL OR from_at <= $at)
+            WHERE {OF_SOURCES} AND {only} AND from_at <= $at
         ),
         read AS (
             SELECT source_id, look, target, max(from_at) AS ok_at FROM stretches WHERE state IN ('ok', 'partial')
             GROUP BY ALL
         )
         SELECT source_id, look, target, stretches.state, stretches.from_at AS state_since,
-            CASE WHEN $at IS NULL OR looks.tried_at <= $at THEN looks.reason ELSE stretches.reason END AS reason,
-            CASE WHEN $at IS NULL OR looks.ok_at <= $at THEN looks.ok_at ELSE read.ok_at END AS ok_at
+            CASE WHEN looks.tried_at <= $at THEN looks.reason ELSE stretches.reason END AS reason,
+            CASE WHEN looks.ok_at <= $at THEN looks.ok_at ELSE read.ok_at END AS ok_at
         FROM stretches
-        JOIN looks USING (source_id, look, target)
+        JOIN (SELECT * FROM looks WHERE {OF_SOURCES} AND {only}) AS looks USING (source_id, look, target)
         LEFT JOIN read USING (source_id, look, target)
-        WHERE stretches.to_at IS NULL OR ($at IS NOT NULL AND stretches.to_at > $at)
+        WHERE stretches.to_at IS NULL OR stretches.to_at > $at
         ORDER BY source_id, look, target""",
-        of_sources(source_ids) | {"at": at},
+        values | {"at": at},
         _KNOWN,
+    )
+
+
+def tags_now(
+    snap: Snapshot,
+    moment: datetime,
+    columns: Sequence[str],
+    *,
+    source_ids: Sequence[str] = (),
+    where: Where | None = None,
+) -> pl.DataFrame:
+    """The tags that stand at a moment that is not before the newest fetch, in no order: source_id and these columns of the
+    family `tags`, or `name` (`namespace/repository:tag`); there may be millions of rows."""
+    chosen = family_of("tags")
+    condition, values = where_of(chosen.schema, where)
+    known = {**chosen.schema, "name": pl.String}
+    schema: dict[str, Type] = {"source_id": pl.String, **{name: known[name] for name in columns}}
+    named = "concat(namespace, '/', repository, ':', tag) AS name"
+    return ask(
+        snap,
+        f"SELECT {', '.join(named if name == 'name' else name for name in schema)} FROM tags_history WHERE to_at IS NULL AND started_at <= $moment "
+        f"AND (ended_at IS NULL OR ended_at > $moment) AND {OF_SOURCES} AND {condition}",
+        values | of_sources(source_ids) | {"moment": moment},
+        schema,
+    )
+
+
+def tag_counts_now(snap: Snapshot, moment: datetime, *, source_ids: Sequence[str] = ()) -> pl.DataFrame:
+    """How many tags each repository has, as of `tags_now`: source_id, namespace, repository, tags."""
+    return ask(
+        snap,
+        f"SELECT source_id, namespace, repository, count(*) AS tags FROM tags_history WHERE to_at IS NULL "
+        f"AND started_at <= $moment AND (ended_at IS NULL OR ended_at > $moment) AND {OF_SOURCES} GROUP BY ALL",
+        of_sources(source_ids) | {"moment": moment},
+        {"source_id": pl.String, "namespace": pl.String, "repository": pl.String, "tags": pl.Int64},
     )
 
 
