@@ -30,7 +30,7 @@ class Drawn(msgspec.Struct, frozen=True):
 
 class Asked(msgspec.Struct, frozen=True):
     """One question. `period`: the moment that was asked for; `at`: the last instant that counts, None where it is the newest
-    of the copy; `source_ids`: where the object is found; `top`: rows a table, 0 for all."""
+    of the copy; `source_ids`: where the object is found; `top`: rows a table, 0 for all; `by`, `within`: of a list, the column to sort by, and what it is restricted to."""
 
     snapshot: Snapshot
     period: AsOf
@@ -39,6 +39,8 @@ class Asked(msgspec.Struct, frozen=True):
     several: bool
     looked: Looked
     top: int = 0
+    by: str = ""
+    within: str | None = None
 
     @property
     def moment(self) -> datetime:

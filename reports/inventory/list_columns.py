@@ -30,7 +30,7 @@ _SUPERUSER = (
 
 class Listed(msgspec.Struct, frozen=True):
     """Rows of a kind: `frame` with `name` (as `inventory show` takes it) and the figures; `needs`: what the rows themselves
-    are told by; `counts`: numbers of other things, each with what those are told by, 0 where all of that was read; `notes`: what to know of the kind."""
+    are told by; `counts`: numbers of other things, each with what those are told by, 0 where all of that was read; `notes`: what to know of the kind; `total_rows`: how many there are where `frame` holds the first of them only."""
 
     frame: pl.DataFrame
     columns: tuple[str, ...]
@@ -39,6 +39,7 @@ class Listed(msgspec.Struct, frozen=True):
     figures: Callable[[pl.DataFrame], list[Metric]]
     labels: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    total_rows: int | None = None
 
 
 def _users(asked: Asked) -> Listed:
@@ -187,17 +188,23 @@ def _organizations(asked: Asked) -> Listed:
 
 
 def _tags(asked: Asked) -> Listed:
-    frame = named_tags(asked)
+    frame, totals = named_tags(asked)
     return Listed(
         frame,
         ("name", "size_bytes", "started_at", "ends_at", "immutable", "is_manifest_list", "digest"),
         [*lists_needed(asked)[1:], repositories_needed(asked, "tags")],
         {},
         lambda rows: [
-            Metric("digests", "Digests", rows["digest"].n_unique(), explanation="manifests that the tags point to"),
-            _sum("expiring", "Expiring", rows, pl.col("ends_at").is_not_null()),
+            Metric(
+                "digests",
+                "Digests",
+                totals["digests"] if totals else rows["digest"].n_unique(),
+                explanation="manifests that the tags point to",
+            ),
+            Metric("expiring", "Expiring", totals["expiring"] if totals else rows["ends_at"].count()),
         ],
         {"started_at": "Since", "ends_at": "Expires"},
+        total_rows=totals["tags"] if totals else None,
     )
 
 

@@ -54,7 +54,9 @@ def build(snapshot: Snapshot, params: ListParams, *, now: datetime | None = None
     period, at = moment_of(snapshot, params.as_of, now)
     known = tuple(log.list_sources(snapshot)["source_id"])
     sources = tuple(source_ids) or known
-    asked = Asked(snapshot, period, at, sources, len(sources) > 1, looked_by(snapshot, at, sources), params.top)
+    asked = Asked(
+        snapshot, period, at, sources, len(sources) > 1, looked_by(snapshot, at, sources), params.top, by, within
+    )
     listed = LISTS[chosen.name](asked)
     if "name" not in listed.frame.columns:
         listed = msgspec.structs.replace(listed, frame=with_name(listed.frame, chosen))
@@ -100,6 +102,9 @@ def _drawn(asked: Asked, listed: Listed, kind: Kind, by: str) -> tuple[Drawn, pl
     every = [*listed.needs, *(need for needs in listed.counts.values() for need in needs)]
     title = FAMILY[kind.family].title
     drawn = asked.draw(kind.family, title, frame, listed.columns, every, labels={"name": kind.title, **listed.labels})
+    if listed.total_rows is not None:
+        table = msgspec.structs.replace(drawn.table, total_rows=listed.total_rows)
+        drawn = msgspec.structs.replace(drawn, table=table)
     return drawn, frame
 
 

@@ -53,15 +53,27 @@ _PUSHED = (
 
 
 _SHOWN_AT = (*_KEY[1:], "size_bytes", "immutable", "is_manifest_list", "ended_at")
+_LISTED = ("name", "size_bytes", "started_at", "ended_at", "immutable", "is_manifest_list", "digest")
 
 
-def named_tags(asked: Asked) -> pl.DataFrame:
-    """The tags there were at the moment by their whole names, without what a list of all of them does not show."""
-    if asked.at is None:
-        columns = ("name", "size_bytes", "started_at", "ended_at", "immutable", "is_manifest_list", "digest")
-        found = reader.tags_now(asked.snapshot, asked.moment, columns, source_ids=asked.source_ids)
-        return found.rename({"ended_at": "ends_at"})
-    return tags_at(asked, {})
+def named_tags(asked: Asked) -> tuple[pl.DataFrame, dict[str, int] | None]:
+    """The tags there were at the moment by their whole names, as many as are asked for, without what a list does not show; and
+    of all of them: tags, digests, expiring; None where the frame holds all of them."""
+    if asked.at is not None:
+        return tags_at(asked, {}), None
+    source_ids, within = asked.source_ids, asked.within
+    by = "ended_at" if asked.by == "ends_at" else asked.by
+    found = reader.tags_now(
+        asked.snapshot,
+        asked.moment,
+        _LISTED,
+        source_ids=source_ids,
+        within=within,
+        by=by if by in (*_LISTED, "") else "",
+        limit=asked.top,
+    )
+    totals = reader.tag_totals_now(asked.snapshot, asked.moment, source_ids=source_ids, within=within)
+    return found.rename({"ended_at": "ends_at"}), totals.row(0, named=True)
 
 
 def tag_counts(asked: Asked) -> pl.DataFrame:

@@ -35,7 +35,7 @@ USE_SCHEMA: dict[str, Type] = {
 _IPS_DAYS = timedelta(days=30)
 
 # What an event says of whom: the account that acts, and the credential where there is one. Making or revoking a credential
-# is no use of it.
+# is no use of it, and a failed login none of the account whose name was typed.
 _ACTS = f"""acts AS (
     SELECT events.source_id, {new_name("renamed", "actor")} AS actor, actor_type, kind, occurred_at, day, ip,
         CASE WHEN contains(metadata, '"oauth_token_') THEN metadata END AS oauth,
@@ -49,7 +49,7 @@ _BY_KIND = {
         "actor_type",
         "actor",
         "CAST(NULL AS VARCHAR)",
-        "actor IS NOT NULL AND actor_type IN ('user', 'robot')",
+        "actor IS NOT NULL AND actor_type IN ('user', 'robot') AND kind <> 'login_failure'",
     ),
     "app_token": (
         "'app_token'",
