@@ -13,6 +13,7 @@ from quayledger.reports.spec import ReportSpec
 
 PACKAGES = (
     "quayledger.reports.log",
+    "quayledger.reports.security",
     "quayledger.reports.inventory",
     "quayledger.reports.detections",
     "quayledger.reports.desk",
