@@ -12,7 +12,7 @@ from msgspec import Meta
 from quayledger.reports.model import Column, Metric, Note, Report, Table
 from quayledger.reports.security import event_report
 from quayledger.reports.spec import NamespaceParam, PeriodParam, ReportSpec, SourcesParam, TopParam
-from quayledger.warehouse.log import failed_access
+from quayledger.warehouse.log import failed_attempts
 from quayledger.warehouse.snapshot import Snapshot
 
 REPORT_ID = "failed-access"
@@ -54,7 +54,7 @@ def build(snapshot: Snapshot, params: FailedAccessParams, *, now: datetime | Non
     Tables `attempts` (by hour, name, kind and address), `by_address` and `by_name` (attempts, distinct others, success).
     Errors: WarehouseError."""
     view = event_report.look(snapshot, params.period, params.namespace, params.sources)
-    rows = failed_access.failed_attempts(
+    rows = failed_attempts.failed_attempts(
         snapshot,
         params.period.since,
         params.period.until,
@@ -120,7 +120,7 @@ def _metrics(rows: pl.DataFrame) -> tuple[Metric, ...]:
 
 def _notes(snapshot: Snapshot, params: FailedAccessParams) -> list[Note]:
     notes = []
-    absent = event_report.unrecorded(snapshot, tuple(failed_access.SUCCESS_OF), params.sources)
+    absent = event_report.unrecorded(snapshot, tuple(failed_attempts.SUCCESS_OF), params.sources)
     if absent:
         notes.append(
             Note(
