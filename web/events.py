@@ -47,17 +47,23 @@ def draw(view: View) -> None:
         follow_chart(view, chart, charts.draw(chart, "events-histogram"))
     if bound(st.toggle, "Counts by kind, account, repository and client", key="counts", default=False):
         _facets(view.record.facets(query))
-    head, chosen, turn = st.columns([4, 2, 1.4], vertical_alignment="bottom")
+    head, chosen, newer, turn, older = st.columns([4, 2, 0.6, 0.9, 0.6], vertical_alignment="bottom")
     event: str = bound(chosen.text_input, "Event", key="event", default="", placeholder="Click a time in the list")
-    number = bound(turn.number_input, "Page", key="page", default=1, min_value=1, max_value=10_000_000, step=1)
-    found = view.record.events(query, number)
+    # A text, as Streamlit's own number fields fail at an address that says infinity.
+    page: str = bound(turn.text_input, "Page", key="page", default="1", value="1", max_chars=7)
+    found = view.record.events(query, int(page) if page.isascii() and page.isdigit() else 1)
+    for place, sign, step, last in ((newer, "‹", -1, 1), (older, "›", 1, found.pages)):
+        place.button(
+            sign, key=f"page{step}", on_click=_turn, args=(found.number + step,), disabled=found.number == last
+        )
     with head:
         _head(found)
     if found.total:
         _list(found, view, event)
         _files(view, query, found)
     else:
-        _nothing(view)
+        for sentence in view.record.why_empty(query):
+            st.caption(formatting.visible(sentence))
 
 
 def _filters(view: View) -> EventQuery:
@@ -107,8 +113,12 @@ def _choice(place: st.delta_generator.DeltaGenerator, label: str, key: str, opti
 
 def _changed() -> None:
     """Other events are asked for: begin at their first page."""
-    st.session_state["page"] = 1
+    _turn(1)
     st.session_state["event"] = ""
+
+
+def _turn(number: int) -> None:
+    st.session_state["page"] = str(number)
 
 
 def _facets(tables: tuple[Table, ...]) -> None:
@@ -176,11 +186,6 @@ def _files(view: View, query: EventQuery, found: EventsPage) -> None:
             st.caption(
                 f"Files hold the oldest {BROWSER_EXPORT_LIMIT:,} events; `quayledger events --limit 0 --format csv` writes all."
             )
-
-
-def _nothing(view: View) -> None:
-    said = view.coverage().trust.text
-    st.caption(f"No stored event matches. Of this period: {said}.")
 
 
 PAGE = Page(

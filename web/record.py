@@ -16,7 +16,7 @@ import streamlit as st
 
 from quayledger.reports import registry
 from quayledger.reports.inventory import kinds, object_report
-from quayledger.reports.log import event_counts, events_page
+from quayledger.reports.log import emptiness, event_counts, events_page
 from quayledger.reports.log.coverage import Coverage, measure
 from quayledger.reports.log.events_page import EventsPage, ExportForm
 from quayledger.reports.model import Chart, Report, Table
@@ -107,6 +107,11 @@ class Record:
         """One page of the events asked for."""
         with _snapshot(self._copy) as snapshot:
             return events_page.page(snapshot, query.parts(), page)
+
+    def why_empty(self, query: EventQuery) -> tuple[str, ...]:
+        """Why no event matches, in sentences."""
+        with _snapshot(self._copy) as snapshot:
+            return emptiness.explain(snapshot, query.wanted)
 
     def histogram(self, query: EventQuery, period: Period) -> Chart:
         """The events asked for, over time; an hour of the week does not narrow it."""

@@ -37,7 +37,7 @@ EVENTS = {
     **{name: st.just("") | NAMES for name, _ in TEXT_FILTERS},
     "actor_type": st.sampled_from(["", *ACTOR_TYPES]),
     "hour": st.sampled_from(["", *list(HOURS)[::17]]),
-    "page": st.integers(1, 4),
+    "page": st.sampled_from(["1", "2", "4", "x"]),
     "counts": st.booleans(),
     "event": st.sampled_from(["", "main-20261120-3", "nosuch"]),
 }
@@ -62,7 +62,7 @@ CONTROLS = {
 def _view(tested: AppTest) -> object:
     """What a person sees."""
     controls = [*tested.selectbox, *tested.text_input, *tested.toggle, *tested.date_input, *tested.multiselect]
-    values = [(control.key, str(control.value)) for control in [*controls, *tested.number_input]]
+    values = [(control.key, str(control.value)) for control in [*controls]]
     tables = [table.value.to_csv() for table in tested.dataframe]
     return values, tables, said(tested)
 
@@ -99,7 +99,6 @@ def test_any_view_is_reproduced_from_its_address(open_app: Open, path: str) -> N
         ("usage", "table=<b>", "“table” was ignored"),
         ("events", "actor_type=<script>", "“actor_type” was ignored"),
         ("events", "hour=99", "“hour” was ignored"),
-        ("events", "page=-1", "“page” was ignored"),
         ("events", "range=last-7-days", "“range” was ignored: this page has no such filter"),
         ("inventory", "object=planet", "“object” was ignored"),
         ("inventory", "day=9999-12-31", "“day” was ignored"),
@@ -115,7 +114,7 @@ def test_an_address_that_makes_no_sense_is_ignored_and_said(open_app: Open, path
 def test_no_address_breaks_a_page(open_app: Open) -> None:
     hostile = st.text(max_size=60) | st.sampled_from(["\x00", "a\x1b[31m", "\u202e", "9" * 400, "1e999", "-1", "NaN"])
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.sampled_from(["", "events", "completeness"]), st.data())
     def check(path: str, data: st.DataObject) -> None:
         names = st.sampled_from([*CONTROLS[path], "\x00", "embed"])

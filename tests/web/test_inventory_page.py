@@ -40,13 +40,13 @@ def test_changes_and_coverage_have_addresses_of_their_own(open_app: Open) -> Non
     tested = open_app("inventory", days, home="inventory")
     assert "No known changes: Policies and wiring, Scans." in said(tested)
     tested.multiselect(key="what").select("access").run()
-    assert set(tested.dataframe[0].value["change"]) == {"appeared", "changed"}
+    assert set(tested.dataframe[0].value["change"]) == {"added", "changed"}
     assert "What is not known, and why" in said(open_app("inventory", "view=Coverage", home="inventory"))
 
 
 def test_a_registry_that_was_never_looked_at_says_what_to_do(open_app: Open) -> None:
     told = said(open_app("inventory", "name=bob"))
-    assert "Nothing has been read of this registry yet: run `quayledger inventory sync`" in told
+    assert "The inventory is empty: run `quayledger inventory sync`" in told
 
 
 def test_without_a_name_all_of_a_kind_are_listed(open_app: Open) -> None:
@@ -58,12 +58,12 @@ def test_without_a_name_all_of_a_kind_are_listed(open_app: Open) -> None:
 
 @needs_chromium
 def test_a_click_on_a_row_opens_the_object_and_back_is_the_list(page: Page, addresses: Callable[[str], str]) -> None:
-    page.goto(f"{addresses('inventory')}/inventory?object=Organisation")
+    page.goto(f"{addresses('inventory')}/inventory?object=Organization")
     open_row(page, 0)
     expect(page).to_have_url(re.compile("name=acme"))
     expect(page.get_by_test_id("figure-robots")).to_be_visible()
     page.go_back()
-    expect(page).to_have_url(re.compile(r"object=Organisation$"))
+    expect(page).to_have_url(re.compile(r"object=Organization$"))
     expect(page.get_by_test_id("figure-organizations").locator(".v")).to_have_text("2")
 
 
