@@ -51,7 +51,7 @@ def test_nothing_is_sent_but_exports_and_the_sum_of_the_registry() -> None:
 
 def test_the_client_has_no_other_way_to_send() -> None:
     public = {name for name, value in vars(QuayClient).items() if inspect.isfunction(value) and name[0] != "_"}
-    assert public == {"get", "get_v2", "ask_export", "queue_registry_size_calculation", "server_now"}
+    assert public == {"get", "get_v2", "ask_export", "queue_registry_size_calculation", "server_now", "read_claims"}
     used = {
         node.attr
         for path in HOME.glob("*.py")
