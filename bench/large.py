@@ -118,7 +118,7 @@ def _ask(home: Path) -> None:
         some = events.events(snap, EventFilter(until=datetime(2026, 8, 1, tzinfo=UTC), kinds=("push_repo",)), limit=1)
         seen = some.to_dicts()[0]
         tables = [_figures(snap), _lookups(snap, seen), _lists(snap, seen)]
-    intro = f"The same ledger, asked in a process of its own that peaked at {peak_mb():,.0f} MB. Medians of {REPETITIONS} calls."
+    intro = f"The same ledger, asked in a process of its own. Medians of {REPETITIONS} calls."
     record("large, asked", intro, tables)
 
 

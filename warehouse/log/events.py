@@ -220,7 +220,7 @@ def _page(
     """Goes through the days that can hold matching events, in the order wanted, until there are enough. Only keys are
     sorted; the wide columns are fetched for the rows that are wanted."""
     order, left, found = _order(newest_first), offset + limit, list[pl.DataFrame]()
-    days = sorted(_candidate_days(snap, flt), reverse=newest_first)
+    days = sorted(_candidate_days(snap, where, flt), reverse=newest_first)
     keys = (
         f"SELECT source_id, day, event_no FROM events WHERE {where.sql} AND list_contains($days, day) "
         f"ORDER BY {order} LIMIT $left"
@@ -249,7 +249,7 @@ def _files_of(snap: Snapshot, days: Sequence[date]) -> list[EventFile]:
     return [file for file in snap.files if any(file.first_day <= day <= file.last_day for day in days)]
 
 
-def _candidate_days(snap: Snapshot, flt: EventFilter) -> set[date]:
+def _candidate_days(snap: Snapshot, where: _Where, flt: EventFilter) -> set[date]:
     """The UTC days that can hold matching events: by the index of closed days, and all days with events outside of it."""
     first = None if flt.since is None else _utc_day(flt.since)
     last = None if flt.until is None else _utc_day(flt.until)
@@ -267,7 +267,7 @@ def _candidate_days(snap: Snapshot, flt: EventFilter) -> set[date]:
     if flt.user_agent is not None:
         conditions["user_agent"] = ("contains(lower(value), lower($wanted))", flt.user_agent)
     if flt.ip is not None:
-        conditions["ip"] = ("list_contains($wanted, value)", _spellings(snap, flt.ip, flt))
+        conditions["ip"] = ("list_contains($wanted, value)", where.values["ips"])
     if flt.kinds:
         conditions["kind"] = ("list_contains($wanted, value)", list(flt.kinds))
     indexed = days_with(snap, conditions, first, last) if conditions else None
@@ -318,8 +318,23 @@ def _order(newest_first: bool) -> str:
 def count_events(snap: Snapshot, flt: EventFilter) -> int:
     """How many events match."""
     question = _question(snap, flt)
-    sql = f"SELECT {_number()} FROM {question.relation} AS held"
-    return int(snap.rows(sql, question.values, question.files)[0][0])
+    relation, values = _by_kind(snap, question, flt)
+    return int(snap.rows(f"SELECT {_number()} FROM {relation} AS held", values, question.files)[0][0])
+
+
+def _by_kind(snap: Snapshot, question: _Question, flt: EventFilter) -> tuple[str, dict[str, object]]:
+    """A relation that counts events by kind and category at least, and what it binds: few rows where the filter allows."""
+    if question.rollups is None or not _is_broad(flt):
+        return question.relation, question.values
+    names = _where(snap, msgspec.structs.replace(flt, since=None, until=None)).sql
+    raw = raw_relations("kind, category", question.where.sql, edges=bool(question.files))
+    parts = [
+        f"SELECT kind, category, events FROM ({_QUARTERS}) AS quarters "
+        f"WHERE day BETWEEN $rolled_first AND $rolled_last AND {names}",
+        *(f"SELECT kind, category, count(*) AS events FROM {one} GROUP BY ALL" for one in raw),
+    ]
+    bounds = {"rolled_first": question.rollups.first, "rolled_last": question.rollups.last}
+    return f"({' UNION ALL '.join(parts)})", question.where.values | bounds
 
 
 def exists(snap: Snapshot, flt: EventFilter) -> bool:
@@ -332,29 +347,43 @@ def totals(snap: Snapshot, flt: EventFilter) -> pl.DataFrame:
     """One row: events, pulls, pushes, deletes, other, actors (distinct users and robots), namespaces, repositories,
     clients (families), ips, anonymous_pulls, builds, unknown_kinds (distinct kinds that this version does not know)."""
     question = _question(snap, flt)
-    found = snap.frame(
-        f"""SELECT {_SUMS}, {_ACTORS},
-            count(DISTINCT namespace) AS namespaces,
-            count(DISTINCT {FULL_NAME}) AS repositories,
-            count(DISTINCT client) AS clients,
-            {_ANONYMOUS_PULLS},
-            {_number("kind = 'build_dockerfile'")} AS builds,
+    relation, values = _by_kind(snap, question, flt)
+    sums = snap.frame(
+        f"""SELECT {_SUMS}, {_number("kind = 'build_dockerfile'")} AS builds,
             count(DISTINCT kind) FILTER (category = 'unknown') AS unknown_kinds
-        FROM {question.relation} AS held""",
+        FROM {relation} AS held""",
+        values,
+        question.files,
+    )
+    who = snap.frame(
+        f"SELECT {_ACTORS}, count(DISTINCT client) AS clients, {_ANONYMOUS_PULLS} FROM {question.relation} AS held",
         question.values,
         question.files,
     )
-    ips = pl.lit(_count_addresses(snap, flt), pl.Int64).alias("ips")
-    return found.with_columns(ips).select(*found.columns[:9], "ips", *found.columns[9:])
+    distinct = {
+        name: _count_distinct(snap, question, flt, field)
+        for name, field in (("namespaces", "namespace"), ("repositories", "repository"), ("ips", "ip"))
+    }
+    counted = pl.DataFrame(distinct, schema=dict.fromkeys(distinct, pl.Int64))
+    return pl.concat([sums, who, counted], how="horizontal").select(_TOTALS)
 
 
-def _count_addresses(snap: Snapshot, flt: EventFilter) -> int:
+_TOTALS = (
+    *("pulls", "pushes", "deletes", "other", "events", "actors", "namespaces", "repositories", "clients", "ips"),
+    *("anonymous_pulls", "builds", "unknown_kinds"),
+)
+
+
+def _count_distinct(snap: Snapshot, question: _Question, flt: EventFilter, field: str) -> int:
+    """How many values of a field the matching events have: from the index where the filter names no more than it knows."""
     if flt == EventFilter(flt.since, flt.until, flt.source_ids):
-        relation, values, files = _values_of(snap, "ip", flt)
-    else:
-        where = _where(snap, flt)
-        relation, values = f"(SELECT ip AS value FROM events WHERE {where.sql})", where.values
+        relation, values, files = _values_of(snap, field, flt)
+    elif field == "ip":
+        relation, values = f"(SELECT ip AS value FROM events WHERE {question.where.sql})", question.where.values
         files = _files(snap, flt)
+    else:
+        relation = f"(SELECT {FIELDS[field]} AS value FROM {question.relation} AS rolled)"
+        values, files = question.values, question.files
     return int(snap.rows(f"SELECT count(DISTINCT value) FROM {relation} AS held", values, files)[0][0])
 
 
