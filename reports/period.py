@@ -30,7 +30,7 @@ PRESETS: tuple[tuple[str, str], ...] = (
 )
 DEFAULT_PRESET = "last-30-days"
 # How a period may be written, for help texts.
-EXAMPLES = ("last-30-days", "yesterday", "last-week", "last-month", "2026-10", "2026-Q3")
+EXAMPLES = ("yesterday", "last-7-days", "last-week", "last-month", "2026-10", "2026-Q3")
 MAX_DAYS = 3660
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 Bucket = Literal["hour", "day", "week", "month"]
