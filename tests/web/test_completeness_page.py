@@ -68,7 +68,7 @@ def test_a_day_and_a_gap_lead_to_their_events(page: Page, addresses: Callable[[s
     assert "source=main" in page.url
     page.go_back()
     expect(page).to_have_url(address)
-    open_row(page, 3)
+    open_row(page, 4)
     expect(page).to_have_url(re.compile(f"period={SHORT}.*kind=pull_repo"))
     total = events_of(SHORT).filter(kind="pull_repo").height
     expect(page.get_by_role("heading", name=f"1 – {total} of {total} events")).to_be_visible()
@@ -80,6 +80,6 @@ def test_it_is_in_the_menu_and_under_its_old_path(page: Page, addresses: Callabl
     drawn(page)
     page.get_by_role("link", name="Completeness").click()
     expect(page).to_have_url(re.compile(r"/completeness\?source=main$"))
-    expect(page.get_by_role("heading", name="Deficits")).to_be_visible()
+    expect(page.get_by_role("heading", name="Missing or unproven")).to_be_visible()
     page.goto(f"{addresses('completeness')}/pipeline")
     expect(page.get_by_role("heading", name="Coverage calendar (UTC days)")).to_be_visible()

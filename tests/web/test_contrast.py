@@ -38,7 +38,7 @@ _TEXTS = """() => {
   while (walker.nextNode()) {
     const text = walker.currentNode.textContent.trim(), element = walker.currentNode.parentElement;
     if (!text || !element.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
-    if (/^(STYLE|SCRIPT|TITLE)$/.test(element.tagName) || element.closest("[aria-hidden=true], canvas, table")) continue;
+    if (/^(STYLE|SCRIPT|TITLE)$/.test(element.tagName) || element.closest("[aria-hidden=true], [disabled], canvas, table")) continue;
     if (!element.getClientRects().length) continue;
     const layers = []; let opacity = 1;
     for (let at = element; at; at = at.parentElement) {

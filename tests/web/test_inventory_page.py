@@ -41,7 +41,7 @@ def test_changes_and_coverage_have_addresses_of_their_own(open_app: Open) -> Non
     assert "No known changes: Policies and wiring, Scans." in said(tested)
     tested.multiselect(key="what").select("access").run()
     assert set(tested.dataframe[0].value["change"]) == {"added", "changed"}
-    assert "What is not known, and why" in said(open_app("inventory", "view=Coverage", home="inventory"))
+    assert "What is unknown, and why" in said(open_app("inventory", "view=Coverage", home="inventory"))
 
 
 def test_a_registry_that_was_never_looked_at_says_what_to_do(open_app: Open) -> None:
