@@ -61,7 +61,7 @@ def test_the_first_hour(run: Run, quay: Any, tmp_path: Path) -> None:
     assert status["requests"] == sources(synced)["requests"]
     assert status["last_event_at"].startswith("2026-11-20T")
     shown = run("status", env={"COLUMNS": "80"})
-    assert "5 verified" in shown.stdout
+    assert "5: 1 rotated, 4 verified" in shown.stdout
     lines = (shown.stdout + shown.stderr).splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
@@ -97,7 +97,7 @@ def test_events_in_every_format(run: Run, ledger: Path, tmp_path: Path) -> None:
     assert [row["event_id"] for row in rows] == [json.loads(line)["event_id"] for line in pushes]
     assert len(run("events", "--limit", "7", "--format", "quay", home=ledger).stdout.splitlines()) == 7
     table = run("events", "--limit", "3", home=ledger)
-    assert "3 of 1,200 events" in table.stderr
+    assert "3 of 1,200 rows" in table.stdout
     day = run("events", "--from", END, "--to", END, "--limit", "0", "--format", "jsonl", home=ledger).stdout
     assert {json.loads(line)["day"] for line in day.splitlines()} == {END}
     target = tmp_path / "out.jsonl"
