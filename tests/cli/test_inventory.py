@@ -76,7 +76,7 @@ def test_the_cost_the_taking_and_what_it_tells(run: Run, quay: Any) -> None:
     changed = run("inventory", "diff", "--from", day, "--family", "repository_permissions", "--format", "csv")
     assert "payments/api user zach" in changed.stdout
     assert "role admin" in changed.stdout
-    assert "an event says so" in changed.stdout
+    assert "from the audit log" in changed.stdout
 
 
 def test_questions_on_demand(run: Run, quay: Any) -> None:

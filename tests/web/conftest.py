@@ -128,7 +128,8 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"the app did not answer in time: {log.read_text()}")
 
 
-@pytest.fixture(scope="session")
+# Per module: Playwright keeps an event loop running in the test's thread, in which other modules' tests could run none.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     assert CHROMIUM, "CI has to have Chromium"
     with sync_playwright() as playwright:
