@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from quayledger.collector.log import landing
 from quayledger.collector.log.normalise import DefaultNamespace
 from quayledger.collector.log.page_chain import living_token, replay, usable
@@ -9,7 +11,9 @@ from quayledger.collector.log.readings import merge_chain, reading_of
 from quayledger.collector.log.source_run import SourceRun
 from quayledger.collector.quay.scopes import Scope
 from quayledger.warehouse.log.held_parts import user_namespaces
+from quayledger.warehouse.log.slices import slices
 from quayledger.warehouse.log.watermarks import clear_watermark
+from quayledger.warehouse.schema import SEALED_STATES
 
 
 def resume_chains(run: SourceRun) -> None:
@@ -24,6 +28,9 @@ def resume_chains(run: SourceRun) -> None:
         # The chain of a part belongs to a repair: it is short, and the repair decides anew what to read.
         if header.part:
             _merge_landed(run, log)
+        elif _is_sealed(run, header.day):
+            # Killed between the day's seal and the removal of its pages: nobody reads the day again, which would keep them.
+            _merge_landed(run, log)
         elif usable(log, run.over_at(header.day), run.now()):
             run.state.resumable[header.day, header.scope] = log
         else:
@@ -32,6 +39,11 @@ def resume_chains(run: SourceRun) -> None:
             if token := living_token(log, run.now()):
                 run.state.join_tokens[header.day, header.scope] = token
             _merge_landed(run, log)
+
+
+def _is_sealed(run: SourceRun, day: date) -> bool:
+    row = slices(run.ledger, run.source_id, day, day).get(day)
+    return row is not None and row.state in SEALED_STATES
 
 
 def _merge_landed(run: SourceRun, log: landing.LandingFile) -> None:
