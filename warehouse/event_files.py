@@ -7,7 +7,6 @@ is relative to the ledger's folder, so that a folder which was moved works.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -101,12 +100,6 @@ def has_rollups(home: Path, file: EventFile, rules: str) -> bool:
         and file.has_rollups
         and all((home / file.beside(suffix)).exists() for suffix in (USAGE_SUFFIX, SEEN_SUFFIX))
     )
-
-
-def is_altered(home: Path, file: EventFile) -> bool:
-    """Whether the content differs from the SHA-256 on record. Reads the whole file. Raises OSError."""
-    with (home / file.file).open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest() != file.sha256
 
 
 def current_rules(cursor: duckdb.DuckDBPyConnection) -> str:
