@@ -25,7 +25,7 @@ _NAMED: dict[NamedField, str] = {
     "actor": "user or robot",
     "tag": "tag",
 }
-_OTHERS = {"ip": "IP address", "digest": "digest", "client": "client"}
+_OTHERS = {"ip": "IP address", "digest": "digest", "client": "client", "credential": "credential"}
 _MOST_COMPARED = 20_000
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -92,6 +92,7 @@ def _answers(
         events.usage_series(snap, flt, time_zone=zone, bucket=bucket),
         events.heat(snap, flt, time_zone=zone),
         events.namespaces(snap, flt.source_ids),
+        events.value_counts(snap, flt, ("kind", "outcome", "actor", "repository", "client"), limit=3),
     )
 
 
@@ -108,6 +109,10 @@ _MOMENTS = st.one_of(
     st.integers(-96, 15 * 96).map(lambda n: datetime(2026, 10, 23, tzinfo=UTC) + timedelta(minutes=15 * n)),
     st.integers(0, 14 * 86_400).map(lambda n: datetime(2026, 10, 23, tzinfo=UTC) + timedelta(seconds=n)),
 )
+_PAIRS = (
+    *(("kind", "pull_repo"), ("category", "unknown"), ("outcome", "failure"), ("actor", "alice"), ("namespace", "acme")),
+    *(("repository", "web"), ("repository", "acme/api"), ("ip", "10.0.0.0/24"), ("tag", "v3"), ("user_agent", "SKOPEO")),
+)
 _FILTERS = st.builds(
     EventFilter,
     since=_MOMENTS,
@@ -122,6 +127,8 @@ _FILTERS = st.builds(
     client=st.sampled_from([None, None, None, "docker"]),
     ip=st.sampled_from([None, None, None, "10.0.0.0/24"]),
     tag=st.sampled_from([None, None, None, "v3"]),
+    outcome=st.sampled_from([None, None, None, "failure"]),
+    excluded=st.lists(st.sampled_from(_PAIRS), max_size=2).map(tuple),
 )
 
 
@@ -143,6 +150,38 @@ def test_rollups_give_what_the_events_give(
             assert answer.rows() == right.rows()
         else:
             assert answer == right
+
+
+_FIELD_OF = {"kind": "kinds", "category": "categories"}
+
+
+@pytest.mark.parametrize("pair", _PAIRS)
+def test_what_is_excluded_is_what_including_it_would_have_kept(snapshot: Snapshot, pair: tuple[str, str]) -> None:
+    field, value = pair
+    kept = EventFilter(**{_FIELD_OF.get(field, field): (value,) if field in _FIELD_OF else value})
+    number = events.count_events(snapshot, kept)
+    assert number
+    left = events.count_events(snapshot, EventFilter(excluded=(pair,)))
+    assert number + left == events.count_events(snapshot, EventFilter())
+
+
+def test_events_by_id_and_ids_of_nothing(snapshot: Snapshot) -> None:
+    listed = events.events(snapshot, EventFilter(), limit=5, offset=400)
+    ids = listed["event_id"].to_list()
+    none = ["", "x", "main-99999999-1", "main-20261131-1", "main-20261023-999999", "'; --"]
+    assert events.by_ids(snapshot, [*reversed(ids), *none, ids[0]]).equals(listed)
+
+
+def test_neighbours_have_their_first_and_last_time(snapshot: Snapshot) -> None:
+    found = events.neighbours(snapshot, EventFilter(actor="alice"), ("ip", "credential"), limit=50)
+    for row in found.iter_rows(named=True):
+        of = events.events(snapshot, EventFilter(actor="alice", **{row["field"]: row["value"]}), limit=0)
+        assert (row["events"], row["first_at"], row["last_at"]) == (
+            of.height,
+            of["occurred_at"].min(),
+            of["occurred_at"].max(),
+        )
+    assert found.height == found["distinct"][0]
 
 
 def test_closed_days_are_answered_without_their_events(snapshot: Snapshot) -> None:

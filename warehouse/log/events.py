@@ -8,6 +8,7 @@ Times in frames are UTC unless a column says otherwise; counts are 64-bit intege
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -68,7 +69,8 @@ _ANONYMOUS_PULLS = f"{_number(_IS_ANONYMOUS_PULL)} AS anonymous_pulls"
 class EventFilter(msgspec.Struct, frozen=True):
     """Which events: all that are set must hold. `since` <= occurred_at < `until`, both aware. `user_agent` and `text` are
     substrings, whatever the case; `text` of any name or the metadata; the others are compared as they are. `repository`:
-    its name, or `namespace/name`. `ip`: an address in any spelling, or a network such as `10.0.0.0/8`."""
+    its name, or `namespace/name`. `ip`: an address in any spelling, or a network such as `10.0.0.0/8`. `excluded`: pairs of
+    one of EXCLUDABLE and a value: events that have it are left out, those without any value stay."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -85,6 +87,9 @@ class EventFilter(msgspec.Struct, frozen=True):
     client: str | None = None
     user_agent: str | None = None
     text: str | None = None
+    outcome: str | None = None
+    credential: str | None = None
+    excluded: tuple[tuple[str, str], ...] = ()
 
 
 class _Where(msgspec.Struct, frozen=True):
@@ -92,7 +97,8 @@ class _Where(msgspec.Struct, frozen=True):
     values: dict[str, object]
 
 
-_EQUAL = ("namespace", "actor", "actor_type", "tag", "digest", "client")
+_EQUAL = ("namespace", "actor", "actor_type", "tag", "digest", "client", "outcome", "credential")
+EXCLUDABLE = ("kind", "category", *_EQUAL, "repository", "ip", "user_agent")
 _AMONG = {"source_ids": "source_id", "kinds": "kind", "categories": "category"}
 
 
@@ -118,7 +124,24 @@ def _where(snap: Snapshot, flt: EventFilter) -> _Where:
         if (part := getattr(flt, column)) is not None:
             parts.append(f"contains(lower({searched}), lower(${column}))")
             values[column] = part
+    for number, (field, value) in enumerate(flt.excluded):
+        condition, bound = _unlike(snap, flt, field, value, f"excluded_{number}")
+        parts.append(condition)
+        values[f"excluded_{number}"] = bound
     return _Where(" AND ".join(parts), values)
+
+
+def _unlike(snap: Snapshot, flt: EventFilter, field: str, value: str, name: str) -> tuple[str, object]:
+    """The condition that a field has another value or none, and what it binds under `name`."""
+    if field == "ip":
+        return f"NOT coalesce(list_contains(${name}, ip), false)", _spellings(snap, value, flt)
+    if field == "repository":
+        return f"NOT coalesce(${name} IN (repository, {FULL_NAME}), false)", value
+    if field == "user_agent":
+        return f"NOT coalesce(contains(lower(user_agent), lower(${name})), false)", value
+    if field not in EXCLUDABLE:
+        raise ValueError(f"events cannot be excluded by {field}")
+    return f"{field} IS DISTINCT FROM ${name}", value
 
 
 def _period(flt: EventFilter) -> tuple[list[str], dict[str, object]]:
@@ -155,13 +178,14 @@ class _Question(msgspec.Struct, frozen=True):
 
 
 # What rollups do not know of an event; a filter that asks for it is answered from the events.
-_NOT_ROLLED = ("ip", "tag", "digest", "user_agent", "text")
+_NOT_ROLLED = ("ip", "tag", "digest", "user_agent", "text", "credential")
 
 
 def _question(snap: Snapshot, flt: EventFilter) -> _Question:
     where = _where(snap, flt)
     rollups = None
-    if all(getattr(flt, name) is None for name in _NOT_ROLLED):
+    left_out = {field for field, _ in flt.excluded}
+    if all(getattr(flt, name) is None and name not in left_out for name in _NOT_ROLLED):
         rollups = find_rollups(snap, flt.since, flt.until)
     if rollups is None:
         relation = f"(SELECT {', '.join(KEYS)}, 1 AS events FROM events WHERE {where.sql})"
@@ -194,8 +218,8 @@ def _values_of(snap: Snapshot, field: str, flt: EventFilter) -> tuple[str, dict[
 
 def _is_broad(flt: EventFilter) -> bool:
     """Whether the filter names sources, kinds and categories at most: what is counted by quarter of an hour."""
-    broad = EventFilter(flt.since, flt.until, flt.source_ids, flt.kinds, flt.categories)
-    return flt == broad
+    broad = EventFilter(flt.since, flt.until, flt.source_ids, flt.kinds, flt.categories, excluded=flt.excluded)
+    return flt == broad and {field for field, _ in flt.excluded} <= {"kind", "category"}
 
 
 def _utc_day(moment: datetime) -> date:
@@ -231,7 +255,31 @@ def _page(
         found.append(snap.frame(keys, where.values | {"days": some, "left": left}, _files_of(snap, some)))
         left -= found[-1].height
         begin, width = begin + width, width * 2
-    wanted = pl.concat(found).slice(offset, limit) if found else pl.DataFrame()
+    return _fetch(snap, pl.concat(found).slice(offset, limit) if found else pl.DataFrame(), newest_first=newest_first)
+
+
+def by_ids(snap: Snapshot, event_ids: Sequence[str]) -> pl.DataFrame:
+    """The events of these ids, EVENT_COLUMNS, newest first; an id that names none is left out."""
+    keys = [key for one in event_ids if (key := _key_of(one))]
+    schema = {"source_id": pl.String, "day": pl.Date, "event_no": pl.Int64}
+    return _fetch(snap, pl.DataFrame(keys, schema=schema, orient="row").unique(), newest_first=True)
+
+
+_EVENT_ID = re.compile(r"(.+)-(\d{8})-(\d{1,15})", re.DOTALL)
+
+
+def _key_of(event_id: str) -> tuple[str, date, int] | None:
+    """Source, UTC day and number that an event's id is made of."""
+    match = _EVENT_ID.fullmatch(event_id)
+    try:
+        return (match[1], date.fromisoformat(match[2]), int(match[3])) if match else None
+    except ValueError:
+        return None
+
+
+def _fetch(snap: Snapshot, wanted: pl.DataFrame, *, newest_first: bool) -> pl.DataFrame:
+    """The events of these keys (source_id, day, event_no)."""
+    order = _order(newest_first)
     if wanted.is_empty():
         return snap.frame(f"SELECT {_COLUMNS} FROM events LIMIT 0", (), [])
     sql = (
@@ -445,6 +493,53 @@ def usage_counts(
         question.values | (_rename_values(renamed) if renamed else {}),
         question.files,
     )
+
+
+CountedField = Literal[
+    "kind",
+    "category",
+    "outcome",
+    "actor_type",
+    "actor",
+    "namespace",
+    "repository",
+    "client",
+    "ip",
+    "tag",
+    "digest",
+    "credential",
+    "user_agent",
+]
+
+
+def value_counts(snap: Snapshot, flt: EventFilter, fields: Sequence[CountedField], *, limit: int) -> pl.DataFrame:
+    """How many of the events have which value of each field: field, value, events, distinct (how many values the field has),
+    the most frequent first, at most `limit` a field."""
+    question = _question(snap, flt)
+    if question.rollups is None or not set(fields) <= set(KEYS):
+        return neighbours(snap, flt, fields, limit=limit).drop("first_at", "last_at")
+    sql = _counts_sql(fields, f"{question.relation} AS counted", "events", "")
+    return snap.frame(sql, question.values | {"limit": limit}, question.files)
+
+
+def neighbours(snap: Snapshot, flt: EventFilter, fields: Sequence[CountedField], *, limit: int) -> pl.DataFrame:
+    """As `value_counts`, with first_at and last_at of each value among the events (UTC)."""
+    where, times = _where(snap, flt), ", min(occurred_at) AS first_at, max(occurred_at) AS last_at"
+    sql = _counts_sql(fields, f"events WHERE {where.sql}", "1 AS events, occurred_at", times)
+    return snap.frame(sql, where.values | {"limit": limit}, _files(snap, flt))
+
+
+def _counts_sql(fields: Sequence[CountedField], relation: str, more: str, times: str) -> str:
+    """The relation is read once, whatever the number of fields."""
+    columns = {field: FIELDS.get(field, field) for field in fields}
+    held = ", ".join(f"{column} AS {field}" for field, column in columns.items())
+    parts = [
+        f"SELECT * FROM (SELECT '{field}' AS field, {field} AS value, {_number()} AS events{times}, "
+        f"count(*) OVER () AS distinct FROM held WHERE {field} IS NOT NULL GROUP BY {field} "
+        "ORDER BY events DESC, value LIMIT $limit)"
+        for field in fields
+    ]
+    return f"WITH held AS MATERIALIZED (SELECT {held}, {more} FROM {relation}) {' UNION ALL '.join(parts)}"
 
 
 def usage_series(snap: Snapshot, flt: EventFilter, *, time_zone: str, bucket: Bucket) -> pl.DataFrame:

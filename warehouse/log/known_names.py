@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from quayledger.warehouse.log.rollups import seen_files
+from quayledger.warehouse.log.seen import FIELDS
 from quayledger.warehouse.snapshot import Snapshot
 
-NamedField = Literal["namespace", "repository", "actor", "tag"]
-_COLUMNS: dict[NamedField, str] = {
-    "namespace": "namespace",
-    "repository": "repository",
-    "actor": "actor",
-    "tag": "tag",
-}
+NamedField = Literal["namespace", "repository", "actor", "tag", "ip", "user_agent"]
 
 
 def known_kinds(snap: Snapshot) -> tuple[str, ...]:
@@ -25,11 +21,14 @@ def known_kinds(snap: Snapshot) -> tuple[str, ...]:
 
 
 def names(snap: Snapshot, field: NamedField, limit: int) -> list[str]:
-    """The names that held events have in a field, the most frequent first, at most `limit`."""
-    column = _COLUMNS[field]
-    found = snap.rows(
-        f"SELECT {column} FROM events WHERE {column} IS NOT NULL GROUP BY {column} "
-        f"ORDER BY count(*) DESC, {column} LIMIT $limit",
-        {"limit": limit},
-    )
-    return [name for (name,) in found]
+    """The names that held events have in a field, the most frequent first, at most `limit`; repositories as
+    `namespace/name`."""
+    name, files = FIELDS[field], seen_files(snap, None, None)
+    # Where not all is indexed, everything is read.
+    relation = "events" if files is None else "stg_interpreted_events"
+    held = f"SELECT {name} AS value, count(*) AS events FROM {relation} WHERE {name} IS NOT NULL GROUP BY ALL"
+    if files:
+        held += " UNION ALL SELECT value, events FROM read_parquet($seen_files) WHERE field = $field"
+    values: dict[str, object] = {"limit": limit} | ({"seen_files": files, "field": field} if files else {})
+    sql = f"SELECT value FROM ({held}) AS held GROUP BY value ORDER BY sum(events) DESC, value LIMIT $limit"
+    return [value for (value,) in snap.rows(sql, values, None if files is None else [])]
