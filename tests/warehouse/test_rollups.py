@@ -110,8 +110,20 @@ _MOMENTS = st.one_of(
     st.integers(0, 14 * 86_400).map(lambda n: datetime(2026, 10, 23, tzinfo=UTC) + timedelta(seconds=n)),
 )
 _PAIRS = (
-    *(("kind", "pull_repo"), ("category", "unknown"), ("outcome", "failure"), ("actor", "alice"), ("namespace", "acme")),
-    *(("repository", "web"), ("repository", "acme/api"), ("ip", "10.0.0.0/24"), ("tag", "v3"), ("user_agent", "SKOPEO")),
+    *(
+        ("kind", "pull_repo"),
+        ("category", "unknown"),
+        ("outcome", "failure"),
+        ("actor", "alice"),
+        ("namespace", "acme"),
+    ),
+    *(
+        ("repository", "web"),
+        ("repository", "acme/api"),
+        ("ip", "10.0.0.0/24"),
+        ("tag", "v3"),
+        ("user_agent", "SKOPEO"),
+    ),
 )
 _FILTERS = st.builds(
     EventFilter,
