@@ -170,7 +170,8 @@ _FIELD_OF = {"kind": "kinds", "category": "categories"}
 @pytest.mark.parametrize("pair", _PAIRS)
 def test_what_is_excluded_is_what_including_it_would_have_kept(snapshot: Snapshot, pair: tuple[str, str]) -> None:
     field, value = pair
-    kept = EventFilter(**{_FIELD_OF.get(field, field): (value,) if field in _FIELD_OF else value})
+    asked: dict[str, Any] = {_FIELD_OF.get(field, field): (value,) if field in _FIELD_OF else value}
+    kept = EventFilter(**asked)
     number = events.count_events(snapshot, kept)
     assert number
     left = events.count_events(snapshot, EventFilter(excluded=(pair,)))
