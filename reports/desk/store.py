@@ -30,6 +30,11 @@ _VERSIONS: tuple[tuple[str, ...], ...] = (
             what TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, note TEXT NOT NULL)""",
         "CREATE TABLE judged (source_id TEXT NOT NULL, day TEXT NOT NULL, mark TEXT NOT NULL, PRIMARY KEY (source_id, day))",
     ),
+    (
+        """CREATE TABLE saved_views (page TEXT NOT NULL, name TEXT NOT NULL, address TEXT NOT NULL, saved_by TEXT NOT NULL,
+            saved_at TEXT NOT NULL, PRIMARY KEY (page, name))""",
+        "CREATE TABLE preferences (person TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (person, name))",
+    ),
 )
 
 

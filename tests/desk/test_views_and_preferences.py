@@ -1,0 +1,52 @@
+"""Saved views and preferences: kept in the desk, replaced by name, refused with words; a desk made before them is upgraded."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from quayledger.reports.desk import preferences, saved_views
+from quayledger.reports.desk.store import FILE_NAME, Desk
+from tests.warehouse.sample import NOW
+
+HOSTILE = "x'); DROP TABLE saved_views; -- <img src=x>"
+
+
+def test_views_are_shared_replaced_and_removed(tmp_path: Path) -> None:
+    with Desk.open(tmp_path) as desk:
+        saved_views.save_view(desk, "events", "Failed  log-ins ", "kind=login_failure", "alice", NOW)
+        saved_views.save_view(desk, "events", HOSTILE, "a=1", "bob", NOW)
+        saved_views.save_view(desk, "events", "Failed log-ins", "outcome=failure", "bob", NOW)
+        assert saved_views.list_views(desk, "usage") == []
+    with Desk.open(tmp_path) as desk:
+        held = saved_views.list_views(desk, "events")
+        assert [(one.name, one.address, one.saved_by) for one in held] == [
+            ("Failed log-ins", "outcome=failure", "bob"),
+            (HOSTILE, "a=1", "bob"),
+        ]
+        saved_views.remove_view(desk, "events", HOSTILE)
+        assert len(saved_views.list_views(desk, "events")) == 1
+        for name, address in (("  ", "a=1"), ("n" * 81, "a=1"), ("long", "a" * 9_000)):
+            with pytest.raises(saved_views.BadView):
+                saved_views.save_view(desk, "events", name, address, "bob", NOW)
+
+
+def test_a_preference_is_that_of_one_person(tmp_path: Path) -> None:
+    with Desk.open(tmp_path) as desk:
+        preferences.keep_preference(desk, "alice", "columns", "kind actor")
+        preferences.keep_preference(desk, "alice", "columns", "kind")
+        assert preferences.read_preference(desk, "alice", "columns") == "kind"
+        assert preferences.read_preference(desk, "bob", "columns") is None
+
+
+def test_a_desk_of_the_first_version_is_upgraded(tmp_path: Path) -> None:
+    with Desk.open(tmp_path):
+        pass
+    with sqlite3.connect(tmp_path / FILE_NAME) as held:
+        held.execute("DROP TABLE saved_views")
+        held.execute("DROP TABLE preferences")
+        held.execute("PRAGMA user_version = 1")
+    with Desk.open(tmp_path) as desk:
+        assert saved_views.list_views(desk, "events") == []
