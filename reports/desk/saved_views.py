@@ -57,6 +57,4 @@ def remove_view(desk: Desk, page: str, name: str) -> None:
 
 
 def _view(row: sqlite3.Row) -> SavedView:
-    return SavedView(
-        row["page"], row["name"], row["address"], row["saved_by"], datetime.fromisoformat(row["saved_at"])
-    )
+    return SavedView(row["page"], row["name"], row["address"], row["saved_by"], datetime.fromisoformat(row["saved_at"]))
