@@ -87,6 +87,9 @@ def _belongings(registry: Registry, organisation: Organisation, rng: random.Rand
             robot.robot.description = f"{robot.shortname} of {account.name}"
     if account.name in _SPECIAL:
         _SPECIAL[account.name](registry, organisation)
+    for token in account.oauth_tokens:
+        token.created_us = start_us - 120 * DAY_US
+        token.created_by = organisation.owner.account.id if organisation.owner else 0
 
 
 def _of_platform(registry: Registry, organisation: Organisation) -> None:

@@ -17,6 +17,7 @@ import polars as pl
 from quayledger.warehouse.catalog import INTERVAL_COLUMNS, Type, family_of, series_of
 from quayledger.warehouse.inventory.access import effective_access
 from quayledger.warehouse.inventory.changed_objects import logged_changes
+from quayledger.warehouse.inventory.credential_events import credential_events
 from quayledger.warehouse.inventory.diff import diff
 from quayledger.warehouse.inventory.last_use import last_use
 from quayledger.warehouse.inventory.pushes import pushers
@@ -28,6 +29,7 @@ from quayledger.warehouse.snapshot import Snapshot
 __all__ = [
     "as_of",
     "coverage",
+    "credential_events",
     "diff",
     "effective_access",
     "first_read_at",
