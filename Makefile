@@ -8,7 +8,7 @@ ARGS ?=
 
 help:
 	@echo "make demo [ARGS=--headless]   collect from a stand-in Quay, report, open the pages"
-	@echo "make test                     all tests"
+	@echo "make test [ARGS=--cpu]        all tests; what each folder, file and costly test takes of the CPU"
 	@echo "make check                    format, lint, strict types, import contracts, tests"
 	@echo "make packages                 build wheel and sdist, install each, run the demo from it"
 	@echo "make bench                    the benches, with their ratios"

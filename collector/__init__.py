@@ -1,1 +1,1 @@
-"""The collector: Quay's room. Its API, its habits, when to ask for what; the only place that speaks HTTP to a registry."""
+"""The collector: Quay's API, its quirks, and what to request when; the only place that speaks HTTP to a registry."""

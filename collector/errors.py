@@ -1,4 +1,4 @@
-"""What can go wrong while collecting, beyond what `collector.quay.errors` says of a single call."""
+"""The errors of collecting, beyond those of a single call (`collector.quay.errors`)."""
 
 from __future__ import annotations
 

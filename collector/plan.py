@@ -1,4 +1,5 @@
-"""Planning: what a sync would ask, at what cost, day by day. Asks the counts only; reads what is held from the published copy."""
+"""Plan: what a sync would request, at what cost, day by day. Requests the counts alone; what is held is read from the
+published copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings from environment variables, as people write them. Pure but for what it is given.
+"""Settings from environment variables, as people write them. Pure.
 
 `QUAYLEDGER_` and the path of the setting in capitals, with two underscores between levels. A variable that is empty counts as
 not set. A list may be written with commas or as JSON. An id with a hyphen is written with an underscore, because no shell can

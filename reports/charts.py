@@ -1,4 +1,4 @@
-"""The readers' room: a report's charts in Vega-Lite. The pages draw them in the browser, files get the same as SVG.
+"""A report's charts in Vega-Lite. The pages draw them in the browser, files get the same as SVG.
 
 Nothing is fetched: the data stands in the specification, and the conversion runs offline."""
 

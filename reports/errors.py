@@ -1,4 +1,4 @@
-"""The readers' room: the family of errors that reports raise."""
+"""The family of errors that reports raise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers' room: how values are written. Text from a registry is hostile: what cannot be seen is made visible
+"""How values are written. Text from a registry is hostile: what cannot be seen is made visible
 here."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The readers' room: what a report is. A report is a value; renderers and pages show it and never compute."""
+"""The model of a report. A report is a value; renderers and pages show it and never compute."""
 
 from __future__ import annotations
 

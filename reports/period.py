@@ -1,4 +1,4 @@
-"""The readers' room: periods. Pure values and functions: whole local days of a time zone as half-open stretches of
+"""Periods: pure values and functions: whole local days of a time zone as half-open stretches of
 UTC."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The readers' room: every report there is. A module that declares `SPEC` in one of these packages is a report."""
+"""The registry of reports. A module that declares `SPEC` in one of these packages is a report."""
 
 from __future__ import annotations
 

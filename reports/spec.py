@@ -1,4 +1,4 @@
-"""The readers' room: how a report declares itself.
+"""How a report declares itself.
 
 To add a report, write one module in `reports/log/`, `reports/inventory/` or another package that `registry.PACKAGES` names:
 

@@ -1,4 +1,4 @@
-"""The readers' room: the states of a UTC day, once: what each means, and how it is drawn in a page, a file and a terminal.
+"""The states of a UTC day, once: what each means, and how it is drawn in a page, a file and a terminal.
 
 A group gathers states that people act on in the same way; its name is the colour family of its states."""
 

@@ -1,4 +1,4 @@
-"""The readers' room: trust. How far a report can be relied on, whatever it was made of: days of the log or parts of the
+"""Trust: how far a report can be relied on, whatever it was made of: days of the log or parts of the
 inventory."""
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The service: the clock that puts collector, warehouse and reports together, and the place where work is handed over."""
+"""The service: the scheduler that runs collector, warehouse and reports, and the inbox for work handed over."""

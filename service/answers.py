@@ -1,4 +1,4 @@
-"""Answers: how far work is and how it went, in the words that the inbox carries and the terminal shows."""
+"""Answers: progress and result of a job, as the inbox carries them and the terminal shows them."""
 
 from __future__ import annotations
 

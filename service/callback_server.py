@@ -1,4 +1,4 @@
-"""The callback server: where Quays call when an export is done. Inside `serve`, or opened by `sync` while it waits.
+"""The callback server: receives Quay's call when an export is done. Inside `serve`, or opened by `sync` while it waits.
 
 It answers at once and always 200, whatever it thinks of a call: Quay repeats a call that is answered otherwise, makes the whole
 export again for it, and a stranger learns nothing about which addresses are in use.

@@ -1,4 +1,4 @@
-"""Setting up: the commented settings file that `init` writes, made from the settings tree itself so that it cannot drift."""
+"""The template of the settings file that `init` writes, made from the settings tree itself so that it cannot drift."""
 
 from __future__ import annotations
 

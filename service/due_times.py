@@ -1,4 +1,4 @@
-"""When the service's jobs are due: from the settings and from the ledger's own runs. Pure.
+"""Due times of the service's jobs: from the settings and from the ledger's own runs. Pure.
 
 Nothing of this is stored: a service that starts, and one whose clock was set, plans from what the ledger says was done. So
 no file can be cut, locked or foreign, and a clock that ran ahead leaves no job in the future.

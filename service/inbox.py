@@ -1,4 +1,4 @@
-"""The inbox: how a command hands its work to the service that holds the ledger, and hears how it goes. I/O on small files.
+"""The inbox: how a command hands its work to the service that holds the ledger, and follows its progress. I/O on small files.
 
 An order is one JSON file in `<home>/inbox/`, removed by whoever takes it; its answer is another beside it, replaced as the
 work goes on. Files, because they work across containers that share the folder, need no port and no secret, and survive

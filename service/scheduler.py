@@ -1,4 +1,4 @@
-"""The scheduler: `quayledger serve`. Holds the ledger, runs the jobs, takes work over, stops cleanly.
+"""The scheduler: `quayledger serve`. Holds the ledger, runs the jobs, accepts work that commands hand over, stops cleanly.
 
 The log's jobs run one at a time; the inventory runs beside them in a lane of its own, within the same rate limit. Jobs live in
 memory: when each is due follows from the settings and the ledger's own runs (`due_times`), at the start and whenever the

@@ -14,11 +14,22 @@ from urllib.request import Request, urlopen
 import pytest
 from hypothesis import settings
 
+from tests.cpu_time import CpuTime
+
 ROOT = Path(__file__).resolve().parent.parent
 Truth = list[dict[str, Any]]
 # How long an example takes says how busy the machine is, not whether the property holds.
 settings.register_profile("quayledger", deadline=None)
 settings.load_profile("quayledger")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cpu", action="store_true", help="print the CPU seconds of each folder and file of tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--cpu"):
+        config.pluginmanager.register(CpuTime())
 
 
 class Simulated:

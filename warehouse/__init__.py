@@ -1,1 +1,1 @@
-"""The warehouse: DuckDB's room. Schema, migrations, loading, views, sealing, publishing. Knows nothing of HTTP or pages."""
+"""The warehouse: the ledger in DuckDB: schema, migrations, loading, views, publishing. Knows nothing of HTTP or pages."""

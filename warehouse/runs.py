@@ -1,4 +1,4 @@
-"""The warehouse's register of runs: what was set going, what it asked of the sources, and how it ended."""
+"""The register of runs: what was started, what it requested from the sources, and how it ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shapes that cross the warehouse's door: the frames' declared columns and the words of the states."""
+"""The schemas of frames that enter and leave the warehouse, and the names of the states."""
 
 from __future__ import annotations
 

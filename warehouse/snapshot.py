@@ -1,4 +1,4 @@
-"""The newest published copy, opened read-only. Nothing that is done with it can stop collection."""
+"""The newest published copy, opened read-only. Nothing that a reader does with it can stop collection."""
 
 from __future__ import annotations
 

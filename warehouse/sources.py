@@ -1,4 +1,4 @@
-"""The warehouse's register of sources: their names over time, what covers them, what stores their log."""
+"""The register of sources: their names over time, their covers, and the backend that stores their log."""
 
 from __future__ import annotations
 

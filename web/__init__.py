@@ -1,1 +1,1 @@
-"""The browser front: pages of layout and interaction. What they show is built by the reports, never here."""
+"""The web pages: layout and interaction alone. What they show is built by the reports, never here."""

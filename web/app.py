@@ -1,4 +1,4 @@
-"""The browser front: the app. `streamlit run app.py -- --home DIR` shows the ledger in a folder; it reads and never
+"""The web app: `streamlit run app.py -- --home DIR` shows the ledger in a folder; it reads and never
 writes."""
 
 from __future__ import annotations

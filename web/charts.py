@@ -1,4 +1,4 @@
-"""The browser front: a report's charts, and the row that a click on one chooses."""
+"""A report's charts, and the row that a click on one chooses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The browser front: Completeness. Which days are complete, what is missing, what collecting cost, how fresh the data is,
+"""The page Completeness: which days are complete, what is missing, what collecting cost, how fresh the data is,
 what runs next."""
 
 from __future__ import annotations

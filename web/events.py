@@ -1,4 +1,4 @@
-"""The browser front: Events. The entries themselves, narrowed, page by page, one as Quay gave it, and as a file."""
+"""The page Events: the events themselves, filtered, page by page; one as Quay gave it; and as a file."""
 
 from __future__ import annotations
 

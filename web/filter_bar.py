@@ -1,4 +1,4 @@
-"""The browser front: the bar at the top of every page. Source, period, namespace, time zone and comparison, all in the
+"""The bar at the top of every page. Source, period, namespace, time zone and comparison, all in the
 address, and how complete the period is."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The browser front: Inventory. What exists and who may do what, on any day; what changed; what of it is known."""
+"""The page Inventory: what exists and who may do what, on any day; what changed; what of it is known."""
 
 from __future__ import annotations
 

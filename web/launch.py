@@ -1,4 +1,4 @@
-"""The browser front: how it is started. The command line of the app's own process, with nothing that leaves the
+"""How it is started. The command line of the app's own process, with nothing that leaves the
 machine."""
 
 from __future__ import annotations

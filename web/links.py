@@ -1,4 +1,4 @@
-"""The browser front: the ways from a chart or table to the events behind it."""
+"""Links from a chart or table to the events behind it."""
 
 from __future__ import annotations
 

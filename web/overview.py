@@ -1,4 +1,4 @@
-"""The browser front: the Overview. What happened in a period at a glance."""
+"""The page Overview: what happened in a period at a glance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The browser front: what a page is, and what it is drawn from."""
+"""What a page is, and the context it is drawn in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The browser front: what pages read, cached for as long as the same published copy is the newest."""
+"""What the pages read, cached for as long as the same published copy is the newest."""
 
 from __future__ import annotations
 

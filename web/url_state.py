@@ -1,4 +1,4 @@
-"""The browser front: the address of a view. Streamlit binds each control to a query parameter; this adds what it leaves
+"""The page's address: Streamlit binds each control to a query parameter; this adds what it leaves
 open: one step of Back for one act, the way to another view, and words for what of an address could not be used."""
 
 from __future__ import annotations

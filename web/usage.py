@@ -1,4 +1,4 @@
-"""The browser front: Usage. Pulls and pushes by whom and of what, period against period."""
+"""The page Usage: pulls and pushes by whom and of what, compared with the period before."""
 
 from __future__ import annotations
 

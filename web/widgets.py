@@ -1,4 +1,4 @@
-"""The browser front: the parts that pages are made of. Text from a registry is escaped here before it meets HTML."""
+"""The parts that pages are made of. Text from a registry is escaped here before it meets HTML."""
 
 from __future__ import annotations
 

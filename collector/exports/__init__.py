@@ -1,1 +1,1 @@
-"""Exports: asking a Quay for a file of its log, hearing that it is done, and loading it."""
+"""Exports: requests a file of Quay's log, waits for the callback, and loads it."""

@@ -1,4 +1,4 @@
-"""Exporting: asks a source for exports, waits for its callbacks, and loads the files; decides when that is worth while.
+"""Export requests: asks a source for exports, waits for its callbacks, loads the files; decides when that is worthwhile.
 
 A callback proves nothing. Its address is known to whoever reads the log, so only an export that was asked for counts, its file
 must lie where files may lie, and the file's content and the count decide. A Quay may call several times, with several

@@ -1,4 +1,4 @@
-"""Callbacks: addresses that a Quay may call once an export is done, and what came in on them. Thread-safe, no I/O.
+"""Callbacks: addresses that Quay calls when an export is done, and what was received there. Thread-safe, no I/O.
 
 An address is made for one export, is never used for another, and expires. It is no secret (Quay writes it into the log), so
 what comes in on it is a hint where to look and no more.

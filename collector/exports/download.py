@@ -1,4 +1,4 @@
-"""Fetching: the file of an export from where a callback says that it is, under rules that a callback cannot bend. I/O."""
+"""Download: the file of an export from the URL in a callback, within rules that a callback cannot change. I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets of exports: which logs to export so that a scope's days become whole. The registry's own log cannot be exported, so
+"""Scopes of exports: which logs to export so that a scope's days become complete. The registry's own log cannot be exported, so
 it is put together from its namespaces', and only from those in which something is missing.
 """
 

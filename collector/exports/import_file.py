@@ -1,4 +1,4 @@
-"""Importing: export files that came by mail or were made by hand, plain or `.gz`; and asking for one by mail. I/O on files."""
+"""Import: loads export files that came by mail or were made by hand, plain or `.gz`; requests one by mail. I/O on files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading of export files: what a file brought is staged, trimmed to the days that are wanted, and merged day by day.
+"""Loads export files: stages the rows of a file, keeps the days that are wanted, and merges day by day.
 
 A file is staged whole before anything of it is merged: only its last byte proves it.
 """

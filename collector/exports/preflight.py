@@ -1,5 +1,5 @@
-"""Preflight: why a source is asked for no export now. A refusal by our own settings is found here where it can be foreseen, so
-that no export is made for nothing."""
+"""Preflight: whether an export can be requested now, and if not, why. A refusal by our own settings is found here where it
+can be foreseen, so that no export is made for nothing."""
 
 from __future__ import annotations
 

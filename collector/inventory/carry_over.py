@@ -1,4 +1,4 @@
-"""Carrying over: what is known of an image by its digest alone stays known when its namespace is renamed. I/O: the ledger.
+"""Carry-over: what is known of an image by its digest stays known when its namespace is renamed. I/O: the ledger.
 
 A manifest never changes under its digest, and a scan is the digest's: neither is asked for again by the new name. Labels
 and referrers are the repository's and may differ by now: those are.

@@ -1,4 +1,4 @@
-"""Due-ness: which queries are due when, and in which order, from what was read when and what events made stale. Pure."""
+"""Due times: which queries are due when, and in which order, from what was read when and what events made stale. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inventory's estimate: what reading the registry costs, first, by round and by day. Asks four lists at most."""
+"""Estimates what reading the registry costs: the first time, per round and per day. Requests four lists at most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends one query for one target, and says how it ended in the terms of the warehouse. What a source does wrong is a state."""
+"""Fetches one query for one target, and turns how it ended into a state. A source's error is a state, not an exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An inventory run on one source: what its queries share, and what was learned on the way."""
+"""An inventory run on one source: what its queries share (frozen), and what they learn on the way."""
 
 from __future__ import annotations
 

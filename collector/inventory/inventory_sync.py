@@ -1,4 +1,4 @@
-"""The inventory's sync: what events ask for, what was never read, what has grown old; within the budget, kept as it comes."""
+"""Syncs the inventory: reads what events made stale, what was never read, and what is old, within the budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On demand: questions to a source that no round asks: a build's log, a search, Quay's own word on a user's role. Keeps nothing."""
+"""On-demand queries that no round sends: a build's log, a search, a user's role as Quay states it. Stores nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fetch found, in the warehouse's frames; and what goes with an object that is gone. Pure."""
+"""The results of a fetch as the warehouse's frames; and what is removed with an object that is gone. Pure."""
 
 from __future__ import annotations
 

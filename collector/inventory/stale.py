@@ -1,4 +1,4 @@
-"""Staleness: which queries an event makes stale, and for which targets; which renames it tells. Pure."""
+"""Staleness: which queries an event makes stale, and for which targets; which renames it records. Pure."""
 
 from __future__ import annotations
 

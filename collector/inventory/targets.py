@@ -1,4 +1,4 @@
-"""The inventory's targets: which objects each query is asked for, from what is held. I/O: reads the ledger or a copy."""
+"""The inventory's targets: the objects that each query is sent for, from what is held. I/O: reads the ledger or a copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counting: which days are due, and what the source says they hold, in as few requests as possible."""
+"""Counts: which days are due to be counted, and how many events Quay reports for them, in as few requests as possible."""
 
 from __future__ import annotations
 

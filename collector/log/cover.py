@@ -1,4 +1,4 @@
-"""The cover: which disjoint scopes together are one source's record, found out from what its token may read."""
+"""The cover: the disjoint scopes that together are one source's record, chosen from what its token may read."""
 
 from __future__ import annotations
 

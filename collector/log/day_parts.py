@@ -1,6 +1,6 @@
-"""Parts: how a day that one chain cannot bring whole is split into smaller ones that can be counted and read. Pure.
+"""Day parts: how a day that one chain cannot read completely is split into smaller parts that can be counted and read. Pure.
 
-A part is what one list call can be narrowed to: a namespace, a repository, or the deeds of one performer in a namespace.
+A part is what one list call can be narrowed to: a namespace, a repository, or the actions of one performer in a namespace.
 Parts overlap on purpose (an event lies in its repository and with its performer): each is another chance to see a row, and
 readings are merged by the larger multiplicity.
 """

@@ -1,4 +1,4 @@
-"""Judging: compares what a day holds with what its source counts, and records the verdict."""
+"""Judging: compares the events held of a day with Quay's count, and records the verdict."""
 
 from __future__ import annotations
 

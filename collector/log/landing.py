@@ -1,4 +1,4 @@
-"""Landing: the raw pages of a chain on disk, from the moment they come until their slice holds them. I/O on files.
+"""Landing: the raw pages of a chain on disk, from their arrival until their slice holds them. I/O on files.
 
 One file a chain, below `<home>/landing/<source>/`: a JSON line that says what is asked, then for each page a JSON line and
 the page's bytes (secrets already cut out). A tail that a crash cut off is dropped when the file is opened again.

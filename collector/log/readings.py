@@ -1,4 +1,4 @@
-"""Readings: what a chain of pages brought becomes a reading of the ledger; every way of reading pages goes through here."""
+"""Readings: stores what a chain of pages brought as a reading of the ledger; every way of reading pages ends here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Repair: a day that one chain could not bring whole is split into parts; each is counted, and read where it lacks events.
+"""Repair: splits a day that one chain could not read completely into parts; each is counted, and read where events are missing.
 
 Quay skips rows where a page ends between two of the same stamp (its page token says a time, not a row). A narrower list ends
 its pages elsewhere, so it brings rows that the wider one skipped. Cheapest first: each part is counted (one request) before it

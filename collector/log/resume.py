@@ -1,4 +1,4 @@
-"""Resume: chains that an earlier run left on disk are read on, or merged as far as they came; nothing is dropped."""
+"""Resume: continues the chains that an earlier run left on disk, or merges what they brought; nothing is dropped."""
 
 from __future__ import annotations
 

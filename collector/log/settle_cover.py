@@ -1,4 +1,4 @@
-"""Settles which cover a run works under, and records a new one where it changed."""
+"""Determines the cover that a run works under, and records a new one if it changed."""
 
 from __future__ import annotations
 

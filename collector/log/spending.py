@@ -1,4 +1,4 @@
-"""Spending: what a run asked of a source, in the ledger's words. Pure."""
+"""Spending: the requests of a run as the ledger records them. Pure."""
 
 from __future__ import annotations
 

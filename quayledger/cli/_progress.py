@@ -1,4 +1,4 @@
-"""Work that takes long: shown as it goes, stoppable, handed over to a running service, and how its end is told."""
+"""Long-running work: progress, stopping, handing over to a running service, and the summary at its end."""
 
 from __future__ import annotations
 

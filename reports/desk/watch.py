@@ -1,4 +1,4 @@
-"""Watching: runs the rules over the days that are new or changed since the last time, and records what they find."""
+"""Watch: runs the rules over the days that are new or changed since the last time, and records what they find."""
 
 from __future__ import annotations
 

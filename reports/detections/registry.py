@@ -1,4 +1,4 @@
-"""Every rule there is: the modules of `rules`, each with its `RULE`."""
+"""The registry of rules: the modules of `rules`, each with its `RULE`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers' room: users and robot accounts as the inventory knows them."""
+"""Users and robot accounts as the inventory knows them."""
 
 from __future__ import annotations
 

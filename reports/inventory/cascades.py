@@ -1,4 +1,4 @@
-"""The readers' room: what vanished along with what held it, told apart from what somebody took away by itself. Pure."""
+"""Objects removed together with their parent, told apart from those that somebody removed. Pure."""
 
 from __future__ import annotations
 

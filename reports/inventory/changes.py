@@ -1,4 +1,4 @@
-"""The readers' room: what is otherwise in a registry at the end of a span of days than at its beginning."""
+"""The report of changes: how a registry differs between the beginning and the end of a period."""
 
 from __future__ import annotations
 

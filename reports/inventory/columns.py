@@ -1,4 +1,4 @@
-"""The readers' room: the columns of the inventory's tables: labels, and how values are written, by name and type. Pure."""
+"""The columns of the inventory's tables: labels, and how values are written, by name and type. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers' room: what the reports of several kinds of objects have in common: needs, access, use, size, history."""
+"""What the reports of several kinds of objects have in common: needs, access, use, size, history."""
 
 from __future__ import annotations
 

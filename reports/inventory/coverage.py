@@ -1,4 +1,4 @@
-"""The readers' room: the inventory's coverage: what of a registry was read, how old that is, what is not known, and what
+"""Coverage of the inventory: what of a registry was read, how old that is, what is not known, and what
 can be done about it."""
 
 from __future__ import annotations

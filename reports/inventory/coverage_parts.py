@@ -1,4 +1,4 @@
-"""The readers' room: how a whole inventory stands: for each look, how it went for all the targets that there are."""
+"""The parts of the inventory's coverage: for each query, how it went for all of its targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers' room: what changed, step by step, and how surely each time is known."""
+"""An object's history as a table: each change, and how exactly its time is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers' room: what was asked of the inventory, and the few ways in which its reports read the warehouse."""
+"""The query of an inventory report, and the few ways in which these reports read the warehouse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers' room: what a report of the inventory is about: the kinds of objects, their names, and where to find them."""
+"""The kinds of objects that an inventory report can be about, their names, and where to find them."""
 
 from __future__ import annotations
 

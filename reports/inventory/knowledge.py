@@ -1,4 +1,4 @@
-"""The readers' room: what is known and what is not: how the looks went that a table is made of, and how that is said. Pure."""
+"""What is known and what is not: how the reads behind a table ended, and the sentence that says so. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers' room: the kinds of objects as lists: which figures a line has, what they are told by, what is summed up."""
+"""The kinds of objects as lists: the columns of a row, the queries behind them, and the totals."""
 
 from __future__ import annotations
 

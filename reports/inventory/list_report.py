@@ -1,4 +1,4 @@
-"""The readers' room: all objects of one kind, a line each with the figures that people compare them by."""
+"""The list report: all objects of one kind, one per row, with the figures that people compare them by."""
 
 from __future__ import annotations
 

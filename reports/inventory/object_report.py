@@ -1,4 +1,4 @@
-"""The readers' room: one object of the inventory: what it is, who may do what with it, how it came to be so."""
+"""The object report: what one object is, who may do what with it, and its history."""
 
 from __future__ import annotations
 

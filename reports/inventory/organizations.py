@@ -1,4 +1,4 @@
-"""The readers' room: teams and organizations as the inventory knows them."""
+"""Teams and organizations as the inventory knows them."""
 
 from __future__ import annotations
 

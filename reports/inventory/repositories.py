@@ -1,4 +1,4 @@
-"""The readers' room: repositories as the inventory knows them."""
+"""Repositories as the inventory knows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers' room: tags as the inventory knows them: what they stood for, who pushed that, and what is said of it."""
+"""Tags as the inventory knows them: their images over time, who pushed those, and what is known of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers' room: what of an inventory is not known, grouped by why, with what can be done about it. Pure."""
+"""What of the inventory is unknown, grouped by reason, with what can be done about it. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers' room: collection completeness. How far the record can be trusted, day by day, what it took to get there,
+"""Collection completeness: how far the ledger can be trusted, day by day, what collecting cost,
 and what it cost."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The readers' room: what collecting cost. Requests spent, against the fewest that could have brought the same.
+"""What collecting cost: requests sent, against the minimum that could have brought the same.
 Pure: frames in, frames out."""
 
 from __future__ import annotations

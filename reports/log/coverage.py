@@ -1,4 +1,4 @@
-"""The readers' room: coverage. How much of a period the record can vouch for, from the states of the UTC days it
+"""Coverage: how much of a period the ledger is known to hold in full, from the states of the UTC days it
 touches."""
 
 from __future__ import annotations

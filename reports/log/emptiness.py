@@ -1,4 +1,4 @@
-"""The readers' room: why a list of events is empty. Told from what was asked, what is held and what is known: that nothing
+"""Why a list of events is empty: derived from what was asked, what is held and what is known: that nothing
 happened is said only where every day is verified and every name is one that the record knows."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The readers' room: what the events that a filter selects add up to: over time, and by kind, account, repository and
+"""Counts of the events that a filter selects: over time, and by kind, account, repository and
 client."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The readers' room: the events themselves, for people: a page of them, how many there are, one as Quay gave it, and
+"""The list of events: a page of them, how many there are, one as Quay gave it, and
 files."""
 
 from __future__ import annotations

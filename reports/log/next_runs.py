@@ -1,4 +1,4 @@
-"""The readers' room: what a running service is about to do, in words and as a table. Pure."""
+"""The next runs of a running service, as text and as a table. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers' room: the overview. What happened in a period at a glance: figures, when, where, by whom, and how
+"""The overview. What happened in a period at a glance: figures, when, where, by whom, and how
 complete."""
 
 from __future__ import annotations

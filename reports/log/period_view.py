@@ -1,5 +1,4 @@
-"""The readers' room: what the usage report and the overview have in common. Reads the warehouse, compares, fills
-gaps."""
+"""What reports on a period have in common: the period, its coverage, and the comparison with the period before."""
 
 from __future__ import annotations
 

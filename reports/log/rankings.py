@@ -1,4 +1,4 @@
-"""The readers' room: who and what uses a registry most. Ranks the rows of a usage count and sets them against the
+"""Rankings: who and what uses a registry most. Ranks the rows of a usage count and compares them with the
 period before."""
 
 from __future__ import annotations

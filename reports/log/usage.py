@@ -1,4 +1,4 @@
-"""The readers' room: the usage report. Who pulls and pushes what, how much, with which programs, against the period
+"""The usage report. Who pulls and pushes what, how much, with which programs, against the period
 before."""
 
 from __future__ import annotations

@@ -1,2 +1,2 @@
-"""The readers' room: renderers. Each turns a report into text or bytes of one form; none computes, opens or asks
+"""Renderers. Each turns a report into text or bytes of one form; none computes, opens or asks
 anything."""

@@ -1,4 +1,4 @@
-"""The readers' room: reports as CSV (RFC 4180). One table a file; no cell of a spreadsheet can become a formula."""
+"""Reports as CSV (RFC 4180). One table a file; no cell of a spreadsheet can become a formula."""
 
 from __future__ import annotations
 

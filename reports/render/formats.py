@@ -1,4 +1,4 @@
-"""The readers' room: the formats that a report can be written in, once: for commands, pages and schedules alike."""
+"""The formats that a report can be written in, once: for commands, pages and schedules alike."""
 
 from __future__ import annotations
 

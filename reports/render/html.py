@@ -1,4 +1,4 @@
-"""The readers' room: reports as one self-contained HTML file: no script, nothing fetched, readable on paper and in the
+"""Reports as one self-contained HTML file: no script, nothing fetched, readable on paper and in the
 dark."""
 
 from __future__ import annotations

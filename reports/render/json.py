@@ -1,4 +1,4 @@
-"""The readers' room: reports as JSON. The whole report with stable keys; times ISO 8601 in UTC, shares as fractions of
+"""Reports as JSON. The whole report with stable keys; times ISO 8601 in UTC, shares as fractions of
 one."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The readers' room: one table of a report as Parquet, with the types that it has."""
+"""One table of a report as Parquet, with the types that it has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers' room: reports for a terminal. Nothing from a registry reaches it as markup.
+"""Reports for a terminal. Nothing from a registry reaches it as markup.
 
 A table fits any width: first its texts wrap between words, then columns are left out from the right, named below it; where
 too few would stay, each row becomes a block of lines. A value is never cut."""

@@ -1,4 +1,4 @@
-"""The readers' room: reports as an Excel workbook: a sheet that says what it is, then one sheet a table.
+"""Reports as an Excel workbook: a sheet that says what it is, then one sheet a table.
 
 No cell is a formula, a link or a number in disguise; what Excel cannot hold is cut, and both the sheet and the first one
 say so."""

@@ -1,4 +1,4 @@
-"""The readers' room: what reports on single events have in common: reading them, and how a report is put together."""
+"""What reports on single events have in common: reading the events, and building the report."""
 
 from __future__ import annotations
 

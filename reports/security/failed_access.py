@@ -1,4 +1,4 @@
-"""The readers' room: failed access. Who tried what in vain, from which address, and whether it worked afterwards."""
+"""Failed access: who failed to do what, from which address, and whether it worked afterwards."""
 
 from __future__ import annotations
 

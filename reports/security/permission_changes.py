@@ -1,4 +1,4 @@
-"""The readers' room: permission changes. Who gave whom which role on what, and took it away: from the log, joined with what the
+"""Permission changes: who granted or revoked which role, for whom, on what: from the log, joined with what the
 inventory saw change, so that what only one of the two knows is told as well."""
 
 from __future__ import annotations

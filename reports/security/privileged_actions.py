@@ -1,4 +1,4 @@
-"""The readers' room: privileged actions. What superusers and administrators of the installation did, to whom, from what to
+"""Privileged actions: what superusers and administrators of the installation did, to whom, from what to
 what."""
 
 from __future__ import annotations

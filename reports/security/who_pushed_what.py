@@ -1,4 +1,4 @@
-"""The readers' room: who pushed what. Each push, tag creation, move and restore, with the digest as surely as it is known, what
+"""Who pushed what: each push, tag creation, move and restore, with the digest as surely as it is known, what
 the tag pointed to before, and whether the image is signed."""
 
 from __future__ import annotations

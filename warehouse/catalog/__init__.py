@@ -1,4 +1,4 @@
-"""The catalog: what the inventory keeps, asks and asks again, declared once for who collects, stores and reads. Pure.
+"""The catalog: what the inventory keeps, requests and requests again, declared once for collector, warehouse and reports. Pure.
 
 `families`: what is kept over time and what is measured; `queries`: what is asked of Quay; `event_effects`: which queries
 each kind of event makes stale. A new family or query is one entry here and one reader in the collector.

@@ -1,4 +1,4 @@
-"""The inventory's answer to who can do what: every way in which a user, a robot or everybody has a role somewhere."""
+"""Access: who can do what: every way in which a user, a robot or everybody has a role somewhere."""
 
 # ruff: noqa: S608 - SQL is put together from the constants below; every value is bound
 

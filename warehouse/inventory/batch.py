@@ -1,4 +1,4 @@
-"""The inventory's front step: what fetches brought, as frames of the declared columns, and the rows that cannot be kept. Pure."""
+"""A batch of fetch results: checks frames against their declared columns, and rejects rows that cannot be kept. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inventory's causes: what events of newer readings name, for whoever decides what is to be read again."""
+"""Changed objects: what the events of newer readings name, for deciding what to read again."""
 
 from __future__ import annotations
 

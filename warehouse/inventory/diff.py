@@ -1,4 +1,4 @@
-"""The inventory's differences: what is otherwise at one moment than at another, of all families and sizes and scans.
+"""The diff of the inventory: what differs between two moments, in all families, sizes and scans.
 
 An object that was found when its place was read for the first time did not appear then; unless its place is new
 itself, or an event told of it. An account that was renamed is the same account, and so is all that goes by its name.

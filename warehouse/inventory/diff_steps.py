@@ -1,4 +1,4 @@
-"""The inventory's arithmetic of differences: from a family's intervals around a span to what changed in it. Pure.
+"""The steps of a diff: from a family's intervals around a period to what changed in it. Pure.
 
 A line is all intervals of one object in their order. It begins with a baseline where the object was there already: at the
 span's beginning, or when its place was read for the first time, which is no change.

@@ -1,4 +1,4 @@
-"""What is held of a source's registry as names: what there is to ask about, what was asked, and what became stale.
+"""Held objects of a source by name: what can be requested, what was requested, and what became stale.
 
 Reads a ledger or a published copy. A repository is `namespace/repository`, a team `organization/team`. Times are aware UTC.
 Errors: the family of `warehouse.errors`.

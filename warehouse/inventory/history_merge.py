@@ -1,4 +1,4 @@
-"""The inventory's merge: a batch of fetches into one family's table of intervals, in few statements. I/O: the ledger.
+"""Merges a batch of fetches into the history of one family (its table of intervals), in few statements. I/O: the ledger.
 
 What of the table the batch concerns is fetched at once; rows that are as they were held fall away in frames; what is left
 goes, object by object and fetch by fetch, through the rules of `tracking`.

@@ -1,4 +1,4 @@
-"""The inventory's arithmetic of intervals: what fetches make, one after the other, of what is held of one object. Pure.
+"""The rules of history: how fetches, one after the other, change the intervals held of one object. Pure.
 
 An interval never ends before it begins, and two of one object never overlap: a fetch that is not newer than what it would
 change changes nothing. Times are aware UTC.

@@ -1,4 +1,4 @@
-"""The inventory's words for people: an object's name from its key, a value as text. Pure expressions over frames."""
+"""Labels for people: an object's name from its key, a value as text. Pure expressions over frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inventory's answer to when something was last used: accounts and credentials, by events and by Quay's own word."""
+"""Last use of accounts and credentials: from events and from Quay's own times."""
 
 # ruff: noqa: S608 - SQL is put together from the constants below; every value is bound
 

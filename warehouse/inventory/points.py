@@ -1,4 +1,4 @@
-"""The inventory's measurements: adds the points that say something new to a series. I/O: the ledger."""
+"""Points of the inventory's series: adds the measurements that differ from the last one. I/O: the ledger."""
 
 # ruff: noqa: S608 - SQL is put together from declared names; every value is bound or in a registered frame
 

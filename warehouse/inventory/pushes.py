@@ -1,6 +1,6 @@
-"""The inventory's answer to who pushed what: each stretch in which a tag stood for a digest, with the event that began it.
+"""Pushes: each period in which a tag pointed to a digest, with the event that began it.
 
-A push by tag tells no digest, and a tag's history tells no pusher: the two are joined by the time at which the stretch began,
+A push by tag names no digest, and a tag's history names no pusher: the two are joined by the time at which the stretch began,
 and each answer says how sure that is.
 """
 

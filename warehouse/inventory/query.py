@@ -1,5 +1,5 @@
-"""The inventory's way to a published copy: one question, its answer in declared types, and a clear word where the copy is
-older than the inventory."""
+"""Queries the inventory in a published copy: the answer in declared types, and a clear error where the copy is older than
+the inventory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inventory's answers to readers: what held when, what was measured, and what is known at all. Takes a `Snapshot`.
+"""Reads the inventory: what was true when, what was measured, and what is known at all. Takes a `Snapshot`.
 
 Every value is bound. Times are aware UTC, sizes bytes; a time that is asked for must be aware. `source_ids`: none are all.
 `where`: values of columns of the family or series, null where None. Errors: WarehouseError, NotPublished for a copy from

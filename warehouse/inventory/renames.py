@@ -1,4 +1,4 @@
-"""The inventory's names: what accounts that were renamed are called now, in rows that tell their old names. A robot goes by
+"""Renames: the present names of accounts, in rows that have their old names. A robot goes by
 its account's name, so it is renamed with it."""
 
 from __future__ import annotations

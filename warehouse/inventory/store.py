@@ -1,4 +1,4 @@
-"""The inventory's door for who collects: what fetches brought becomes intervals and points; what is stale; what is held.
+"""Stores the inventory for the collector: fetch results become intervals and points; what is stale; what is held.
 
 I/O: the ledger. Times are aware UTC; errors: ValueError for what no fetch may bring, and the family of
 `warehouse.errors`."""

@@ -1,4 +1,4 @@
-"""The inventory's frames as tables: what statements of the ledger read from while they run. I/O: the ledger."""
+"""Frames as temporary tables, which statements of the ledger read from while they run. I/O: the ledger."""
 
 from __future__ import annotations
 

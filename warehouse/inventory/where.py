@@ -1,4 +1,4 @@
-"""The inventory's conditions: which rows a reader wants, as SQL with every value bound. Pure."""
+"""Conditions: which rows of the inventory are wanted, as SQL with every value bound. Pure."""
 
 from __future__ import annotations
 

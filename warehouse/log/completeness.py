@@ -1,5 +1,5 @@
-"""The warehouse's answers about itself: how complete each part of a day is, which readings it took, and what was asked of
-the sources. Takes a `Snapshot`; every value is bound. Times in frames are UTC, days are UTC days, counts are 64-bit
+"""Completeness: how complete each part of a day is, which readings it took, and what was requested from the sources.
+Takes a `Snapshot`; every value is bound. Times in frames are UTC, days are UTC days, counts are 64-bit
 integers. Errors: WarehouseError."""
 
 # ruff: noqa: S608 - SQL is put together from the constants below; every value is bound

@@ -1,4 +1,4 @@
-"""What detection rules are given of the log: the events of some kinds, what was usual before, and who set each tag last.
+"""Inputs of detection rules from the log: events of some kinds, the usual behaviour before, and who last moved each tag.
 
 Every value is bound. Times are aware UTC and half-open, `since` <= occurred_at < `until`. Errors: WarehouseError."""
 

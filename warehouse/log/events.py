@@ -1,4 +1,4 @@
-"""The warehouse's answers to readers: the events, how complete they are, and how they add up. Takes a `Snapshot`.
+"""Reads events: the events, how complete they are, and their counts. Takes a `Snapshot`.
 
 Every value is bound, never written into SQL: what people search for and what a registry wrote is text, not a query.
 Times in frames are UTC unless a column says otherwise; counts are 64-bit integers. Errors: WarehouseError.

@@ -1,4 +1,4 @@
-"""The warehouse's answer about failed access: attempts by hour, name and address, and whether one succeeded afterwards. Takes a
+"""Failed attempts: by hour, name and address, and whether one succeeded afterwards. Takes a
 `Snapshot`; every value is bound. Times are UTC. Errors: WarehouseError."""
 
 from __future__ import annotations

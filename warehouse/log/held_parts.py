@@ -1,4 +1,4 @@
-"""The warehouse's parts: what is held of a day, seen by namespace, repository and performer, for whoever splits a day."""
+"""Held parts: what is held of a day by namespace, repository and performer, for splitting the day."""
 
 from __future__ import annotations
 

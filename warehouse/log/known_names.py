@@ -1,4 +1,4 @@
-"""The warehouse's answers about names: which kinds of events are known, and which names the held events have. Takes a
+"""Known names: which kinds of events are known, and which names the held events have. Takes a
 `Snapshot`. Errors: WarehouseError."""
 
 # ruff: noqa: S608 - column names come from the constants below; every value is bound

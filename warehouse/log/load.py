@@ -1,4 +1,4 @@
-"""The warehouse's loader: gives one reading's rows to the ledger, in one transaction."""
+"""Loads one reading's rows into the ledger, in one transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The warehouse's arithmetic of readings: what of a reading is new, and what is known under another name. Pure.
+"""Merges readings: which rows of a reading are new, and which are known under another name. Pure.
 
 Quay's events have no id, and two equal ones are both real. So rows are paired one to one, never dropped as duplicates:
 after a merge each event is there as often as the reading that had it most often.

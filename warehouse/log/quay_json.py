@@ -1,4 +1,4 @@
-"""The warehouse's way back: stored events in the form in which Quay's superuser log answer gives them. Pure."""
+"""Quay JSON: stored events in the form in which Quay's superuser log answers with them. Pure."""
 
 from __future__ import annotations
 

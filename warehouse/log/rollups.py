@@ -1,5 +1,5 @@
-"""Answers from rollups: closed days from the small files beside their events, everything else from the events. Pure but for
-the look at which files a snapshot has.
+"""Answers from rollups: closed days from the small files beside their events, everything else from the events. Pure, except that
+it asks which files a snapshot has.
 
 What a reader gets is one relation in which both are alike, so every figure is the same number as the events give.
 """

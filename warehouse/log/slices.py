@@ -1,4 +1,4 @@
-"""The warehouse's slices: one (source, UTC day) each, what is held of it, what the source counts, and what may be said.
+"""Slices: one (source, UTC day) each: what is held, what the source counts, and its state.
 
 Writers take a `Ledger` and make one transaction a call. Days are UTC days of `occurred_at`; a scope is opaque text.
 """

@@ -1,4 +1,4 @@
-"""The warehouse's staging: takes a reading of any size day by day, and merges it in bounded memory. I/O on files of its own.
+"""Staging: stores a reading of any size by day, and merges it in bounded memory. I/O on files of its own.
 
 Rows wait in small Parquet files, sorted by time within each. A day is then merged stretch by stretch: events pair only with
 events of the same second, so `warehouse.merge` gives on stretches what it gives on the whole day.

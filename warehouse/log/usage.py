@@ -1,4 +1,4 @@
-"""The usage rollup of a closed day or month: how often what was done by whom, in a small file beside the events'. I/O.
+"""The usage rollup of a closed day or month: how often who did what, in a small file beside the events'. I/O.
 
 One row per source, UTC day, kind, category, namespace, repository, actor, actor type, client and outcome. `events` counts
 them; `am` and `pm` are masks of the quarters of an hour in which they occurred (bit n: the nth quarter of the UTC day's

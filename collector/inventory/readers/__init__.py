@@ -1,4 +1,4 @@
-"""The inventory's readers: how each fetch is asked for and what of its answer is kept, by what they are about."""
+"""The inventory's readers: the request of each query and the rows made from its answer, by kind of object."""
 
 from __future__ import annotations
 

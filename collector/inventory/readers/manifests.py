@@ -1,4 +1,4 @@
-"""The inventory's readers of a manifest: what it is made of, what is said of it, what refers to it, what the scanner found."""
+"""The inventory's readers of a manifest: layers, labels, referrers, and vulnerabilities."""
 
 from __future__ import annotations
 

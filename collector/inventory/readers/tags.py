@@ -1,4 +1,4 @@
-"""The inventory's readers of tags: what each stood for and when, and how often it is pulled."""
+"""The inventory's readers of tags: their history of digests, and how often they are pulled."""
 
 from __future__ import annotations
 
