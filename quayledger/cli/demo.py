@@ -80,7 +80,8 @@ def _earlier() -> datetime:
 
 def _play(ledger: Ledger, standing: demo.StandIn, days: int) -> None:
     """Reads the log and the registry as they were two hours ago; then the registry changes for an hour, and what changed is
-    read. The stand-in's clock and ours agree all the time."""
+    read; and the log once more, without which nobody knows whether an event tells of what the registry's reading found. The
+    stand-in's clock and ours agree all the time."""
     chosen, begun = demo.demo_settings(standing, days), utc_now()
     end_of_sync(sync_here(ledger, chosen, SyncRequest(), now=_earlier), as_json=False)
     end_of_inventory(inventory_here(ledger, chosen, InventoryRequest(), now=_earlier), as_json=False)
@@ -89,3 +90,4 @@ def _play(ledger: Ledger, standing: demo.StandIn, days: int) -> None:
     demo.plant_changes(standing, begun - _AN_HOUR, begun)
     end_of_sync(sync_here(ledger, chosen, SyncRequest()), as_json=False)
     end_of_inventory(inventory_here(ledger, chosen, InventoryRequest()), as_json=False)
+    end_of_sync(sync_here(ledger, chosen, SyncRequest()), as_json=False)

@@ -19,10 +19,12 @@ from quayledger.reports.detections.model import (
     MAX_EVIDENCE,
     PRIVATE_SCHEMA,
     TAG_SCHEMA,
+    UNLOGGED_SCHEMA,
     Inputs,
     Rule,
     Signal,
 )
+from quayledger.reports.inventory import unlogged
 from quayledger.warehouse.errors import NotPublished
 from quayledger.warehouse.inventory import reader as inventory
 from quayledger.warehouse.log import detection_inputs, events
@@ -147,6 +149,13 @@ def _absent(snapshot: Snapshot, rule: Rule, until: datetime, source_ids: Sequenc
             return f"it needs a record of {days} days to tell what is new"
     if rule.needs_inventory and not _private(snapshot, until, source_ids).height:
         return "the inventory knows no private repository: run `quayledger inventory sync`"
+    if rule.needs_changes:
+        try:
+            first_read = inventory.first_read_at(snapshot, source_ids)
+        except NotPublished:
+            first_read = None
+        if first_read is None or first_read >= until:
+            return "the inventory was not read by then: run `quayledger inventory sync`"
     return ""
 
 
@@ -195,6 +204,7 @@ def _inputs(
         tags=before,
         private=_private(snapshot, until, source_ids),
         days=_day_states(snapshot, since, until, source_ids),
+        unlogged=_unlogged(snapshot, rules, since, until, source_ids),
     )
     return {
         rule.id: msgspec.structs.replace(
@@ -205,6 +215,19 @@ def _inputs(
         )
         for rule in rules
     }
+
+
+def _unlogged(
+    snapshot: Snapshot, rules: Sequence[Rule], since: datetime, until: datetime, source_ids: Sequence[str]
+) -> pl.DataFrame:
+    """What readings of the period found changed, of which the complete log says nothing; none where no rule asks for it."""
+    if not any(rule.needs_changes for rule in rules):
+        return UNLOGGED_SCHEMA.to_frame()
+    try:
+        found = unlogged.changes(snapshot, since, until, source_ids=source_ids)
+    except NotPublished:
+        return UNLOGGED_SCHEMA.to_frame()
+    return found.filter(pl.col("state") == unlogged.UNLOGGED).select(UNLOGGED_SCHEMA.names())
 
 
 def _private(snapshot: Snapshot, at: datetime, source_ids: Sequence[str]) -> pl.DataFrame:

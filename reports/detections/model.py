@@ -87,6 +87,22 @@ DAY_SCHEMA = _schema(
         "note": _TEXT,
     }
 )
+# One row per change that the inventory saw and no event tells of: `quayledger.reports.inventory.unlogged`.
+UNLOGGED_SCHEMA = _schema(
+    {
+        "source_id": _TEXT,
+        "space": _TEXT,  # the namespace
+        "family": _TEXT,
+        "object": _TEXT,
+        "change": _TEXT,  # appeared | vanished | changed
+        "column": _TEXT,  # null where the object appeared or vanished
+        "before": _TEXT,
+        "after": _TEXT,
+        "after_at": _UTC,  # the reading before
+        "first_seen_at": _UTC,  # the reading that found it
+        "why": _TEXT,  # why Quay may have written no event; '' where nothing explains it
+    }
+)
 
 
 class Severity(StrEnum):
@@ -110,6 +126,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     tags: pl.DataFrame = msgspec.field(default_factory=lambda: TAG_SCHEMA.to_frame())
     private: pl.DataFrame = msgspec.field(default_factory=lambda: PRIVATE_SCHEMA.to_frame())
     days: pl.DataFrame = msgspec.field(default_factory=lambda: DAY_SCHEMA.to_frame())
+    unlogged: pl.DataFrame = msgspec.field(default_factory=lambda: UNLOGGED_SCHEMA.to_frame())
 
     @property
     def period_events(self) -> pl.DataFrame:
@@ -190,6 +207,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     merge_within: timedelta = timedelta(hours=24)
     needs_history: timedelta = timedelta()
     needs_inventory: bool = False
+    needs_changes: bool = False  # judges what readings of the inventory found (`Inputs.unlogged`)
 
     @property
     def read_kinds(self) -> tuple[str, ...]:

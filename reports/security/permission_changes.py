@@ -4,6 +4,7 @@ inventory saw change, so that what only one of the two knows is told as well."""
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import polars as pl
 from msgspec import Meta
 
 from quayledger.reports.formatting import plural
+from quayledger.reports.inventory import unlogged
 from quayledger.reports.log.period_view import View
 from quayledger.reports.model import Column, Metric, Note, Report
 from quayledger.reports.security import event_report
@@ -41,8 +43,6 @@ KINDS = (
     "change_repo_visibility",
 )
 FAMILIES = ("repository_permissions", "teams", "team_members", "default_permissions", "repositories")
-# How far a change that the inventory dated by an event may lie from that event.
-_SAME = timedelta(seconds=2)
 _REMOVED = ("delete_repo_permission", "org_delete_team", "org_remove_team_member", "delete_prototype_permission")
 _MEMBER = ("org_add_team_member", "org_remove_team_member", "org_team_member_invite_accepted")
 _COLUMNS = (
@@ -65,7 +65,15 @@ _ROW = {
     "new_role": pl.String,
     "made_public": pl.Boolean,
 }
-_SEEN: dict[str, Type] = {**_ROW, "seen_at": UTC_MICROSECONDS, "after_at": UTC_MICROSECONDS, "from_event": pl.Boolean}
+_SEEN: dict[str, Type] = {
+    **_ROW,
+    "seen_at": UTC_MICROSECONDS,
+    "after_at": UTC_MICROSECONDS,
+    "state": pl.String,
+    "why": pl.String,
+}
+# How far an event may lie from the readings between which it changed something: some databases keep whole seconds.
+_TOLERANCE = timedelta(seconds=2)
 _UNEXPLAINED = (
     Column("seen_at", "Read", "time", "when the inventory found it"),
     Column("after_at", "Not before", "time", "the reading before"),
@@ -74,6 +82,7 @@ _UNEXPLAINED = (
     Column("old_role", "Old role", "text"),
     Column("new_role", "New role", "text"),
     Column("made_public", "Made public", "flag"),
+    Column("why", "Why", "text", "why Quay may have written no event, where that is known"),
     Column("source_id", "Source", "text"),
 )
 
@@ -96,8 +105,9 @@ def build(snapshot: Snapshot, params: PermissionParams, *, now: datetime | None 
     (what the inventory saw change without an event: nobody is named). Errors: WarehouseError."""
     view = event_report.look(snapshot, params.period, params.namespace, params.sources)
     seen = _seen(view)
-    changes, explained = _joined(_told(event_report.events_of(view, KINDS)), seen)
-    unexplained = seen.with_row_index("row").filter(~pl.col("row").is_in(explained)).drop("row")
+    changes = _joined(_told(event_report.events_of(view, KINDS)), seen)
+    unexplained = seen.filter(pl.col("state") == unlogged.UNLOGGED)
+    undecided = seen.filter(pl.col("state") == unlogged.LOG_INCOMPLETE).height
     if params.subject is not None:
         changes, unexplained = (one.filter(pl.col("subject") == params.subject) for one in (changes, unexplained))
     if params.actor is not None:
@@ -116,10 +126,10 @@ def build(snapshot: Snapshot, params: PermissionParams, *, now: datetime | None 
                 _UNEXPLAINED,
                 unexplained.sort("seen_at", descending=True),
                 params.top,
-                empty="The inventory saw no change without an event.",
+                empty=_no_unexplained(undecided),
             ),
         ),
-        notes=_notes(view, unexplained),
+        notes=_notes(view, unexplained, undecided),
         now=now,
     )
 
@@ -178,15 +188,10 @@ def _told(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _seen(view: View) -> pl.DataFrame:
-    """What the inventory saw change in the period: _SEEN."""
+    """What the inventory saw change in the period, and whether an event tells of it: _SEEN."""
     try:
-        found = reader.diff(
-            view.snapshot,
-            view.period.since - timedelta(microseconds=1),
-            view.period.until - timedelta(microseconds=1),
-            source_ids=view.source_ids,
-            families=FAMILIES,
-            every_step=True,
+        found = unlogged.changes(
+            view.snapshot, view.period.since, view.period.until, source_ids=view.source_ids, families=FAMILIES
         )
     except NotPublished:
         return pl.DataFrame(schema=_SEEN)
@@ -201,8 +206,6 @@ def _seen(view: View) -> pl.DataFrame:
 def _seen_row(row: dict[str, object]) -> tuple[object, ...] | None:
     """One difference as a change of a permission; None where it is none."""
     family, change, key = row["family"], row["change"], json.loads(str(row["key"]))
-    if change not in ("appeared", "changed", "vanished"):
-        return None
     before, after = _role(row["before"]), _role(row["after"])
     made_public = None
     if family == "repository_permissions":
@@ -214,7 +217,9 @@ def _seen_row(row: dict[str, object]) -> tuple[object, ...] | None:
         subject, resource = key["member"], f"team {key['organization']}/{key['team']}"
         before, after = (None if value is None else "member" for value in (row["before"], row["after"]))
     elif family == "default_permissions":
-        subject, resource = "", f"{key['organization']} (new repositories)"
+        delegate = re.search(r"delegate ([^;]+)", str(row["before"] or row["after"]))
+        subject = delegate.group(1) if delegate else "everyone"
+        resource = f"{key['organization']} (new repositories)"
     elif row["column"] == "is_public":
         subject, resource = "everyone", f"{key['namespace']}/{key['repository']}"
         before, after = (_visibility(value) for value in (row["before"], row["after"]))
@@ -223,9 +228,8 @@ def _seen_row(row: dict[str, object]) -> tuple[object, ...] | None:
         return None
     if change == "changed" and family != "repositories" and row["column"] != "role":
         return None
-    from_event = row["at"] != row["first_seen_at"]
-    seen_at = row["at"] if from_event else row["first_seen_at"]
-    return row["source_id"], resource, subject, before, after, made_public, seen_at, row["after_at"], from_event
+    known = (row["first_seen_at"], row["after_at"], row["state"], row["why"])
+    return row["source_id"], resource, subject, before, after, made_public, *known
 
 
 def _role(value: object) -> str | None:
@@ -240,26 +244,28 @@ def _visibility(value: object) -> str | None:
     return None if value is None else "public" if value == "true" else "private"
 
 
-def _joined(told: pl.DataFrame, seen: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
-    """The events with the role before that the inventory knew, and which of the inventory's changes they explain: those of the
-    same subject and resource that have the event's time, or lie between two readings around it."""
+def _joined(told: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
+    """The events with the role before that the inventory knew: of what it saw change of the same subject and resource between two
+    readings around the event."""
     numbered = seen.with_row_index("row").rename({"old_role": "seen_old", "new_role": "seen_new"}).drop("made_public")
     place = ["source_id", "resource", "subject"]
     pairs = told.select("event_id", "occurred_at", *place).join(numbered, on=place)
-    at = pl.col("occurred_at")
-    same = ((at - pl.col("seen_at")).abs() <= _SAME) & pl.col("from_event")
-    between = (at <= pl.col("seen_at")) & (pl.col("after_at").is_null() | (at >= pl.col("after_at")))
-    pairs = pairs.filter(same | between)
+    near = pl.col("occurred_at").is_between(pl.col("after_at") - _TOLERANCE, pl.col("seen_at") + _TOLERANCE)
     # Only the last event before a reading can have brought what it found.
-    last = pairs.sort("occurred_at").unique("row", keep="last").select("event_id", "seen_old")
-    changes = told.join(last.unique("event_id", keep="first"), on="event_id", how="left").with_columns(
+    last = pairs.filter(near).sort("occurred_at").unique("row", keep="last").select("event_id", "seen_old")
+    return told.join(last.unique("event_id", keep="first"), on="event_id", how="left").with_columns(
         pl.coalesce("old_role", "seen_old").alias("old_role"),
         pl.when(pl.col("event_id").is_in(last["event_id"].to_list()))
         .then(pl.lit("audit log and inventory"))
         .otherwise(pl.lit("audit log"))
         .alias("evidence"),
     )
-    return changes, pairs["row"].unique().to_list()
+
+
+def _no_unexplained(undecided: int) -> str:
+    if undecided:
+        return f"No change is known to lack an event; of {plural(undecided, 'change')} the log is not complete yet."
+    return "The inventory saw no change without an event."
 
 
 def _metrics(changes: pl.DataFrame, unexplained: pl.DataFrame) -> tuple[Metric, ...]:
@@ -273,7 +279,7 @@ def _metrics(changes: pl.DataFrame, unexplained: pl.DataFrame) -> tuple[Metric, 
     )
 
 
-def _notes(view: View, unexplained: pl.DataFrame) -> list[Note]:
+def _notes(view: View, unexplained: pl.DataFrame, undecided: int) -> list[Note]:
     notes = [
         Note(
             "info",
@@ -281,9 +287,17 @@ def _notes(view: View, unexplained: pl.DataFrame) -> list[Note]:
         ),
         Note(
             "info",
-            "A change without an event lies between the two readings that are named; Quay's log does not say who made it.",
+            "A change without an event lies between the two readings that are named; Quay's log does not say who made it. What came or "
+            "went with a new or deleted repository, team, account or organization has none of its own and is not listed.",
         ),
     ]
+    if undecided:
+        notes.append(
+            Note(
+                "info",
+                f"{plural(undecided, 'change')} may still get an event: the log was not read that far, or a day of it is not complete.",
+            )
+        )
     try:
         first_read = reader.first_read_at(view.snapshot, view.source_ids)
     except NotPublished:

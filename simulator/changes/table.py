@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from quayledger.simulator.acts import Act
-from quayledger.simulator.changes import accounts, content, newer
+from quayledger.simulator.changes import accounts, content, newer, unlogged
 from quayledger.simulator.changes.entries import net
 from quayledger.simulator.changes.planner import Missing, Planner
 from quayledger.simulator.quay import Quay
@@ -87,6 +87,10 @@ STEPS: tuple[Step, ...] = (
     accounts.namespace_policy_created,
     accounts.service_key_created,
     accounts.message_shown,
+    unlogged.permission_slipped_in,
+    unlogged.member_slipped_in,
+    unlogged.repository_opened_quietly,
+    unlogged.robot_slipped_in,
     accounts.organization_created,
     accounts.organization_email_changed,
     accounts.organization_settings_changed,

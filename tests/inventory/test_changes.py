@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from quayledger.collector.inventory.inventory_sync import InventoryOutcome, InventoryRequest
+from quayledger.reports.inventory import unlogged
 from quayledger.warehouse.catalog import FAMILY, SERIES_BY_NAME
 from quayledger.warehouse.catalog.event_effects import EFFECTS
 from quayledger.warehouse.catalog.queries import QUERY
@@ -32,6 +33,7 @@ class Stage(msgspec.Struct):
     outcome: InventoryOutcome
     found: pl.DataFrame
     points: dict[str, pl.DataFrame]
+    judged: pl.DataFrame
 
 
 class Story(msgspec.Struct):
@@ -81,7 +83,8 @@ def _stage(home: Path, outcome: InventoryOutcome, since: datetime, until: dateti
     with Snapshot.open(home) as snapshot:
         found = reader.diff(snapshot, since, until)
         points = {name: reader.series(snapshot, name) for name in SERIES_BY_NAME}
-    return Stage(outcome, found, points)
+        judged = unlogged.changes(snapshot, since, until)
+    return Stage(outcome, found, points, judged)
 
 
 def _key(found: Any) -> str:
@@ -171,3 +174,17 @@ def test_nothing_is_told_that_did_not_happen(story: Story) -> None:
         if (row["family"], _key(row["key"])) not in planted and row["change"] != "renamed"
     ]
     assert invented == []
+
+
+def test_what_no_event_tells_of_is_told_apart(story: Story) -> None:
+    """Only what was changed past the log is unlogged: not what came or went with a repository, team, account or organization."""
+    judged = story.by_events.judged
+    planted = {
+        (one["family"], _key(one["object"]))
+        for one in story.planted
+        if not one["logged"] and one["family"] in unlogged.FAMILIES
+    }
+    found = judged.filter(pl.col("state") != unlogged.EXPLAINED)
+    assert {(row["family"], _key(row["key"])) for row in found.iter_rows(named=True)} == planted
+    assert {family for family, _ in planted} == {"repository_permissions", "team_members", "repositories", "robots"}
+    assert judged.height > 10 * found.height
