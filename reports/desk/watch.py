@@ -14,7 +14,7 @@ from quayledger.reports.desk.store import Desk
 from quayledger.reports.detections import engine
 from quayledger.reports.detections.model import Rule, Severity, Signal
 from quayledger.reports.detections.registry import all_rules
-from quayledger.warehouse.log import events
+from quayledger.warehouse.log import changing_events, events
 from quayledger.warehouse.snapshot import Snapshot
 
 FIRST_LOOK = timedelta(days=31)  # so many days are judged when a ledger is watched for the first time
@@ -64,14 +64,24 @@ def _due(snapshot: Snapshot, desk: Desk, now: datetime, rules: tuple[Rule, ...])
     """The days to judge, with the mark of how they are held and by which rules they are judged."""
     versions = zlib.crc32(" ".join(f"{rule.id}.{rule.version}" for rule in rules).encode())
     last = now.astimezone(UTC).date()
+    readings = _readings(snapshot) if any(rule.needs_changes for rule in rules) else {}
     states = events.coverage(snapshot, (now - FIRST_LOOK).astimezone(UTC).date(), last)
     held = {(row["source_id"], row["day"]): row["mark"] for row in desk.rows("SELECT source_id, day, mark FROM judged")}
     due = {}
     for row in states.filter(pl.col("state") != events.NOT_COLLECTED).iter_rows(named=True):
-        mark = f"{row['state']} {row['stored_events']} {versions:08x}"
+        mark = f"{row['state']} {row['stored_events']} {versions:08x}{readings.get((row['source_id'], row['day']), '')}"
         if held.get((row["source_id"], row["day"].isoformat())) != mark:
             due[row["source_id"], row["day"]] = mark
     return due
+
+
+def _readings(snapshot: Snapshot) -> dict[tuple[str, date], str]:
+    """Of each day on which the inventory was read, the newest run that did, and whether the log was read since: with either,
+    what changed without an event may be another."""
+    return {
+        (row["source_id"], row["day"]): f" {row['run_id']}{'' if row['is_log_read'] else '-'}"
+        for row in changing_events.inventory_runs(snapshot).iter_rows(named=True)
+    }
 
 
 def _judge(

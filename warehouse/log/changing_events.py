@@ -45,3 +45,19 @@ def read_until(snap: Snapshot, source_ids: Sequence[str] = ()) -> pl.DataFrame:
         WHERE kind = 'sync' AND runs.outcome = 'done' AND {_OF_SOURCES} GROUP BY source_id""",
         {"source_ids": list(source_ids)},
     )
+
+
+def inventory_runs(snap: Snapshot) -> pl.DataFrame:
+    """One row per source and UTC day on which the inventory was read: source_id, day, run_id (the newest that ended then),
+    is_log_read (whether the log was read through since)."""
+    return snap.frame(
+        """WITH read AS (
+            SELECT source_id, max(started_at) AS read_until FROM runs JOIN run_requests USING (run_id)
+            WHERE kind = 'sync' AND runs.outcome = 'done' GROUP BY source_id
+        )
+        SELECT source_id, CAST(timezone('UTC', ended_at) AS DATE) AS day, max(run_id) AS run_id,
+            coalesce(max(read_until) >= max(ended_at), false) AS is_log_read
+        FROM runs JOIN run_requests USING (run_id) LEFT JOIN read USING (source_id)
+        WHERE kind = 'inventory' AND ended_at IS NOT NULL
+        GROUP BY source_id, day"""
+    )
