@@ -2,7 +2,8 @@
 
 The log and the inventory's differences are joined by what an event acts on, not by when it was: what a reading finds lies somewhere
 between the reading before and itself, and so must the event. What was created or removed takes others with it (a new repository
-gets its creator's and the default permissions, a deleted organization loses everything), of which Quay writes no events."""
+gets its creator's and the default permissions, a deleted organization loses everything), of which Quay writes no events. So what
+was slipped into something new before its first reading cannot be told apart from what came with it."""
 
 from __future__ import annotations
 
