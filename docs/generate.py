@@ -257,7 +257,7 @@ def detections_page() -> str:
             f"`{rule.name}`, version {rule.version}, {rule.severity.value}; ATT&CK {', '.join(rule.techniques)}.",
             f"{rule.description}",
             "",
-            f"- Reads: {', '.join(f'`{kind}`' for kind in rule.kinds) or 'the states of the days'}."
+            f"- Reads: {', '.join(f'`{kind}`' for kind in rule.kinds) or ('what the inventory found changed' if rule.needs_changes else 'the states of the days')}."
             + (
                 f" Quay writes them only with {', '.join(f'`{name}`' for name in rule.switches)}."
                 if rule.switches
