@@ -28,8 +28,6 @@ ONE_TOPIC = {
     *("repositories", "sources", "tags", "usage", "Organization", "User"),
     # the same part, one in each wing or package
     *("common", "errors", "model", "registry", "report", "store"),
-    # a page's view is drawn from a report's
-    "View",
 }
 TOP = {
     # module: what must not be loaded by importing it; a name without a dot is a room of ours or a library

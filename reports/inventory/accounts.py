@@ -105,7 +105,7 @@ def _robots(asked: Asked, name: str) -> Drawn:
         how="diagonal",
     )
     need = one(asked.source_ids, user_robots=name, own_robots="")
-    is_own = listed.height > 0 or all(part.known for part in asked.looked.parts("robots", [need[:, :2]]))
+    is_own = listed.height > 0 or all(part.known for part in asked.fetches.parts("robots", [need[:, :2]]))
     return asked.draw(
         "robots",
         "Robot accounts",

@@ -41,15 +41,15 @@ def lists_needed(asked: Asked) -> list[pl.DataFrame]:
     return [*found, repositories] if repositories.height else [*found, one(asked.source_ids, repositories="")]
 
 
-def repositories_needed(asked: Asked, look: str) -> pl.DataFrame:
-    """A look at each repository there is."""
+def repositories_needed(asked: Asked, query: str) -> pl.DataFrame:
+    """The need for this query at each repository."""
     found = asked.state("repositories").filter(pl.col("state").fill_null("") != DELETED)
-    return each(look, found, REPOSITORY)
+    return each(query, found, REPOSITORY)
 
 
-def teams_needed(asked: Asked, look: str, **where: str) -> pl.DataFrame:
-    """A look at each team there is."""
-    return each(look, asked.state("teams", **where), TEAM)
+def teams_needed(asked: Asked, query: str, **where: str) -> pl.DataFrame:
+    """The need for this query at each team."""
+    return each(query, asked.state("teams", **where), TEAM)
 
 
 def access_needed(asked: Asked) -> list[pl.DataFrame]:

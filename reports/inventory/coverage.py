@@ -27,7 +27,7 @@ _STATES = ("ok", "partial", "refused", "not_offered", "failed", "not_asked", "ne
 _DAY_S = 86_400
 _COVERAGE: dict[str, Type] = {
     "source_id": pl.String,
-    "look": pl.String,
+    "query": pl.String,
     "reads": pl.String,
     "targets": pl.Int64,
     **dict.fromkeys(_STATES, pl.Int64),
@@ -52,7 +52,7 @@ class InventoryCoverageParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build(snapshot: Snapshot, params: InventoryCoverageParams, *, now: datetime | None = None) -> Report:
-    """How the inventory stands in the published copy. Tables `coverage` (per look: how many targets were read, and how
+    """How the inventory stands in the published copy. Tables `coverage` (per query: how many targets were read, and how
     old that is), `states` (how many were refused, …) and `reasons` (what is not known, grouped, and what to do). Errors: WarehouseError."""
     source_ids, top = params.sources, params.top
     published = snapshot.published.published_at
@@ -81,9 +81,9 @@ def _metrics(parts: Sequence[Part], now: datetime) -> tuple[Metric, ...]:
     whole = summed_up(parts)
     states = {state: sum(part.states.get(state, 0) for part in parts) for state in _STATES}
     oldest, newest = (_days(moment, now) for moment in (whole.oldest_ok_at, whole.newest_ok_at))
-    share = whole.looks_known / whole.looks_total if whole.looks_total else None
+    share = whole.reads_known / whole.reads_total if whole.reads_total else None
     return (
-        Metric("looks", "Reads", whole.looks_total, explanation="one query about one object each"),
+        Metric("reads", "Reads", whole.reads_total, explanation="one query about one object each"),
         Metric("share", "Read", share, "share"),
         Metric(
             "refused",
@@ -102,12 +102,12 @@ def _days(moment: datetime | None, now: datetime) -> float | None:
 
 
 def _coverage(parts: Sequence[Part], now: datetime, several: bool, top: int) -> tuple[Table, ...]:
-    """How the looks went, for people, and in numbers of targets by how they ended."""
+    """How the reads of each query ended: for people, and as numbers of targets by outcome."""
     rows = [
         (
             part.source_id,
-            part.look,
-            title_of(part.look),
+            part.query,
+            title_of(part.query),
             part.targets,
             *(part.states.get(state, 0) for state in _STATES),
             (part.targets - part.unknown_targets) / part.targets,
@@ -122,7 +122,7 @@ def _coverage(parts: Sequence[Part], now: datetime, several: bool, top: int) -> 
         columns.table(name, title, frame, [*chosen, *names], top=top, empty=NOTHING_READ, labels=_LABELS)
         for name, title, names in (
             ("coverage", "What was read", ("reads", "targets", "ok", "share", "oldest_age_days", "newest_age_days")),
-            ("states", "Reads by outcome", ("look", "targets", *_STATES)),
+            ("states", "Reads by outcome", ("query", "targets", *_STATES)),
         )
     )
 

@@ -8,8 +8,8 @@ from datetime import datetime
 import polars as pl
 
 from quayledger.reports.inventory.common import DELETED, REPOSITORY, TEAM
-from quayledger.reports.inventory.inventory_query import looked_by
-from quayledger.reports.inventory.knowledge import Looked, Part, each
+from quayledger.reports.inventory.inventory_query import fetch_states_by
+from quayledger.reports.inventory.knowledge import FetchStates, Part, each
 from quayledger.warehouse.catalog import QUERIES, QUERY
 from quayledger.warehouse.inventory import reader
 from quayledger.warehouse.snapshot import Snapshot
@@ -18,27 +18,27 @@ _MANIFEST = pl.concat_str(REPOSITORY, pl.lit("@"), "digest")
 
 
 def standing(snapshot: Snapshot, at: datetime | None, source_ids: Sequence[str]) -> tuple[Part, ...]:
-    """One part per source and look that was ever done there by a moment (None: now), with `table` empty: its targets are
-    all those that there were, those never looked at too."""
-    looked = looked_by(snapshot, at, source_ids)
-    ever = set(reader.coverage(snapshot, source_ids)["look"])
+    """One part per source and query that was ever read there by a moment (None: now), with `table` empty: its targets are
+    all those that there were, those never read too."""
+    fetches = fetch_states_by(snapshot, at, source_ids)
+    ever = set(reader.coverage(snapshot, source_ids)["query"])
     targets = _targets(snapshot, at, source_ids)
     found: list[Part] = []
     for name in (*(query.name for query in QUERIES if query.name in ever), *sorted(ever - set(QUERY))):
-        sources = looked.by_then(name).select("source_id").unique()
+        sources = fetches.by_then(name).select("source_id").unique()
         if sources.height:
-            need = _need(name, targets, looked).join(sources, on="source_id", how="semi")
-            found += looked.parts("", [need])
+            need = _need(name, targets, fetches).join(sources, on="source_id", how="semi")
+            found += fetches.parts("", [need])
     return tuple(sorted(found, key=lambda part: part.source_id))
 
 
-def _need(name: str, targets: dict[str, pl.DataFrame], looked: Looked) -> pl.DataFrame:
-    """All targets of a look; of one that only events ask for, those that it was done for and that are not gone."""
+def _need(name: str, targets: dict[str, pl.DataFrame], fetches: FetchStates) -> pl.DataFrame:
+    """All targets of a query; of one that only events ask for, those that it was read for and that are not gone."""
     query = QUERY.get(name)
     wanted = targets.get(query.target_set) if query and query.periods is not None and not query.opt_in else None
     if wanted is not None:
         return each(name, wanted, pl.col("target"))
-    done = looked.by_then(name).filter(pl.col("state") != "gone")
+    done = fetches.by_then(name).filter(pl.col("state") != "gone")
     if query and query.target_set == "registry":
         return each(name, done, pl.lit(""))
     return each(name, done, pl.col("target"))

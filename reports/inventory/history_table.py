@@ -20,7 +20,7 @@ _SCHEMA = {name: UTC_MICROSECONDS if name == "at" else pl.String for name in ("s
 
 def steps(family: str, intervals: pl.DataFrame, until: datetime, *, first_sight: bool) -> pl.DataFrame:
     """Every step of these intervals (of `warehouse.inventory.reader.history`) by a moment. `first_sight`: also what was there
-    already when its place was looked at for the first time, which is no change."""
+    already when its place was read for the first time, which is no change."""
     fetched = intervals.with_columns(
         pl.lit(False).alias("is_renamed"),
         pl.lit(first_sight).alias("is_of_new"),

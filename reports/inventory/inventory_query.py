@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 
 from quayledger.reports.inventory import columns
-from quayledger.reports.inventory.knowledge import Looked, Part, brief
+from quayledger.reports.inventory.knowledge import FetchStates, Part, brief
 from quayledger.reports.model import Table
 from quayledger.reports.period import AsOf
 from quayledger.warehouse.catalog import SERIES_BY_NAME
@@ -22,7 +22,7 @@ TICK = timedelta(microseconds=1)  # the smallest step of the warehouse's times
 
 
 class Drawn(msgspec.Struct, frozen=True):
-    """A table, and the looks that it is made of."""
+    """A table, and the reads that it is made of."""
 
     table: Table
     parts: tuple[Part, ...] = ()
@@ -37,7 +37,7 @@ class Asked(msgspec.Struct, frozen=True):
     at: datetime | None
     source_ids: tuple[str, ...]
     several: bool
-    looked: Looked
+    fetches: FetchStates
     top: int = 0
     by: str = ""
     within: str | None = None
@@ -90,7 +90,7 @@ class Asked(msgspec.Struct, frozen=True):
         labels: Mapping[str, str] | None = None,
     ) -> Drawn:
         """A table with what is not known of it. Where something is not known, no rows is not none."""
-        parts = self.looked.parts(name, needs)
+        parts = self.fetches.parts(name, needs)
         told = [note, *(brief(part, self.several) for part in parts)]
         unknown = any(not part.known for part in parts)
         chosen = [*(["source_id"] if self.several else []), *names]
@@ -117,8 +117,8 @@ def moment_of(snapshot: Snapshot, as_of: date | None, now: datetime) -> tuple[As
     return period, period.until - TICK
 
 
-def looked_by(snapshot: Snapshot, at: datetime | None, source_ids: Sequence[str]) -> Looked:
-    """How the looks had gone by a moment."""
+def fetch_states_by(snapshot: Snapshot, at: datetime | None, source_ids: Sequence[str]) -> FetchStates:
+    """How the reads of each query had ended by a moment."""
 
     @functools.lru_cache(maxsize=_KEPT_QUERIES)
     def since(query: str) -> pl.DataFrame:
@@ -128,4 +128,4 @@ def looked_by(snapshot: Snapshot, at: datetime | None, source_ids: Sequence[str]
     def by_then(query: str) -> pl.DataFrame:
         return reader.knowledge(snapshot, at, source_ids, query=query)
 
-    return Looked(since if at is None else by_then, since)
+    return FetchStates(since if at is None else by_then, since)

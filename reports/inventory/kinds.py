@@ -92,7 +92,7 @@ class Fate(msgspec.Struct, frozen=True):
 
 
 def nothing_read(snapshot: Snapshot, source_ids: Sequence[str] = ()) -> bool:
-    """Whether no look was ever done. Raises NotPublished where the copy is older than the inventory."""
+    """Whether nothing was ever read. Raises NotPublished where the copy is older than the inventory."""
     return reader.coverage(snapshot, source_ids).is_empty()
 
 
@@ -123,7 +123,7 @@ def find(snapshot: Snapshot, subject: Subject, source_ids: Sequence[str], at: da
     """How the object stood at a moment (None: the newest), in each source that ever had it. Raises UnknownObject."""
     rows = reader.history(snapshot, subject.kind.family, source_ids=source_ids, where=subject.where)
     if subject.kind.name == "tag":
-        # Quay itself tells since when: further back than the first look.
+        # Quay itself says since when: further back than the first read.
         rows = rows.with_columns(pl.min_horizontal("from_at", "started_at").alias("from_at"))
     fates = [_fate(rows.filter(source_id=source), at) for source in rows["source_id"].unique().sort()]
     if not fates and subject.kind.name in ("user", "robot"):

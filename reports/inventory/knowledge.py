@@ -13,7 +13,7 @@ from quayledger.reports.trust import Detail, Level, Trust
 from quayledger.warehouse.catalog import QUERY
 from quayledger.warehouse.catalog.queries import SUPERUSER, title_of
 
-# From what can be relied on to what is not known at all; `later`: not looked at before the moment that was asked for.
+# From what can be relied on to what is not known at all; `later`: not read before the moment in question.
 MEANINGS = {
     "ok": "read",
     "gone": "removed",
@@ -33,7 +33,7 @@ _LONGEST_REASON = 160
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """Targets of a look that ended in the same way and are not known: how many, and one of them, with the reason."""
+    """Targets of a query whose reads ended in the same way and are not known: how many, and one of them, with the reason."""
 
     state: str
     targets: int
@@ -43,13 +43,13 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """How a look went that a table is made of. `target`: where it is one; `states`: how many targets ended how; `unknown`:
+    """How the reads of one query ended that a table is made of. `target`: if it is one; `states`: how many targets ended how; `unknown`:
     those that cannot be relied on, the worst first; `oldest_ok_at`, `newest_ok_at`: when what is held was read (None:
     never)."""
 
     table: str
     source_id: str
-    look: str
+    query: str
     target: str
     targets: int
     states: dict[str, int]
@@ -69,10 +69,10 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Knowledge(msgspec.Struct, frozen=True):
-    """How much of a report of the inventory is known, by the looks that it is made of. `text` says it in a line."""
+    """How much of a report of the inventory is known, by the reads that it is made of. `text` says it in a line."""
 
-    looks_total: int
-    looks_known: int
+    reads_total: int
+    reads_known: int
     oldest_ok_at: datetime | None
     newest_ok_at: datetime | None
     parts: tuple[Part, ...]
@@ -83,15 +83,15 @@ class Knowledge(msgspec.Struct, frozen=True):
     def trust(self) -> Trust:
         """How far the report can be relied on: what could not be read, by what it is and why."""
         unread = [
-            Detail(one.targets, "read", title_of(part.look), MEANINGS.get(one.state, one.state))
+            Detail(one.targets, "read", title_of(part.query), MEANINGS.get(one.state, one.state))
             for part in distinct(self.parts)
             for one in part.unknown
         ]
-        return Trust(self.text, self.level, (Detail(self.looks_known, "read", "up to date"), *unread))
+        return Trust(self.text, self.level, (Detail(self.reads_known, "read", "up to date"), *unread))
 
 
 def one(sources: Sequence[str], **targets: str) -> pl.DataFrame:
-    """A need for one thing in each source, told by any of these looks at these targets."""
+    """A need for one thing in each source, known from any of these queries at these targets."""
     return pl.DataFrame(
         [(source, *targets.values()) for source in sources],
         schema=dict.fromkeys(("source_id", *targets), pl.String),
@@ -99,12 +99,12 @@ def one(sources: Sequence[str], **targets: str) -> pl.DataFrame:
     )
 
 
-def each(look: str, frame: pl.DataFrame, target: pl.Expr) -> pl.DataFrame:
-    """A need for each of these things (with their source_id), told by one look."""
-    return frame.select("source_id", target.alias(look)).unique(maintain_order=True)
+def each(query: str, frame: pl.DataFrame, target: pl.Expr) -> pl.DataFrame:
+    """A need for each of these things (with their source_id), known from one query."""
+    return frame.select("source_id", target.alias(query)).unique(maintain_order=True)
 
 
-class Looked(msgspec.Struct, frozen=True):
+class FetchStates(msgspec.Struct, frozen=True):
     """How the fetches of each query had gone by a moment (`by_then`), and how they have gone since: functions that give the
     rows of `warehouse.inventory.reader.knowledge` of one query, of which there may be millions in all. For the present both are
     the same."""
@@ -121,7 +121,7 @@ class Looked(msgspec.Struct, frozen=True):
         return tuple(found)
 
     def _standing(self, need: pl.DataFrame) -> pl.DataFrame:
-        """One row per row of the need: source_id, look, target, state, reason, state_since, ok_at."""
+        """One row per row of the need: source_id, query, target, state, reason, state_since, ok_at."""
         standing = _best(need, self.by_then)
         if self.since is self.by_then or "never" not in standing["state"]:
             return standing
@@ -132,29 +132,29 @@ class Looked(msgspec.Struct, frozen=True):
 
 
 def _best(need: pl.DataFrame, rows: Rows) -> pl.DataFrame:
-    """For each row of the need the look that went best, of those that could tell of it."""
-    looks = need.columns[1:]
+    """For each row of the need the query that ended best, of those that could answer it."""
+    queries = need.columns[1:]
     wanted = need.with_row_index("place")
     told = [
-        _told(wanted.select("place", "source_id", pl.col(look).alias("target")), look, rows(look)).with_columns(
+        _states(wanted.select("place", "source_id", pl.col(query).alias("target")), query, rows(query)).with_columns(
             pl.lit(order).alias("order")
         )
-        for order, look in enumerate(looks)
+        for order, query in enumerate(queries)
     ]
     return (
         pl.concat(told)
         .with_columns(pl.col("state").replace_strict(_RANK, default=len(_RANK), return_dtype=pl.Int64).alias("rank"))
         .sort("place", "rank", "ok_at", "order", descending=[False, False, True, False], nulls_last=True)
         .unique("place", keep="first", maintain_order=True)
-        .select("source_id", "look", "target", *_ROW)
+        .select("source_id", "query", "target", *_ROW)
     )
 
 
-def _told(wanted: pl.DataFrame, look: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """How one look went for each target: its own row, else the note about its repository, its namespace, or all."""
+def _states(wanted: pl.DataFrame, query: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """How one query ended for each target: its own row, else the note about its repository, its namespace, or all."""
     own = rows.select("source_id", pl.col("target").alias("_at"), *_ROW)
     exact = pl.col("target")
-    if look in QUERY and QUERY[look].target_set == "digest":
+    if query in QUERY and QUERY[query].target_set == "digest":
         # A manifest is read once, in whichever repository it was found first.
         own = own.with_columns(_digest(pl.col("_at")).alias("_at")).unique(["source_id", "_at"], keep="last")
         exact = _digest(exact)
@@ -165,11 +165,11 @@ def _told(wanted: pl.DataFrame, look: str, rows: pl.DataFrame) -> pl.DataFrame:
         told = own.rename({"_at": "_key"} | {name: f"{name}_{number}" for name in _ROW})
         joined = joined.with_columns(key.alias("_key")).join(told, on=["source_id", "_key"], how="left")
     return joined.select(
-        "place", "source_id", pl.lit(look).alias("look"), "target", *(_first_told(name, len(keys)) for name in _ROW)
+        "place", "source_id", pl.lit(query).alias("query"), "target", *(_first_row(name, len(keys)) for name in _ROW)
     ).with_columns(pl.col("state").fill_null("never"))
 
 
-def _first_told(name: str, candidates: int) -> pl.Expr:
+def _first_row(name: str, candidates: int) -> pl.Expr:
     """The value of the first of the rows that there are; it may be null itself."""
     value = pl.lit(None)
     for number in reversed(range(candidates)):
@@ -191,7 +191,7 @@ def _part(table: str, rows: pl.DataFrame) -> Part:
     return Part(
         table=table,
         source_id=rows["source_id"][0],
-        look=rows["look"][0],
+        query=rows["query"][0],
         target=rows["target"][0] if rows.height == 1 else "",
         targets=rows.height,
         states=states,
@@ -217,14 +217,14 @@ def brief(part: Part, several_sources: bool) -> str:
     return f"{what} for {part.unknown_targets:,} of {part.targets:,}: {', '.join(named)}."
 
 
-def said(part: Part, several_sources: bool) -> str:
+def explain(part: Part, several_sources: bool) -> str:
     """The same with a reason and what to do about it, for the small print."""
     if part.known:
         return ""
     worst = part.unknown[0]
     such = f" for {part.unknown_targets:,} of {part.targets:,}, such as {worst.example}" if part.targets > 1 else ""
     reason = f" ({short(worst.reason)})" if worst.reason else ""
-    todo = advice(part.look, worst.state)
+    todo = advice(part.query, worst.state)
     held = (
         f" The rows shown were read {formatting.moment(part.oldest_ok_at)}."
         if part.oldest_ok_at and part.targets == 1
@@ -234,7 +234,7 @@ def said(part: Part, several_sources: bool) -> str:
 
 
 def _what(part: Part, several_sources: bool) -> str:
-    what, where = title_of(part.look), f"{part.source_id}: " if several_sources else ""
+    what, where = title_of(part.query), f"{part.source_id}: " if several_sources else ""
     is_partial = all(one.state == "partial" for one in part.unknown)
     return f"{where}{what[0].upper()}{what[1:]}: {'incomplete' if is_partial else 'unknown'}"
 
@@ -271,11 +271,11 @@ def short(reason: str) -> str:
 
 def distinct(parts: Sequence[Part]) -> tuple[Part, ...]:
     """The parts, each read once: several tables may be made of the same."""
-    return tuple({(part.source_id, part.look, part.targets, part.target): part for part in parts}.values())
+    return tuple({(part.source_id, part.query, part.targets, part.target): part for part in parts}.values())
 
 
 def summed_up(parts: Sequence[Part]) -> Knowledge:
-    """The parts of a report as one statement; a look that several tables are made of counts once."""
+    """The parts of a report as one statement; a query that several tables are made of counts once."""
     once = distinct(parts)
     total = sum(part.targets for part in once)
     known = total - sum(part.unknown_targets for part in once)

@@ -88,7 +88,7 @@ def _robots(asked: Asked) -> Listed:
     organizations = asked.state("organizations")
     needs = [each("robots", organizations, pl.col("organization"))] if organizations.height else []
     federations = [each("federation", frame.select("source_id", "name"), pl.col("name"))] if frame.height else []
-    if all(part.known for part in asked.looked.parts("robots", federations)):
+    if all(part.known for part in asked.fetches.parts("robots", federations)):
         frame = frame.with_columns(pl.col("federated").fill_null(value=False))
     return Listed(
         frame,
@@ -171,7 +171,7 @@ def _organizations(asked: Asked) -> Listed:
     of_each = {
         "repositories": lists_needed(asked)[1:],
         "teams": [each("organization", organizations, pl.col("organization"))],
-        "people": [each(look, organizations, pl.col("organization")) for look in ("members", "collaborators")],
+        "people": [each(query, organizations, pl.col("organization")) for query in ("members", "collaborators")],
         "robots": [each("robots", organizations, pl.col("organization"))],
     }
     return Listed(

@@ -12,9 +12,9 @@ from msgspec import Meta
 from quayledger.reports import formatting
 from quayledger.reports.errors import UnknownColumn
 from quayledger.reports.inventory.common import counted
-from quayledger.reports.inventory.inventory_query import Asked, Drawn, looked_by, moment_of
+from quayledger.reports.inventory.inventory_query import Asked, Drawn, fetch_states_by, moment_of
 from quayledger.reports.inventory.kinds import Kind, KindParam, kind_of, with_name
-from quayledger.reports.inventory.knowledge import said, summed_up
+from quayledger.reports.inventory.knowledge import explain, summed_up
 from quayledger.reports.inventory.list_columns import LISTS, Listed
 from quayledger.reports.model import Metric, Note, Parameter, Report
 from quayledger.reports.spec import AsOfParam, ReportSpec, SourcesParam, TopParam
@@ -55,7 +55,7 @@ def build(snapshot: Snapshot, params: ListParams, *, now: datetime | None = None
     known = tuple(log.list_sources(snapshot)["source_id"])
     sources = tuple(source_ids) or known
     asked = Asked(
-        snapshot, period, at, sources, len(sources) > 1, looked_by(snapshot, at, sources), params.top, by, within
+        snapshot, period, at, sources, len(sources) > 1, fetch_states_by(snapshot, at, sources), params.top, by, within
     )
     listed = LISTS[chosen.name](asked)
     if "name" not in listed.frame.columns:
@@ -87,7 +87,7 @@ def _drawn(asked: Asked, listed: Listed, kind: Kind, by: str) -> tuple[Drawn, pl
     """The table, and all its rows. A number of things that were read is 0 where there are none of them."""
     frame = listed.frame
     for column, needs in listed.counts.items():
-        if all(part.known for part in asked.looked.parts(kind.family, needs)):
+        if all(part.known for part in asked.fetches.parts(kind.family, needs)):
             frame = frame.with_columns(pl.col(column).fill_null(0))
     frame = frame.sort("source_id", "name")
     if by:
@@ -139,8 +139,8 @@ def _within(listed: Listed, asked: Asked, kind: Kind, within: str | None) -> Lis
 
 def _needed(need: pl.DataFrame, within: str) -> pl.DataFrame:
     """The part of a need that concerns a namespace or repository; what is told of the whole registry concerns all."""
-    of_all = pl.all_horizontal(pl.col(look) == "" for look in need.columns[1:])
-    return need.filter(of_all | pl.any_horizontal(_concerns(pl.col(look), within) for look in need.columns[1:]))
+    of_all = pl.all_horizontal(pl.col(query) == "" for query in need.columns[1:])
+    return need.filter(of_all | pl.any_horizontal(_concerns(pl.col(query), within) for query in need.columns[1:]))
 
 
 def _concerns(name: pl.Expr, within: str) -> pl.Expr:
@@ -154,7 +154,7 @@ def _belongs(name: pl.Expr, within: str) -> pl.Expr:
 
 
 def _notes(asked: Asked, drawn: Drawn, listed: Listed) -> list[Note]:
-    told = dict.fromkeys(said(part, asked.several) for part in drawn.parts)
+    told = dict.fromkeys(explain(part, asked.several) for part in drawn.parts)
     notes = [Note("warning", sentence) for sentence in told if sentence]
     notes += [Note("info", sentence) for sentence in listed.notes]
     return notes

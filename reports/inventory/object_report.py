@@ -12,10 +12,10 @@ from msgspec import Meta
 from quayledger.reports import formatting
 from quayledger.reports.inventory import accounts, organizations, repositories, tags
 from quayledger.reports.inventory.accounts import Found
-from quayledger.reports.inventory.inventory_query import TICK, Asked, Drawn, looked_by, moment_of
+from quayledger.reports.inventory.inventory_query import TICK, Asked, Drawn, fetch_states_by, moment_of
 from quayledger.reports.inventory.kinds import Fate, KindParam, Subject, find, kind_of, parse
 from quayledger.reports.inventory.kinds import names as names_of
-from quayledger.reports.inventory.knowledge import said, summed_up
+from quayledger.reports.inventory.knowledge import explain, summed_up
 from quayledger.reports.model import Note, Parameter, Report, Table
 from quayledger.reports.period import AsOf
 from quayledger.reports.spec import AsOfParam, ReportSpec, SourcesParam, TopParam
@@ -89,7 +89,7 @@ def _asked(
     if len(ends) == len(fates):
         at = max(ends) - TICK
     found_in = tuple(fate.source_id for fate in fates)
-    return Asked(snapshot, period, at, found_in, several, looked_by(snapshot, at, found_in), top)
+    return Asked(snapshot, period, at, found_in, several, fetch_states_by(snapshot, at, found_in), top)
 
 
 def names(
@@ -153,7 +153,7 @@ def _fate(asked: Asked, fate: Fate) -> Note | None:
 
 def _notes(asked: Asked, drawn: Sequence[Drawn]) -> list[Note]:
     """What is unknown, once each; and how to read the rest."""
-    told = dict.fromkeys(said(part, asked.several) for one in drawn for part in one.parts)
+    told = dict.fromkeys(explain(part, asked.several) for one in drawn for part in one.parts)
     notes = [Note("warning", sentence) for sentence in told if sentence]
     notes.append(
         Note("info", "Since: when a thing is first known to have held; what the first reading found may be older.")

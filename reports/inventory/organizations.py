@@ -120,7 +120,7 @@ def _teams(asked: Asked, name: str) -> Drawn:
     numbers = members.group_by("source_id", "team").agg(pl.len().cast(pl.Int64).alias("members"))
     frame = asked.state("teams", organization=name).join(numbers, on=["source_id", "team"], how="left")
     needs = [one(asked.source_ids, organization=name), teams_needed(asked, "team_members", organization=name)]
-    read = asked.looked.parts("teams", needs[1:])
+    read = asked.fetches.parts("teams", needs[1:])
     if all(part.known for part in read):
         frame = frame.with_columns(pl.col("members").fill_null(0))
     return asked.draw(

@@ -85,7 +85,7 @@ def tag_counts(asked: Asked) -> pl.DataFrame:
 
 def stretches(asked: Asked, where: Mapping[str, str]) -> pl.DataFrame:
     """Every stretch of tags that had begun at the moment, by Quay's own history of them, which reaches further back than the
-    first look; `ends_at`: when it ended or will end, or was told no more (null: it does not)."""
+    first read; `ends_at`: when it ended or will end, or was told no more (null: it does not)."""
     told = reader.history(asked.snapshot, "tags", source_ids=asked.source_ids, where=where)
     last = told.sort("from_at").unique(_KEY, keep="last", maintain_order=True)
     gone_at = pl.when(pl.col("ended") == "gone").then("to_at")

@@ -18,18 +18,18 @@ _SCHEMA: dict[str, Type] = {
     "state": pl.String,
     "targets": pl.Int64,
     "todo": pl.String,
-    "looks": pl.String,
+    "queries": pl.String,
     "example": pl.String,
     "reason": pl.String,
     "since": UTC_MICROSECONDS,
 }
-_LABELS = {"todo": "What to do", "state": "Why", "looks": "What"}
+_LABELS = {"todo": "What to do", "state": "Why", "queries": "What"}
 
 
 class _Group(msgspec.Struct):
     """Looks that ended alike and ask for the same, with an example of the one that has most such targets."""
 
-    looks: list[str] = []
+    queries: list[str] = []
     unknown: list[Unknown] = []
 
 
@@ -38,8 +38,8 @@ def table(name: str, parts: Sequence[Part], *, several: bool, top: int = 0) -> T
     groups: dict[tuple[str, str, str], _Group] = {}
     for part in parts:
         for one in part.unknown:
-            group = groups.setdefault((part.source_id, one.state, advice(part.look, one.state)), _Group())
-            group.looks.append(part.look.replace("_", " "))
+            group = groups.setdefault((part.source_id, one.state, advice(part.query, one.state)), _Group())
+            group.queries.append(part.query.replace("_", " "))
             group.unknown.append(one)
     rows = [_row(source, state, todo, group) for (source, state, todo), group in groups.items()]
     frame = pl.DataFrame(rows, schema=_SCHEMA, orient="row").sort("source_id", -pl.col("targets"), "state", "todo")
@@ -57,7 +57,7 @@ def _row(source_id: str, state: str, todo: str, group: _Group) -> tuple[object, 
         MEANINGS.get(state, state),
         targets,
         todo,
-        ", ".join(group.looks),
+        ", ".join(group.queries),
         example.example,
         reason,
         example.since,

@@ -13,7 +13,7 @@ from msgspec import Meta
 from quayledger.reports import formatting, states
 from quayledger.reports.log import costs, period_view
 from quayledger.reports.log.coverage import deficits, sum_known
-from quayledger.reports.log.period_view import View
+from quayledger.reports.log.period_view import PeriodView
 from quayledger.reports.model import Chart, Column, Encodings, Metric, Note, Parameter, Report, Table
 from quayledger.reports.period import Period
 from quayledger.reports.spec import PERIOD, ReportSpec, SourcesParam, TopParam
@@ -54,7 +54,7 @@ def build(snapshot: Snapshot, params: CompletenessParams, *, now: datetime | Non
     `repairs`, `runs`, `spent` (by UTC day), `purposes`, `freshness`; charts `calendar` (state of each UTC day) and
     `requests` (against the minimum, and those of the inventory). Errors: WarehouseError."""
     period, source_ids = params.period, params.sources
-    view = period_view.look(snapshot, period, namespace=None, source_ids=source_ids, compare=False)
+    view = period_view.read(snapshot, period, namespace=None, source_ids=source_ids, compare=False)
     found = _find(view)
     return Report(
         id=REPORT_ID,
@@ -75,7 +75,7 @@ def build(snapshot: Snapshot, params: CompletenessParams, *, now: datetime | Non
     )
 
 
-def _find(view: View) -> _Found:
+def _find(view: PeriodView) -> _Found:
     first, last = view.period.utc_days()
     last = max(first, min(last, view.as_of.date()))
     stretch = (view.period.since, view.period.until, view.source_ids)
@@ -102,7 +102,7 @@ def repairs(readings: pl.DataFrame) -> pl.DataFrame:
     return readings.filter(~whole | (closing & (pl.col("reading_id") > first)))
 
 
-def calendar(view: View) -> Chart:
+def calendar(view: PeriodView) -> Chart:
     """The state of each UTC day of each source, for a calendar of weeks."""
     days = [
         (d.source_id, d.day, d.state, d.group, d.stored_events, d.expected_events, d.note) for d in view.coverage.days
@@ -123,7 +123,7 @@ def calendar(view: View) -> Chart:
     )
 
 
-def _requests(view: View, found: _Found) -> Chart:
+def _requests(view: PeriodView, found: _Found) -> Chart:
     first, last = view.period.utc_days()
     frame = costs.series(found.days, first, max(first, min(last, view.as_of.date())))
     labels = ("Minimum for the log", "Beyond the minimum", "Inventory")
@@ -141,7 +141,7 @@ def _spent_said(found: _Found) -> str:
     return f"{log}; {formatting.count(inventory)} for the inventory."
 
 
-def _metrics(view: View, found: _Found) -> tuple[Metric, ...]:
+def _metrics(view: PeriodView, found: _Found) -> tuple[Metric, ...]:
     days = view.coverage
     asked, minimum = _total(found.days, "requests"), _total(found.days, "minimum_requests")
     lags = found.fresh["lag_minutes"].drop_nulls()
@@ -169,7 +169,7 @@ def _metrics(view: View, found: _Found) -> tuple[Metric, ...]:
     )
 
 
-def _missing(view: View) -> Metric:
+def _missing(view: PeriodView) -> Metric:
     """Events that Quay reports of closed days and that are not held: not known where no closed day was counted, and at least
     so many where some were not."""
     days = view.coverage
@@ -278,7 +278,7 @@ _FRESHNESS = (
 )
 
 
-def _tables(view: View, found: _Found, top: int) -> tuple[Table, ...]:
+def _tables(view: PeriodView, found: _Found, top: int) -> tuple[Table, ...]:
     parts = found.parts.head(top) if top else found.parts
     return (
         _table("completeness", "Completeness by day, scope and kind", _COMPLETENESS, parts, found.parts.height),
@@ -304,7 +304,7 @@ def _table(
     return Table(name, title, columns, frame, frame.height if total is None else total, empty=empty)
 
 
-def _no_gaps(view: View) -> str:
+def _no_gaps(view: PeriodView) -> str:
     """What an empty list of gaps means: only where closed days were checked does it mean that there are none."""
     days = view.coverage
     if days.days_verified:
@@ -314,7 +314,7 @@ def _no_gaps(view: View) -> str:
     )
 
 
-def _states(view: View) -> pl.DataFrame:
+def _states(view: PeriodView) -> pl.DataFrame:
     """One row per source and state, in the order of the states' meanings."""
     order = {state.name: place for place, state in enumerate(states.STATES)}
     return (

@@ -23,7 +23,7 @@ _FACETS: tuple[tuple[UsageKey, str, str], ...] = (
 def histogram(snapshot: Snapshot, wanted: EventFilter, period: Period) -> Chart:
     """The events by hour, day, week or month of the period. A bucket that was not collected is null. Errors:
     WarehouseError."""
-    view = period_view.look(snapshot, period, namespace=wanted.namespace, source_ids=wanted.source_ids, compare=False)
+    view = period_view.read(snapshot, period, namespace=wanted.namespace, source_ids=wanted.source_ids, compare=False)
     return period_view.series(view, wanted)
 
 

@@ -34,7 +34,7 @@ def build(snapshot: Snapshot, params: OverviewParams, *, now: datetime | None = 
     Tables `busiest_namespace`, `busiest_actor`, `busiest_kind`; charts `series`, `heat` (week day × hour of the
     period's time zone) and `coverage` (state of each UTC day). Errors: WarehouseError."""
     period, namespace, top = params.period, params.namespace, params.top
-    view = period_view.look(snapshot, period, namespace=namespace, source_ids=params.sources, compare=params.compare)
+    view = period_view.read(snapshot, period, namespace=namespace, source_ids=params.sources, compare=params.compare)
     current, before = period_view.totals(view)
     found = period_view.metrics(view, _FIGURES, current, before)
     tables = [

@@ -34,8 +34,8 @@ _METRICS = {
 }
 
 
-class View(msgspec.Struct, frozen=True):
-    """One look at the record: what was asked, how complete it is, and whether it may be compared with the period
+class PeriodView(msgspec.Struct, frozen=True):
+    """A period of the ledger as a report reads it: what was asked, how complete it is, and whether it may be compared with the period
     before. `before` is None where it may not or was not asked to, and `no_change` then says why in two or three
     words."""
 
@@ -73,14 +73,14 @@ class View(msgspec.Struct, frozen=True):
         )
 
 
-def look(
+def read(
     snapshot: Snapshot,
     period: Period,
     *,
     namespace: str | None,
     source_ids: tuple[str, ...],
     compare: bool,
-) -> View:
+) -> PeriodView:
     """Measure the coverage of the period and of the one before, and decide whether a comparison would be true."""
     as_of = snapshot.published.published_at
     coverage = measure(snapshot, period, as_of, source_ids)
@@ -109,7 +109,9 @@ def look(
         )
         notes.append(Note("info", f"Renamed accounts are shown under their present name: {said}."))
     compared = None if no_change else before
-    return View(snapshot, period, as_of, namespace, source_ids, coverage, compared, no_change, tuple(notes), renamed)
+    return PeriodView(
+        snapshot, period, as_of, namespace, source_ids, coverage, compared, no_change, tuple(notes), renamed
+    )
 
 
 def _renamed(snapshot: Snapshot, source_ids: tuple[str, ...]) -> tuple[RenamedAccount, ...]:
@@ -156,7 +158,7 @@ def _completeness(coverage: Coverage, as_of: datetime) -> list[Note]:
     return notes
 
 
-def totals(view: View) -> tuple[dict[str, int], dict[str, int] | None]:
+def totals(view: PeriodView) -> tuple[dict[str, int], dict[str, int] | None]:
     """The figures of the period and of the one it is compared with (None: no comparison)."""
     now = _row(events.totals(view.snapshot, view.where()))
     return now, _row(events.totals(view.snapshot, view.where(view.before))) if view.before else None
@@ -166,12 +168,14 @@ def _row(frame: pl.DataFrame) -> dict[str, int]:
     return {name: int(value or 0) for name, value in frame.row(0, named=True).items()} if frame.height else {}
 
 
-def metrics(view: View, names: tuple[str, ...], now: dict[str, int], before: dict[str, int] | None) -> list[Metric]:
+def metrics(
+    view: PeriodView, names: tuple[str, ...], now: dict[str, int], before: dict[str, int] | None
+) -> list[Metric]:
     """Counts with their change. Where nothing of the period was collected a count is unknown, not 0."""
     return [_metric(view, name, now, before) for name in names]
 
 
-def _metric(view: View, name: str, now: dict[str, int], before: dict[str, int] | None) -> Metric:
+def _metric(view: PeriodView, name: str, now: dict[str, int], before: dict[str, int] | None) -> Metric:
     label, explanation = _METRICS[name]
     if unknown(view):
         return Metric(name, label, None, change_text="n/a", explanation=explanation)
@@ -182,7 +186,7 @@ def _metric(view: View, name: str, now: dict[str, int], before: dict[str, int] |
     return Metric(name, label, value, "count", before.get(name, 0), relative, said, explanation)
 
 
-def anonymous(view: View, now: dict[str, int], before: dict[str, int] | None) -> Metric:
+def anonymous(view: PeriodView, now: dict[str, int], before: dict[str, int] | None) -> Metric:
     """The share of pulls without an account; its change is in percentage points, not relative."""
     name, label, explanation = "anonymous_share", "Anonymous pulls", "share of pulls without an account"
     value = share(now.get("anonymous_pulls", 0), now.get("pulls", 0))
@@ -197,11 +201,11 @@ def anonymous(view: View, now: dict[str, int], before: dict[str, int] | None) ->
     return Metric(name, label, value, "share", previous, value - previous, said, explanation)
 
 
-def _no_change(view: View) -> str:
+def _no_change(view: PeriodView) -> str:
     return "" if view.no_change == NOT_ASKED else "n/a"
 
 
-def unknown(view: View) -> bool:
+def unknown(view: PeriodView) -> bool:
     """True where no day of the period was collected: its figures are not 0 but not known."""
     return view.coverage.days_total == view.coverage.days_missing
 
@@ -228,7 +232,7 @@ def share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def series(view: View, wanted: EventFilter | None = None) -> Chart:
+def series(view: PeriodView, wanted: EventFilter | None = None) -> Chart:
     """Pulls, pushes, deletes and other events by bucket; of those that `wanted` selects, where it is given. A bucket without events is 0 where its days were collected,
     else null."""
     bucket = bucket_of(view.period)
@@ -252,7 +256,7 @@ def series(view: View, wanted: EventFilter | None = None) -> Chart:
     )
 
 
-def _spine(view: View, bucket: Bucket) -> pl.DataFrame:
+def _spine(view: PeriodView, bucket: Bucket) -> pl.DataFrame:
     gaps = uncollected(view.coverage)
     rows = [
         (label, not _all_in(stretch, gaps))
@@ -282,7 +286,7 @@ def _peak(frame: pl.DataFrame, bucket: Bucket) -> str:
     return f"Busiest {bucket}: {when} with {formatting.plural(top['events'], 'event')}."
 
 
-def heat(view: View) -> Chart:
+def heat(view: PeriodView) -> Chart:
     """Events by week day (Monday is 1) and hour of the period's time zone; null where no such day was collected."""
     found = events.heat(view.snapshot, view.where(), time_zone=view.period.time_zone)
     cells = pl.DataFrame(
@@ -303,7 +307,7 @@ def heat(view: View) -> Chart:
     return Chart("heat", title, "heat", frame, Encodings("hour", ("weekday",), "events"), _hottest(frame), "weekday")
 
 
-def _weekdays(view: View) -> set[int]:
+def _weekdays(view: PeriodView) -> set[int]:
     gaps, found, day = uncollected(view.coverage), set[int](), view.period.first_day
     while day <= view.period.last_day and len(found) < 7:
         stretch = Period(
@@ -323,7 +327,7 @@ def _hottest(frame: pl.DataFrame) -> str:
     return f"Busiest hour: {WEEKDAYS[top['weekday'] - 1]} {top['hour']:02d}:00 with {formatting.plural(top['events'], 'event')}."
 
 
-def strip(view: View) -> Chart:
+def strip(view: PeriodView) -> Chart:
     """The state of each UTC day of each source."""
     rows = [
         (day.source_id, day.day, day.state, day.group, day.stored_events, day.expected_events)

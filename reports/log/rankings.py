@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 import polars as pl
 
-from quayledger.reports.log.period_view import View
+from quayledger.reports.log.period_view import PeriodView
 from quayledger.reports.model import Column, Table
 from quayledger.warehouse.log import events
 
@@ -27,7 +27,7 @@ _DRILLS = {"robot": "actor"}
 _UNIQUE = {"actors": "Accounts", "clients": "Clients"}
 
 
-def usage_table(view: View, by: Dimension, top: int) -> Table:
+def usage_table(view: PeriodView, by: Dimension, top: int) -> Table:
     """Pulls, pushes, their ratio, distinct accounts and clients, and the anonymous share of pulls of the `top` busiest,
     by pulls and pushes together; with the change where the two periods may be compared. Rows without either are left
     out."""
@@ -46,7 +46,7 @@ def usage_table(view: View, by: Dimension, top: int) -> Table:
     return _table(f"by_{by}", title, columns, rows, top, _DRILLS.get(by, by))
 
 
-def activity_table(view: View, by: Dimension, title: str, top: int) -> Table:
+def activity_table(view: PeriodView, by: Dimension, title: str, top: int) -> Table:
     """Events, pulls and pushes of the `top` busiest by all their events; with the change where it can be told."""
     rows = _counts(view, by, view.before is not None, of="events").sort("events", "key", descending=[True, False])
     columns = [Column("key", TITLES[by][1], "text"), Column("events", "Events")]
@@ -63,13 +63,13 @@ def _uniques(by: Dimension) -> list[str]:
     return ["clients"] if by in ("actor", "robot") else ["actors"] if by == "client" else ["actors", "clients"]
 
 
-def _compared(view: View, what: str) -> list[Column]:
+def _compared(view: PeriodView, what: str) -> list[Column]:
     if view.before is None:
         return []
     return [Column("previous", "Before", unit=what), Column("change", "Change", "change", what)]
 
 
-def _counts(view: View, by: Dimension, compare: bool, of: str = "moved") -> pl.DataFrame:
+def _counts(view: PeriodView, by: Dimension, compare: bool, of: str = "moved") -> pl.DataFrame:
     now = _read(view, by, before=False)
     if compare:
         before = _read(view, by, before=True).select("key", pl.col(of).alias("previous"))
@@ -83,7 +83,7 @@ def _counts(view: View, by: Dimension, compare: bool, of: str = "moved") -> pl.D
     )
 
 
-def _read(view: View, by: Dimension, *, before: bool) -> pl.DataFrame:
+def _read(view: PeriodView, by: Dimension, *, before: bool) -> pl.DataFrame:
     """Usage by key; rows that several sources have under one name are one row, as the reader of a name expects."""
     where = view.where(view.before if before else None)
     frame = events.usage_counts(view.snapshot, where, by=by, renamed=view.renamed)

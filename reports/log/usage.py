@@ -11,7 +11,7 @@ import polars as pl
 from msgspec import Meta
 
 from quayledger.reports.log import period_view
-from quayledger.reports.log.period_view import View
+from quayledger.reports.log.period_view import PeriodView
 from quayledger.reports.log.rankings import usage_table
 from quayledger.reports.model import Chart, Column, Encodings, Metric, Note, Report, Table
 from quayledger.reports.spec import CompareParam, NamespaceParam, PeriodParam, ReportSpec, SourcesParam, TopParam
@@ -43,7 +43,7 @@ def build(snapshot: Snapshot, params: UsageParams, *, now: datetime | None = Non
     distinct accounts and clients, anonymous share, change; `builds`: by what started them. Charts `series`, `top`.
     Errors: WarehouseError."""
     period, namespace, top = params.period, params.namespace, params.top
-    view = period_view.look(snapshot, period, namespace=namespace, source_ids=params.sources, compare=params.compare)
+    view = period_view.read(snapshot, period, namespace=namespace, source_ids=params.sources, compare=params.compare)
     current, before = period_view.totals(view)
     tables = [
         usage_table(view, dimension, top) for dimension in params.by if not (dimension == "namespace" and namespace)
@@ -66,13 +66,13 @@ def build(snapshot: Snapshot, params: UsageParams, *, now: datetime | None = Non
     )
 
 
-def _metrics(view: View, now: dict[str, int], before: dict[str, int] | None) -> tuple[Metric, ...]:
+def _metrics(view: PeriodView, now: dict[str, int], before: dict[str, int] | None) -> tuple[Metric, ...]:
     found = period_view.metrics(view, _FIGURES, now, before)
     found.insert(2, period_view.anonymous(view, now, before))
     return tuple(found)
 
 
-def _builds(view: View) -> Table:
+def _builds(view: PeriodView) -> Table:
     frame = events.build_counts(view.snapshot, view.where())
     frame = frame.select(
         pl.col("trigger_kind").fill_null("unknown"),

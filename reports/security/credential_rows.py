@@ -135,11 +135,11 @@ def _robots(asked: Asked, uses: pl.DataFrame, life: pl.DataFrame) -> pl.DataFram
     frame = pl.concat([listed, named], how="diagonal")
     federated = asked.state("robot_federations").select("source_id", credential_id="robot").unique()
     frame = frame.join(federated.with_columns(federated=True), on=_KEY, how="left")
-    if all(part.known for part in asked.looked.parts("robots", [_robot_target(listed)])):
+    if all(part.known for part in asked.fetches.parts("robots", [_robot_target(listed)])):
         frame = frame.with_columns(
             pl.when("listed").then(pl.col("federated").fill_null(value=False)).otherwise("federated")
         )
-    known = all(part.known for part in asked.looked.parts("access", access_needed(asked)))
+    known = all(part.known for part in asked.fetches.parts("access", access_needed(asked)))
     frame = frame.join(_access(asked), on=_KEY, how="left").join(_teams(asked), on=_KEY, how="left")
     frame = frame.with_columns(pl.lit(known).alias("access_known"))
     if known:

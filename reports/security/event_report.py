@@ -11,7 +11,7 @@ import polars as pl
 
 from quayledger.reports.formatting import visible
 from quayledger.reports.log import period_view
-from quayledger.reports.log.period_view import View
+from quayledger.reports.log.period_view import PeriodView
 from quayledger.reports.model import Column, Metric, Note, Report, Table
 from quayledger.reports.period import Period
 from quayledger.warehouse.log import detection_inputs
@@ -30,12 +30,12 @@ ORIGIN = (
 _BEFORE = ("old_", "previous_", "original_")
 
 
-def look(snapshot: Snapshot, period: Period, namespace: str | None, sources: tuple[str, ...]) -> View:
+def read_period(snapshot: Snapshot, period: Period, namespace: str | None, sources: tuple[str, ...]) -> PeriodView:
     """The period with its coverage; nothing is compared."""
-    return period_view.look(snapshot, period, namespace=namespace, source_ids=sources, compare=False)
+    return period_view.read(snapshot, period, namespace=namespace, source_ids=sources, compare=False)
 
 
-def events_of(view: View, kinds: Sequence[str]) -> pl.DataFrame:
+def events_of(view: PeriodView, kinds: Sequence[str]) -> pl.DataFrame:
     """The events of these kinds in the view's period, namespace and sources, newest first: the columns of
     `detection_inputs.events_of_kinds`."""
     period = view.period
@@ -83,7 +83,7 @@ def table(name: str, title: str, columns: Sequence[Column], rows: pl.DataFrame, 
     return Table(name, title, tuple(columns), frame.head(top) if top else frame, frame.height, empty=empty)
 
 
-def nothing(view: View, what: str) -> str:
+def nothing(view: PeriodView, what: str) -> str:
     """What an empty table means: that there was none is said only where the period is complete."""
     if view.coverage.level == "good":
         return f"No {what}: every day of the period is verified."
@@ -93,7 +93,7 @@ def nothing(view: View, what: str) -> str:
 def report(
     spec_id: str,
     title: str,
-    view: View,
+    view: PeriodView,
     *,
     metrics: Iterable[Metric],
     tables: Iterable[Table],

@@ -53,7 +53,7 @@ def build(snapshot: Snapshot, params: FailedAccessParams, *, now: datetime | Non
 
     Tables `attempts` (by hour, name, kind and address), `by_address` and `by_name` (attempts, distinct others, success).
     Errors: WarehouseError."""
-    view = event_report.look(snapshot, params.period, params.namespace, params.sources)
+    view = event_report.read_period(snapshot, params.period, params.namespace, params.sources)
     rows = failed_attempts.failed_attempts(
         snapshot,
         params.period.since,

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from quayledger.reports.formatting import plural
 from quayledger.reports.inventory import unlogged
-from quayledger.reports.log.period_view import View
+from quayledger.reports.log.period_view import PeriodView
 from quayledger.reports.model import Column, Metric, Note, Report
 from quayledger.reports.security import event_report
 from quayledger.reports.security.event_report import ACCOUNT, ORIGIN, TIME, text
@@ -103,7 +103,7 @@ def build(snapshot: Snapshot, params: PermissionParams, *, now: datetime | None 
 
     Tables `changes` (time, account, subject, resource, old and new role, made public, known from, origin) and `unexplained`
     (what the inventory saw change without an event: nobody is named). Errors: WarehouseError."""
-    view = event_report.look(snapshot, params.period, params.namespace, params.sources)
+    view = event_report.read_period(snapshot, params.period, params.namespace, params.sources)
     seen = _seen(view)
     changes = _joined(_told(event_report.events_of(view, KINDS)), seen)
     unexplained = seen.filter(pl.col("state") == unlogged.UNLOGGED)
@@ -187,7 +187,7 @@ def _told(events: pl.DataFrame) -> pl.DataFrame:
     return told.sort("occurred_at", "event_id", descending=True).drop("had")
 
 
-def _seen(view: View) -> pl.DataFrame:
+def _seen(view: PeriodView) -> pl.DataFrame:
     """What the inventory saw change in the period, and whether an event tells of it: _SEEN."""
     try:
         found = unlogged.changes(
@@ -279,7 +279,7 @@ def _metrics(changes: pl.DataFrame, unexplained: pl.DataFrame) -> tuple[Metric, 
     )
 
 
-def _notes(view: View, unexplained: pl.DataFrame, undecided: int) -> list[Note]:
+def _notes(view: PeriodView, unexplained: pl.DataFrame, undecided: int) -> list[Note]:
     notes = [
         Note(
             "info",

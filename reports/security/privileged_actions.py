@@ -80,7 +80,7 @@ def build(snapshot: Snapshot, params: PrivilegedParams, *, now: datetime | None 
 
     Tables `actions` (time, by, kind, target, before, after, origin, event_id) and `by_account` (by, actions, kinds, first and
     last). Errors: WarehouseError."""
-    view = event_report.look(snapshot, params.period, params.namespace, params.sources)
+    view = event_report.read_period(snapshot, params.period, params.namespace, params.sources)
     found = event_report.events_of(view, (*ALWAYS, *BY_SUPERUSER)).with_columns(superuser=text("superuser"))
     found = found.filter(pl.col("kind").is_in(ALWAYS) | pl.col("superuser").is_not_null())
     rows = _told(found)

@@ -13,8 +13,8 @@ from msgspec import Meta
 from quayledger.reports import formatting
 from quayledger.reports.inventory.accounts import OWN_LIST
 from quayledger.reports.inventory.common import lists_needed, repositories_needed, teams_needed
-from quayledger.reports.inventory.inventory_query import Asked, Drawn, looked_by, moment_of
-from quayledger.reports.inventory.knowledge import each, one, said, summed_up
+from quayledger.reports.inventory.inventory_query import Asked, Drawn, fetch_states_by, moment_of
+from quayledger.reports.inventory.knowledge import each, explain, one, summed_up
 from quayledger.reports.model import Column, Metric, Note, Parameter, Report, Table
 from quayledger.reports.security.credential_rows import (
     APP_TOKEN,
@@ -97,7 +97,7 @@ def build(snapshot: Snapshot, params: CredentialsParams, *, now: datetime | None
     now = now or datetime.now(UTC)
     period, at = moment_of(snapshot, None, now)
     sources = params.sources or tuple(log.list_sources(snapshot)["source_id"])
-    asked = Asked(snapshot, period, at, sources, len(sources) > 1, looked_by(snapshot, at, sources), params.top)
+    asked = Asked(snapshot, period, at, sources, len(sources) > 1, fetch_states_by(snapshot, at, sources), params.top)
     rows = _chosen(credential_rows(asked), params)
     drawn = asked.draw("credentials", TITLE, rows, rows.columns, _needs(asked), empty="")
     return Report(
@@ -211,7 +211,7 @@ def _metrics(rows: pl.DataFrame, drawn: Drawn) -> Iterator[Metric]:
 
 
 def _notes(asked: Asked, drawn: Drawn, rows: pl.DataFrame) -> list[Note]:
-    told = dict.fromkeys(said(part, asked.several) for part in drawn.parts)
+    told = dict.fromkeys(explain(part, asked.several) for part in drawn.parts)
     notes = [Note("warning", sentence) for sentence in told if sentence]
     begun = rows["evidence_from"].drop_nulls().to_list()
     if begun:

@@ -11,7 +11,7 @@ import polars as pl
 from msgspec import Meta
 
 from quayledger.reports.inventory.tags import artifact_role
-from quayledger.reports.log.period_view import View
+from quayledger.reports.log.period_view import PeriodView
 from quayledger.reports.model import Column, Metric, Note, Report
 from quayledger.reports.security import event_report
 from quayledger.reports.security.event_report import ACCOUNT, ORIGIN, TIME, text
@@ -73,7 +73,7 @@ def build(snapshot: Snapshot, params: PushParams, *, now: datetime | None = None
 
     Tables `pushes` (time, account, repository, tag, digest and how surely it is known, what the tag pointed to before, signed,
     origin) and `by_account`. A tag's history that no event explains is in `unexplained`. Errors: WarehouseError."""
-    view = event_report.look(snapshot, params.period, params.namespace, params.sources)
+    view = event_report.read_period(snapshot, params.period, params.namespace, params.sources)
     stretches = _stretches(view, params)
     rows = _signed(view, _joined(event_report.events_of(view, KINDS), stretches))
     rows = _narrowed(rows, params)
@@ -101,7 +101,7 @@ def build(snapshot: Snapshot, params: PushParams, *, now: datetime | None = None
     )
 
 
-def _stretches(view: View, params: PushParams) -> pl.DataFrame:
+def _stretches(view: PeriodView, params: PushParams) -> pl.DataFrame:
     """What tags pointed to from when on, with the events that began it; none where the inventory was never read."""
     namespace, _, repository = (params.repository or "").partition("/")
     period = view.period
@@ -139,7 +139,7 @@ def _joined(events: pl.DataFrame, stretches: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _signed(view: View, rows: pl.DataFrame) -> pl.DataFrame:
+def _signed(view: PeriodView, rows: pl.DataFrame) -> pl.DataFrame:
     """With `signed` and `attested`, as of the newest: true where an artifact says so, false where the image's referrers were
     read, else not known."""
     nothing = pl.lit(None, pl.Boolean)
@@ -156,8 +156,7 @@ def _signed(view: View, rows: pl.DataFrame) -> pl.DataFrame:
             pl.col("role").is_in(["attestation", "SBOM"]).any().alias("attested"),
         )
     )
-    look = "query" if "query" in known.columns else "look"
-    read = known.filter((pl.col(look) == "referrers") & (pl.col("state") == "ok")).select("source_id", "target")
+    read = known.filter((pl.col("query") == "referrers") & (pl.col("state") == "ok")).select("source_id", "target")
     target = pl.concat_str("namespace", pl.lit("/"), "repository", pl.lit("@"), "digest").alias("target")
     joined = (
         rows.join(flags, on=_KEY, how="left")

@@ -43,7 +43,7 @@ def test_the_cost_the_taking_and_what_it_tells(run: Run, quay: Any) -> None:
     assert known["a_day"] < first["requests"] / 3
 
     told = json.loads(run("status", "--json").stdout)["inventory"]
-    assert {row["look"] for row in told} >= {"users", "robots", "user_permissions", "tags", "scan"}
+    assert {row["query"] for row in told} >= {"users", "robots", "user_permissions", "tags", "scan"}
     assert "Inventory " in run("status").stdout
     assert "roles of users and robots" in run("report", "inventory-coverage").stdout
 
@@ -160,8 +160,8 @@ def _is_read(run: Run) -> bool:
     if shown.returncode:
         return False
     told = json.loads(shown.stdout)
-    looks = {row["look"]: row for row in told["inventory"]}
-    return bool(told["sources"][0]["events"]) and "tags" in looks
+    reads = {row["query"]: row for row in told["inventory"]}
+    return bool(told["sources"][0]["events"]) and "tags" in reads
 
 
 def test_days_are_utc_and_the_last_one_is_included(run: Run, quay: Any) -> None:

@@ -34,7 +34,7 @@ def held(home: Path, family: str, **where: Any) -> pl.DataFrame:
 
 def knowledge(home: Path, fetch: str) -> pl.DataFrame:
     with Snapshot.open(home) as snapshot:
-        return reader.knowledge(snapshot).filter(pl.col("look") == fetch)
+        return reader.knowledge(snapshot).filter(pl.col("query") == fetch)
 
 
 def test_the_second_run_asks_nothing_and_no_secret_is_anywhere(quay: Any, tmp_path: Path) -> None:

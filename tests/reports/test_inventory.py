@@ -400,8 +400,8 @@ def test_a_difference_says_what_was_not_known(snapshot: Snapshot) -> None:
 def test_coverage_counts_every_target_once(snapshot: Snapshot) -> None:
     report = build("inventory-coverage", snapshot)
     states = report.table("states").frame
-    assert (states.select(pl.sum_horizontal(pl.exclude("look", "targets"))).to_series() == states["targets"]).all()
-    told = {row["look"]: row for row in states.iter_rows(named=True)}
+    assert (states.select(pl.sum_horizontal(pl.exclude("query", "targets"))).to_series() == states["targets"]).all()
+    told = {row["query"]: row for row in states.iter_rows(named=True)}
     assert (told["user_permissions"]["ok"], told["user_permissions"]["refused"]) == (1, 2)
     assert (told["user_permissions"]["not_asked"], told["user_permissions"]["never"]) == (1, 0)
     assert told["team_members"]["never"] == 1

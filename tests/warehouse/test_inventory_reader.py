@@ -61,7 +61,7 @@ def test_what_was_unknown_when(ledger: Ledger) -> None:
     with published(ledger, 10) as snapshot:
         known = {
             hours: reader.knowledge(snapshot, at(hours))
-            .filter(pl.col("look") == "members")
+            .filter(pl.col("query") == "members")
             .select("state", "ok_at")
             .rows()
             for hours in (-1, 0, 1.5, 2.5, 3, 9)
@@ -74,13 +74,13 @@ def test_what_was_unknown_when(ledger: Ledger) -> None:
             3: [("failed", at(2))],
             9: [("gone", at(2))],
         }
-        assert reader.unknown(snapshot, at=at(3)).select("look", "state", "reason").rows() == [
+        assert reader.unknown(snapshot, at=at(3)).select("query", "state", "reason").rows() == [
             ("members", "failed", "it was failed"),
             ("tags", "not_asked", "it was not_asked"),
         ]
         assert reader.unknown(snapshot, ("members",)).is_empty()
         covered = reader.coverage(snapshot, (SOURCE,)).select(
-            "look", "targets", "ok", "not_asked", "gone", "oldest_age_s"
+            "query", "targets", "ok", "not_asked", "gone", "oldest_age_s"
         )
         assert covered.rows() == [
             ("members", 0, 0, 0, 1, None),

@@ -118,7 +118,7 @@ def series(
 
 _KNOWN: dict[str, Type] = {
     "source_id": pl.String,
-    "look": pl.String,
+    "query": pl.String,
     "target": pl.String,
     "state": pl.String,
     "reason": pl.String,
@@ -130,7 +130,7 @@ _KNOWN: dict[str, Type] = {
 def knowledge(
     snap: Snapshot, at: datetime | None = None, source_ids: Sequence[str] = (), *, query: str = ""
 ) -> pl.DataFrame:
-    """How the newest fetch of each target by a moment (None: now) had gone: source_id, look (the query), target, state, reason,
+    """How the newest fetch of each target by a moment (None: now) had gone: source_id, query, target, state, reason,
     state_since, ok_at. What was not read by then has no row. `query`: of this one only ('': of all, which may be millions
     of rows).
 
@@ -141,13 +141,13 @@ def knowledge(
     if at is None:
         return ask(
             snap,
-            f"""SELECT looks.source_id, look, target, looks.state, looks.reason, stretch.from_at AS state_since, looks.ok_at
+            f"""SELECT looks.source_id, look AS query, target, looks.state, looks.reason, stretch.from_at AS state_since, looks.ok_at
             FROM (SELECT * FROM looks WHERE {OF_SOURCES} AND {only}) AS looks
             JOIN (SELECT * FROM looks_history WHERE to_at IS NULL AND {OF_SOURCES} AND {only}) AS stretch
                 USING (source_id, look, target)""",
             values,
             _KNOWN,
-        ).sort("source_id", "look", "target")
+        ).sort("source_id", "query", "target")
     return ask(
         snap,
         f"""WITH stretches AS (
@@ -158,7 +158,7 @@ def knowledge(
             SELECT source_id, look, target, max(from_at) AS ok_at FROM stretches WHERE state IN ('ok', 'partial')
             GROUP BY ALL
         )
-        SELECT source_id, look, target, stretches.state, stretches.from_at AS state_since,
+        SELECT source_id, look AS query, target, stretches.state, stretches.from_at AS state_since,
             CASE WHEN looks.tried_at <= $at THEN looks.reason ELSE stretches.reason END AS reason,
             CASE WHEN looks.ok_at <= $at THEN looks.ok_at ELSE read.ok_at END AS ok_at
         FROM stretches
@@ -258,23 +258,23 @@ def first_read_at(snap: Snapshot, source_ids: Sequence[str] = ()) -> datetime | 
 
 
 def unknown(
-    snap: Snapshot, fetches: Sequence[str] = (), at: datetime | None = None, *, source_ids: Sequence[str] = ()
+    snap: Snapshot, queries: Sequence[str] = (), at: datetime | None = None, *, source_ids: Sequence[str] = ()
 ) -> pl.DataFrame:
     """What is held of other targets only, or is old: the rows of `knowledge` whose fetch was refused, not offered, not asked
-    (others of its kind were refused), or failed. `looks`: kinds of fetches, none are all; a target that ends in `*` speaks
+    (others of its kind were refused), or failed. `queries`: names of queries, none are all; a target that ends in `*` speaks
     for all of its namespace, or of the registry."""
     known = knowledge(snap, at, source_ids)
-    wanted = pl.lit(True) if not fetches else pl.col("look").is_in(list(fetches))
+    wanted = pl.lit(True) if not queries else pl.col("query").is_in(list(queries))
     return known.filter(wanted & ~pl.col("state").is_in(_NOT_UNKNOWN))
 
 
 def coverage(snap: Snapshot, source_ids: Sequence[str] = ()) -> pl.DataFrame:
-    """One row per source and kind of fetch: source_id, fetch, targets (those that are gone aside), ok, partial, refused,
+    """One row per source and query: source_id, query, targets (those that are gone aside), ok, partial, refused,
     not_offered, failed, not_asked, gone (how many targets each), oldest_ok_at, newest_ok_at, oldest_age_s, newest_age_s
     (seconds from those to when the copy was published; null: never read)."""
     return ask(
         snap,
-        f"""SELECT source_id, look, targets - gone AS targets, ok, partial, refused, not_offered, failed, not_asked, gone,
+        f"""SELECT source_id, look AS query, targets - gone AS targets, ok, partial, refused, not_offered, failed, not_asked, gone,
             oldest_ok_at, newest_ok_at,
             date_diff('second', oldest_ok_at, greatest(oldest_ok_at, $now)) AS oldest_age_s,
             date_diff('second', newest_ok_at, greatest(newest_ok_at, $now)) AS newest_age_s

@@ -1,4 +1,4 @@
--- One row per source and kind of look: its targets by how the newest look at each went. A note that speaks for many targets
+-- One row per source and query (on disk: look): its targets by how the newest read of each ended. A note that speaks for many targets
 -- (all of a namespace that were not asked, since others of it were refused) is one target.
 SELECT
     source_id,
