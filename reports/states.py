@@ -7,6 +7,7 @@ from __future__ import annotations
 import msgspec
 
 NOT_COLLECTED = "not collected"
+UNREADABLE = "file damaged"
 BEFORE_START = "before start"
 
 
@@ -37,6 +38,7 @@ GROUPS: tuple[Group, ...] = (
     Group("open", "not closed yet", "#5b93cf", "▒"),
     Group("uncountable", "cannot be proven", "#7b8794", "?"),
     Group("short", "incomplete", "#c9781a", "▄"),
+    Group("unreadable", "in a missing or damaged file", "#b8385a", "x"),
     Group("missing", "not collected", "#b9c2cc", "·"),
     Group("before", "before collection began", "#e3e8ed", "˙"),
 )
@@ -63,13 +65,20 @@ STATES: tuple[State, ...] = (
         "#7a6f4f",
         "<",
     ),
+    State(
+        UNREADABLE,
+        "unreadable",
+        "collected, but the file with its events is missing or damaged: they are in no answer until it is put back",
+        "#8f1f3f",
+        "X",
+    ),
     State("unavailable", "missing", "Quay refused access, or its log cannot be searched", "#b8385a", "!"),
     State("excluded", "missing", "left out by a setting", "#56616d", "x"),
     State(BEFORE_START, "before", "before the first day that this ledger was set to collect", "#e3e8ed", "˙", _DARK),
     State(NOT_COLLECTED, "missing", "this day was never collected", "#b9c2cc", "·", _DARK),
 )
 # What is before a source's first day says nothing against another source's day.
-WORST_FIRST = ("missing", "short", "uncountable", "open", "verified", "before")
+WORST_FIRST = ("unreadable", "missing", "short", "uncountable", "open", "verified", "before")
 GROUP = {group.name: group for group in GROUPS}
 _STATE = {state.name: state for state in STATES}
 # A ledger that a newer version wrote may hold a state that this one does not know: never taken for a good one.

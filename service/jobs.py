@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable
 from datetime import datetime
 
@@ -22,7 +23,10 @@ from quayledger.settings import Settings
 from quayledger.warehouse import publish
 from quayledger.warehouse.event_files import EventFile
 from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log.check_files import check_files
 from quayledger.warehouse.log.close import close_days
+
+log = logging.getLogger("quayledger")
 
 
 async def sync_and_publish(
@@ -56,7 +60,7 @@ async def sync_and_publish(
             )
     finally:
         try:
-            close_days(ledger, now().date(), settings.months.final_after_days)
+            check_and_close(ledger, settings, now())
         finally:
             if not (often and publish.is_soon(ledger)):
                 publish.publish(ledger, keep=settings.publish.keep, now=now())
@@ -81,8 +85,21 @@ async def inventory_and_publish(
         publish.publish(ledger, keep=settings.publish.keep, now=now())
 
 
+def check_and_close(ledger: Ledger, settings: Settings, now: datetime) -> list[EventFile]:
+    """Checks the files of closed days, logs what is wrong with them and what was mended, then moves what is settled out of the
+    live file. Raises DiskFull, WarehouseError."""
+    report = check_files(ledger, now)
+    for fault in report.faults:
+        log.error("%s", fault.describe(ledger.home))
+    for file, reason in report.rebuilt:
+        log.warning("%s %s; it was made anew from the events", ledger.home / file, reason)
+    return close_days(ledger, now.date(), settings.months.final_after_days)
+
+
 def close_and_publish(ledger: Ledger, settings: Settings, now: datetime) -> list[EventFile]:
-    """Moves what is settled out of the live file into Parquet files, then gives readers a new copy."""
-    made = close_days(ledger, now.date(), settings.months.final_after_days)
-    publish.publish(ledger, keep=settings.publish.keep, now=now)
-    return made
+    """Checks the files of closed days, moves what is settled into new ones, then gives readers a new copy, whatever ended
+    the closing. Raises DiskFull, WarehouseError."""
+    try:
+        return check_and_close(ledger, settings, now)
+    finally:
+        publish.publish(ledger, keep=settings.publish.keep, now=now)

@@ -44,9 +44,7 @@ from quayledger.service.http_server import HttpServer, health_routes
 from quayledger.service.jobs import close_and_publish, inventory_and_publish, sync_and_publish
 from quayledger.settings import Settings
 from quayledger.warehouse import publish, runs, service_status
-from quayledger.warehouse.event_files import find_faults
 from quayledger.warehouse.ledger import Ledger
-from quayledger.warehouse.log.close import event_file_list
 
 log = logging.getLogger("quayledger")
 _T = TypeVar("_T")
@@ -245,8 +243,6 @@ class Service:
         """The daily close: what is over is counted and checked, final months leave the live file."""
         error = self._sync_job()
         if error is not None:
-            for fault in find_faults(self._ledger.home, event_file_list(self._ledger)):
-                log.error("%s", fault.describe(self._ledger.home))
             for made in close_and_publish(self._ledger, self._settings, self._now()):
                 log.info("closed %s of %s: %d events in %s", made.label, made.source_id, made.rows, made.file)
         return error

@@ -17,6 +17,18 @@ _LOCKED = re.compile(r"could not set lock|conflicting lock|being used by another
 _HELD_BY = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _NEWER = re.compile(r"newer (duckdb )?(version|storage)|storage version", re.IGNORECASE)
 _NO_FILE = re.compile(r"no files found that match the pattern \"(?P<file>[^\"]+)\"", re.IGNORECASE)
+_PARQUET = re.compile(r"(?P<file>/[^\"'\n]+\.parquet)(?![\w.])")
+# Classes that a damaged file does not cause.
+_OURS = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ConstraintException,
+    duckdb.InterruptException,
+    duckdb.OutOfMemoryException,
+    duckdb.ParserException,
+    duckdb.SyntaxException,
+    duckdb.TransactionException,
+)
 _LOG = re.compile(r"\bwal\b|write-ahead log", re.IGNORECASE)
 _FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -46,19 +58,38 @@ def _translate(text: str, error: duckdb.Error, path: Path) -> WarehouseError | N
             f"{found['file']} is missing, which holds stored events. Put it back from a backup; where the whole folder was "
             "moved, run `quayledger sync` to publish a copy that knows the new place"
         )
+    if is_damage(error) and (found := _PARQUET.search(text)):
+        return _damaged_file(found["file"], text)
     if isinstance(error, duckdb.IOException) and _LOCKED.search(text):
         return _busy(text, path)
     if isinstance(error, duckdb.IOException | duckdb.SerializationException) and _NEWER.search(text):
         return LedgerTooNew(f"{path} was written by a newer DuckDB: install the version of quayledger that wrote it")
     if isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.InternalException):
         return corrupt(path, text)
-    return corrupt(path, text) if isinstance(error, duckdb.SerializationException) else None
+    if isinstance(error, duckdb.SerializationException):
+        return corrupt(path, text)
+    # What its Parquet reader says of bytes that make no sense has no class of its own.
+    return _damaged_file("a file of closed days", text) if type(error) is duckdb.Error else None
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Whether DuckDB's error can come from a file that is not what it should be: not from our SQL, and not from a limit."""
+    return not isinstance(error, _OURS) and not _FULL.search(str(error))
+
+
+def _damaged_file(file: str, text: str) -> LedgerCorrupt:
+    return LedgerCorrupt(
+        f"{file} cannot be read ({_first_line(text)}). Run `quayledger verify`: it names each damaged file, and what it held"
+    )
 
 
 def corrupt(path: Path, text: str) -> LedgerCorrupt:
     """The error for a damaged file, with what to do about it."""
-    first_line = text.strip().splitlines()[0][:300] if text.strip() else "no reason given"
-    return LedgerCorrupt(f"{path} cannot be read as a ledger ({first_line}). What to do: {_advice(path, text)}")
+    return LedgerCorrupt(f"{path} cannot be read as a ledger ({_first_line(text)}). What to do: {_advice(path, text)}")
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0][:300] if text.strip() else "no reason given"
 
 
 def _advice(path: Path, text: str) -> str:

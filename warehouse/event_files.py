@@ -7,25 +7,31 @@ is relative to the ledger's folder, so that a folder which was moved works.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import msgspec
+import polars as pl
 
+from quayledger.warehouse.file_checks import Checks, known_sha256, read_checks
 from quayledger.warehouse.schema import FILE_COLUMNS, STORED_COLUMNS
 
 MONTHS_FOLDER, DAYS_FOLDER = "months", "days"
 EVENT_FOLDERS = (MONTHS_FOLDER, DAYS_FOLDER)
 # Beside each file of events: how often what happened by whom (see `log/usage.py`), and which values occurred (`log/seen.py`).
 USAGE_SUFFIX, SEEN_SUFFIX = ".usage.parquet", ".seen.parquet"
+SIDECAR_SUFFIXES = (USAGE_SUFFIX, SEEN_SUFFIX)
 PLAIN, INTERPRETED = 0, 1
 _COLUMNS = {PLAIN: STORED_COLUMNS, INTERPRETED: FILE_COLUMNS}
 _SELECT = (
-    "SELECT source_id, first_day, last_day, file, rows, sha256, size_bytes, layout, rules, has_rollups FROM event_files "
-    "ORDER BY first_day, source_id"
+    "SELECT source_id, first_day, last_day, file, rows, sha256, size_bytes, layout, rules, has_rollups, "
+    "(SELECT any_value(ledger_id) FROM ledger_identity) FROM event_files ORDER BY first_day, source_id"
 )
+# In the metadata of each file of events: the ledger that it was written for.
+LEDGER_KEY = "quayledger_ledger"
+_MOST_KINDS = 6
 _NOT_TEXT = {"day": "DATE", "event_no": "BIGINT", "reading_id": "BIGINT", "occurred_at": "TIMESTAMPTZ"}
 
 
@@ -42,6 +48,7 @@ class EventFile(msgspec.Struct, frozen=True):
     layout: int = INTERPRETED
     rules: str = ""
     has_rollups: bool = True
+    ledger_id: str = ""
 
     @property
     def label(self) -> str:
@@ -53,18 +60,30 @@ class EventFile(msgspec.Struct, frozen=True):
         return self.file.with_name(self.file.name.removesuffix(".parquet") + suffix)
 
 
+class Sidecar(msgspec.Struct, frozen=True):
+    """What is on record of a file of rollups."""
+
+    sha256: str
+    size_bytes: int
+
+
 class FileFault(msgspec.Struct, frozen=True):
-    """What is wrong with a file: missing | cut | altered."""
+    """What is wrong with a file: missing | cut | altered | from another ledger. `kinds`: its events by kind, the most
+    frequent first, where that was looked up (see `with_kinds`)."""
 
     file: EventFile
     fault: str
+    kinds: tuple[tuple[str, int], ...] = ()
 
     def describe(self, home: Path) -> str:
         """What happened, what the file held, and how to get it back."""
         held = self.file
+        named = ", ".join(f"{kind} {events:,}" for kind, events in self.kinds[:_MOST_KINDS])
+        more = f" and {len(self.kinds) - _MOST_KINDS} more kinds" if len(self.kinds) > _MOST_KINDS else ""
         return (
-            f"{home / held.file} is {self.fault}; it holds {held.rows:,} events of {held.source_id}, {held.label} "
-            f"(SHA-256 {held.sha256}). Put it back from a backup; until then these events are missing from every answer"
+            f"{home / held.file} is {self.fault}; on record it holds {held.rows:,} events of {held.source_id}, {held.label}"
+            f"{f': {named}{more}' if named else ''} (SHA-256 {held.sha256}). Put it back from a backup; until then these events "
+            "are missing from every answer"
         )
 
 
@@ -78,27 +97,76 @@ def recorded_files(cursor: duckdb.DuckDBPyConnection) -> list[EventFile]:
     ]
 
 
-def find_faults(home: Path, files: Iterable[EventFile]) -> list[FileFault]:
-    """The files that are missing or of another size than on record. Costs a look at the folder, reads nothing."""
-    faults = []
-    for file in files:
-        try:
-            size = (home / file.file).stat().st_size
-        except OSError:
-            faults.append(FileFault(file, "missing"))
-            continue
-        if size != file.size_bytes:
-            faults.append(FileFault(file, "cut" if size < file.size_bytes else "altered"))
-    return faults
+def recorded_sidecars(cursor: duckdb.DuckDBPyConnection) -> dict[str, Sidecar]:
+    """The files of rollups whose digest is on record, by path. A ledger of an older version has none."""
+    if not cursor.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'event_file_sidecars'").fetchall():
+        return {}
+    found = cursor.execute("SELECT sidecar, sha256, size_bytes FROM event_file_sidecars").fetchall()
+    return {sidecar: Sidecar(sha256, size) for sidecar, sha256, size in found}
 
 
-def has_rollups(home: Path, file: EventFile, rules: str) -> bool:
-    """Whether the rollups of a file are there and are those of an interpretation."""
+def find_faults(home: Path, files: Iterable[EventFile], checks: Checks | None = None) -> list[FileFault]:
+    """The files that are missing, of another size than on record, or whose digest was found to be another. Costs a look at
+    the folder; reads only what is wrong. `checks`: the digests that are known; None: those of the folder's record."""
+    checks = read_checks(home) if checks is None else checks
+    found = ((file, _fault(home, file, checks)) for file in files)
+    return [FileFault(file, fault) for file, fault in found if fault]
+
+
+def _fault(home: Path, file: EventFile, checks: Checks) -> str:
+    try:
+        size = (home / file.file).stat().st_size
+    except OSError:
+        return "missing"
+    if size == file.size_bytes and known_sha256(checks, home, file.file) in (None, file.sha256):
+        return ""
+    if _is_of_another_ledger(home, file):
+        return "from another ledger"
+    return "cut" if size < file.size_bytes else "altered"
+
+
+def _is_of_another_ledger(home: Path, file: EventFile) -> bool:
+    try:
+        told = pl.read_parquet_metadata(home / file.file).get(LEDGER_KEY)
+    except (OSError, pl.exceptions.PolarsError):
+        return False
+    return bool(told and file.ledger_id) and told != file.ledger_id
+
+
+def with_kinds(cursor: duckdb.DuckDBPyConnection, faults: Iterable[FileFault]) -> list[FileFault]:
+    """The faults with what their files hold by kind, as the record has it."""
+    query = (
+        "SELECT kind, CAST(sum(events) AS BIGINT) AS events FROM filed_counts "
+        "WHERE source_id = ? AND day BETWEEN ? AND ? GROUP BY kind ORDER BY events DESC, kind"
+    )
+    found = []
+    for fault in faults:
+        held = cursor.execute(query, [fault.file.source_id, fault.file.first_day, fault.file.last_day]).fetchall()
+        found.append(msgspec.structs.replace(fault, kinds=tuple(held)))
+    return found
+
+
+def has_rollups(
+    home: Path, file: EventFile, rules: str, sidecars: Mapping[str, Sidecar], checks: Checks | None = None
+) -> bool:
+    """Whether the rollups of a file are there, are those of an interpretation, and are not known to be damaged."""
     return (
         file.layout == INTERPRETED
         and file.rules == rules
         and file.has_rollups
-        and all((home / file.beside(suffix)).exists() for suffix in (USAGE_SUFFIX, SEEN_SUFFIX))
+        and all(is_whole(home, file.beside(suffix), sidecars, checks or {}) for suffix in SIDECAR_SUFFIXES)
+    )
+
+
+def is_whole(home: Path, sidecar: Path, sidecars: Mapping[str, Sidecar], checks: Checks) -> bool:
+    """Whether a file of rollups is there and is not known to be another than on record."""
+    try:
+        size = (home / sidecar).stat().st_size
+    except OSError:
+        return False
+    recorded = sidecars.get(str(sidecar))
+    return recorded is None or (
+        size == recorded.size_bytes and known_sha256(checks, home, sidecar) in (None, recorded.sha256)
     )
 
 
@@ -168,9 +236,9 @@ def write_empty_files(cursor: duckdb.DuckDBPyConnection, home: Path) -> None:
                 cursor.execute(f"COPY ({no_rows(layout)}) TO {_quoted(str(path))} (FORMAT parquet)")
 
 
-def path_for_duckdb(home: Path, file: EventFile) -> str:
-    """The file's absolute path; DuckDB takes some characters for patterns."""
-    path = str(home.resolve() / file.file)
+def path_for_duckdb(home: Path, file: EventFile, suffix: str = "") -> str:
+    """The file's absolute path, or that of its rollups; DuckDB takes some characters for patterns."""
+    path = str(home.resolve() / (file.beside(suffix) if suffix else file.file))
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 import polars as pl
 
-from quayledger.warehouse import migrate
-from quayledger.warehouse.duckdb_errors import translated
+from quayledger.warehouse import file_checks, migrate
+from quayledger.warehouse.duckdb_errors import is_damage, translated
 from quayledger.warehouse.errors import LedgerCorrupt, LedgerMissing
 from quayledger.warehouse.event_files import (
     EventFile,
+    FileFault,
     current_rules,
     find_faults,
     has_rollups,
+    is_whole,
     recorded_files,
+    recorded_sidecars,
     set_views,
+    with_kinds,
 )
 from quayledger.warehouse.ledger import Cursor
 from quayledger.warehouse.limits import Limits, apply, connection_config, limits_of
 from quayledger.warehouse.publish import Published, is_intact, newest
 
 _TRIES = 3
+# Files of closed days that were touched since their digest was computed are read by whoever opens a copy, up to so many bytes.
+_BELIEVED_AT_ONCE_BYTES = 256 << 20
+_DAMAGED_ROLLUPS = (
+    "a rollup of closed days turned out to be damaged. Ask again: the answer then comes from the events themselves; "
+    "`quayledger serve` and `quayledger sync` make the rollup anew"
+)
+_Answer = TypeVar("_Answer")
 Values = Sequence[object] | dict[str, object]
 
 
@@ -40,12 +51,40 @@ class Snapshot:
         self.home = home or published.path.parent
         self._connection = connection
         self.files = recorded_files(connection) if home else []
-        self.faults = find_faults(self.home, self.files)
-        faulty = {fault.file for fault in self.faults}
-        self.whole_files = {file for file in self.files if file not in faulty}
         # What the copy calls current is what the version that made it knew, which need not be ours.
         self.rules = current_rules(connection) if self.files else ""
-        self.rolled_files = {file for file in self.whole_files if has_rollups(self.home, file, self.rules)}
+        self._sidecars = recorded_sidecars(connection) if self.files else {}
+        self.faults: list[FileFault] = []
+        self.whole_files: set[EventFile] = set()
+        self.rolled_files: set[EventFile] = set()
+        self._look_at_files(datetime.now(UTC), _BELIEVED_AT_ONCE_BYTES)
+
+    def check_files(self, now: datetime) -> None:
+        """Reads every file of closed days and its rollups; afterwards `faults`, `whole_files` and `rolled_files` are certain."""
+        self._look_at_files(now, None)
+
+    def is_whole(self, sidecar: Path) -> bool:
+        """Whether a file of rollups is there and not known to be damaged."""
+        return is_whole(self.home, sidecar, self._sidecars, self._checks)
+
+    def _look_at_files(self, now: datetime, most_bytes: int | None) -> None:
+        """Which files can be used: those that nobody touched since their digest was found right, and of the others those that
+        are as on record. `most_bytes`: where they are larger together, their digest is left to `quayledger verify` and to
+        the service; None: all are read anew."""
+        checks = file_checks.read_checks(self.home) if self.files else {}
+        paths = [file.file for file in self.files] + [Path(sidecar) for sidecar in self._sidecars]
+        unknown = [path for path in paths if file_checks.known_sha256(checks, self.home, path) is None]
+        if most_bytes is None:
+            checks = file_checks.compute_digests(self.home, paths, now)[0]
+        elif unknown and sum(_size(self.home / path) for path in unknown) <= most_bytes:
+            checks = file_checks.compute_digests(self.home, unknown, now, 0)[0]
+        self._checks = checks
+        self.faults = with_kinds(self._connection, find_faults(self.home, self.files, checks))
+        faulty = {fault.file for fault in self.faults}
+        self.whole_files = {file for file in self.files if file not in faulty}
+        self.rolled_files = {
+            file for file in self.whole_files if has_rollups(self.home, file, self.rules, self._sidecars, checks)
+        }
 
     @classmethod
     def open(cls, home: Path, limits: Limits | None = None) -> Self:
@@ -89,13 +128,11 @@ class Snapshot:
 
     def rows(self, sql: str, values: Values = (), files: Sequence[EventFile] | None = None) -> list[tuple[Any, ...]]:
         """All rows of one query; values are bound."""
-        with self._asked(sql, values, files) as cursor:
-            return cursor.fetchall()
+        return self._answer(sql, values, files, lambda cursor: cursor.fetchall())
 
     def frame(self, sql: str, values: Values = (), files: Sequence[EventFile] | None = None) -> pl.DataFrame:
         """The rows of one query as a frame; values are bound, times are UTC."""
-        with self._asked(sql, values, files) as cursor:
-            return cursor.pl()
+        return self._answer(sql, values, files, lambda cursor: cursor.pl())
 
     def batches(
         self, sql: str, values: Values, rows: int, files: Sequence[EventFile] | None = None
@@ -107,10 +144,36 @@ class Snapshot:
                 if isinstance(frame, pl.DataFrame) and frame.height:
                     yield frame
 
+    def _answer(
+        self, sql: str, values: Values, files: Sequence[EventFile] | None, take: Callable[[Cursor], _Answer]
+    ) -> _Answer:
+        """One answer. Where a file turns out to be damaged it is left out, and the question asked once more."""
+        try:
+            with self._asked(sql, values, files) as cursor:
+                return take(cursor)
+        except (LedgerCorrupt, LedgerMissing, duckdb.Error) as error:
+            if isinstance(error, duckdb.Error) and not is_damage(error):
+                raise
+            before = (self.whole_files, self.rolled_files)
+            self.check_files(datetime.now(UTC))
+            if before[0] == self.whole_files:
+                if before[1] != self.rolled_files:
+                    raise LedgerCorrupt(_DAMAGED_ROLLUPS) from error
+                raise
+        with self._asked(sql, values, files) as cursor:
+            return take(cursor)
+
     @contextlib.contextmanager
     def _asked(self, sql: str, values: Values, files: Sequence[EventFile] | None) -> Iterator[Cursor]:
         with translated(self.published.path), contextlib.closing(self.cursor(files)) as cursor:
             yield cursor.execute(sql, values)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _connect(home: Path, published: Published, limits: Limits) -> Cursor:

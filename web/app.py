@@ -35,6 +35,7 @@ def main() -> None:
     _menu([entries[page.path] for page in PAGES])
     ignored = st.container()
     if record := _record():
+        widgets.damaged_files(record.damaged_files())
         views.append(filter_bar.show(record, by_path[chosen.url_path]))
         chosen.run()
         with ignored:

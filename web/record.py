@@ -83,6 +83,10 @@ class Record:
         """How complete the period is."""
         return _coverage(self._copy, repr(period), period, sources)
 
+    def damaged_files(self) -> list[str]:
+        """Of each file of closed days that is missing or damaged: what it holds, and how to get it back."""
+        return _damaged_files(self._copy)
+
     def source_ids(self) -> list[str]:
         """The registries that this ledger holds."""
         return _source_ids(self._copy)
@@ -131,6 +135,13 @@ class Record:
 def _snapshot(copy: Copy) -> Iterator[Snapshot]:
     with Snapshot.open(Path(copy[0])) as snapshot:
         yield snapshot
+
+
+# A file may be lost, or put back, while the copy stays the same.
+@st.cache_data(max_entries=4, ttl=30, show_spinner=False)
+def _damaged_files(copy: Copy) -> list[str]:
+    with _snapshot(copy) as snapshot:
+        return [fault.describe(snapshot.home) for fault in snapshot.faults]
 
 
 # `asked` says all that `_params` holds; Streamlit can compare texts, not structs.

@@ -21,6 +21,7 @@ MUTED = ("#5a6572", "#a3adb9")
 _LINE = "rgba(128,140,155,.3)"
 # Rows of a table that is drawn whole; a longer one scrolls.
 _MOST_SHOWN = 10
+_MOST_FAULTS = 3
 _NUMBERS = {"count": "localized", "ratio": "%.1f", "share": "percent", "change": "percent"}
 
 
@@ -40,6 +41,16 @@ def ignored(faults: Iterable[str]) -> None:
     """What of the address could not be used."""
     for fault in faults:
         st.html(f'<div class="ql-ignored" role="status">{shown(fault)}</div>')
+
+
+def damaged_files(faults: Sequence[str]) -> None:
+    """Files of closed days that are missing or damaged: every figure of their days is too low."""
+    for fault in faults[:_MOST_FAULTS]:
+        st.html(f'<div class="ql-damaged" role="alert">{shown(fault)}.</div>')
+    if (more := len(faults) - _MOST_FAULTS) > 0:
+        st.html(
+            f'<div class="ql-damaged" role="alert">{formatting.plural(more, "more file")}: run quayledger verify.</div>'
+        )
 
 
 def badge(trust: Trust, aside: str) -> None:

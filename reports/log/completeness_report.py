@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from quayledger.reports import formatting, states
 from quayledger.reports.log import costs, period_view
-from quayledger.reports.log.coverage import deficits, sum_known
+from quayledger.reports.log.coverage import deficits, mark_unreadable, sum_known
 from quayledger.reports.log.period_view import PeriodView
 from quayledger.reports.model import Chart, Column, Encodings, Metric, Note, Parameter, Report, Table
 from quayledger.reports.period import Period
@@ -79,7 +79,7 @@ def _find(view: PeriodView) -> _Found:
     first, last = view.period.utc_days()
     last = max(first, min(last, view.as_of.date()))
     stretch = (view.period.since, view.period.until, view.source_ids)
-    parts = completeness.completeness(view.snapshot, first, last, view.source_ids)
+    parts = mark_unreadable(view.snapshot, completeness.completeness(view.snapshot, first, last, view.source_ids))
     spent = costs.with_minimum(completeness.run_costs(view.snapshot, *stretch))
     return _Found(
         parts=parts,

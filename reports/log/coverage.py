@@ -54,6 +54,7 @@ class Coverage(msgspec.Struct, frozen=True):
     days_open: int
     days_uncountable: int
     days_short: int
+    days_unreadable: int
     days_missing: int
     days_before: int
     sources: int
@@ -67,14 +68,14 @@ class Coverage(msgspec.Struct, frozen=True):
     @property
     def gap_free(self) -> bool:
         """True where every day of every source was collected, whatever its proof: figures may be compared."""
-        return self.days_total > 0 and not any(day.group in ("missing", "before") for day in self.days)
+        return self.days_total > 0 and not any(day.group in ("unreadable", "missing", "before") for day in self.days)
 
     @property
     def breakdown(self) -> tuple[tuple[str, int], ...]:
         """How many days are in which group, in words, those that are not empty."""
         counts = (
             *(self.days_verified, self.days_open, self.days_uncountable, self.days_short),
-            *(self.days_missing, self.days_before),
+            *(self.days_unreadable, self.days_missing, self.days_before),
         )
         return tuple((group.label, count) for group, count in zip(states.GROUPS, counts, strict=True) if count)
 
@@ -98,9 +99,23 @@ def measure(snapshot: Snapshot, period: Period, as_of: datetime, source_ids: tup
     last = min(last, as_of.date())
     if last < first:
         return summarise(pl.DataFrame(), pl.DataFrame(), ())
-    held = reader.coverage(snapshot, first, last, source_ids)
+    held = mark_unreadable(snapshot, reader.coverage(snapshot, first, last, source_ids))
     parts = completeness.completeness(snapshot, first, last, source_ids)
     return summarise(held, deficits(parts), _hidden(parts))
+
+
+def mark_unreadable(snapshot: Snapshot, days: pl.DataFrame) -> pl.DataFrame:
+    """Rows of UTC days (source_id, day, state, note) with the state of those whose file of events is missing or damaged,
+    whatever they were found to be when they were closed."""
+    for fault in snapshot.faults:
+        file = fault.file
+        inside = (pl.col("source_id") == file.source_id) & pl.col("day").is_between(file.first_day, file.last_day)
+        lost = inside & ~pl.col("state").is_in([states.NOT_COLLECTED, states.BEFORE_START])
+        days = days.with_columns(
+            pl.when(lost).then(pl.lit(states.UNREADABLE)).otherwise(pl.col("state")).alias("state"),
+            pl.when(lost).then(pl.lit(f"{file.file} is {fault.fault}")).otherwise(pl.col("note")).alias("note"),
+        )
+    return days
 
 
 def deficits(parts: pl.DataFrame) -> pl.DataFrame:
@@ -146,6 +161,7 @@ def summarise(held: pl.DataFrame, lacking: pl.DataFrame, hidden: tuple[str, ...]
         days_open=counts["open"],
         days_uncountable=counts["uncountable"],
         days_short=counts["short"],
+        days_unreadable=counts["unreadable"],
         days_missing=counts["missing"],
         days_before=counts["before"],
         sources=len({day.source_id for day in days}),
@@ -194,6 +210,8 @@ def _text(counts: dict[str, int], total: int, days: Iterable[date]) -> str:
     if not total:
         return "before collection began" if counts["before"] else "no day of this period has been collected"
     said = f"{counts['verified']:,} of {plural(total, 'day')} verified"
+    if counts["unreadable"]:
+        said += f", {counts['unreadable']:,} in a missing or damaged file"
     if not counts["before"]:
         return said
     began = min(days) + timedelta(days=counts["before"])
@@ -201,7 +219,7 @@ def _text(counts: dict[str, int], total: int, days: Iterable[date]) -> str:
 
 
 def _level(counts: dict[str, int], total: int) -> Level:
-    if not total or counts["missing"]:
+    if not total or counts["missing"] or counts["unreadable"]:
         return "bad"
     if counts["short"] or counts["uncountable"]:
         return "warning"

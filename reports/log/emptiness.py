@@ -108,6 +108,7 @@ def _gaps(coverage: Coverage, flt: EventFilter) -> list[str]:
     # A day that lacks events of other kinds only says nothing about this question.
     concerned = not flt.kinds or not lacking or bool(lacking & set(flt.kinds))
     for number, what in (
+        (coverage.days_unreadable, "are in a file that is missing or damaged"),
         (coverage.days_missing, "were not collected"),
         (coverage.days_short if concerned else 0, "lack events that Quay reports"),
         (coverage.days_uncountable, "could not be checked against a count from Quay"),

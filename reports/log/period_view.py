@@ -85,11 +85,12 @@ def read(
     as_of = snapshot.published.published_at
     coverage = measure(snapshot, period, as_of, source_ids)
     before = period.compared_with(as_of)
-    no_change, notes = "", _completeness(coverage, as_of)
+    no_change, notes = "", [*_completeness(coverage, as_of), *damaged_files(snapshot, period, source_ids)]
     if not compare:
         no_change = NOT_ASKED
     elif not coverage.gap_free:
-        no_change = "this period has gaps" if coverage.days_missing else "collection began within this period"
+        has_gaps = coverage.days_missing or coverage.days_unreadable
+        no_change = "this period has gaps" if has_gaps else "collection began within this period"
     elif not measure(snapshot, before, as_of, source_ids).gap_free:
         no_change = "the period before is not covered"
     if compare and no_change:
@@ -123,6 +124,18 @@ def _renamed(snapshot: Snapshot, source_ids: tuple[str, ...]) -> tuple[RenamedAc
     return tuple(
         RenamedAccount(one.source_id, one.old_name, one.now_called, one.since_at, one.renamed_at) for one in found
     )
+
+
+def damaged_files(snapshot: Snapshot, period: Period, source_ids: tuple[str, ...]) -> list[Note]:
+    """A note for each file of the period's days that is missing or damaged: what it holds, and how to get it back."""
+    first, last = period.utc_days()
+    return [
+        Note("warning", formatting.visible(f"{fault.describe(snapshot.home)}."))
+        for fault in snapshot.faults
+        if fault.file.last_day >= first
+        and fault.file.first_day <= last
+        and (not source_ids or fault.file.source_id in source_ids)
+    ]
 
 
 def _completeness(coverage: Coverage, as_of: datetime) -> list[Note]:
@@ -207,7 +220,7 @@ def _no_change(view: PeriodView) -> str:
 
 def unknown(view: PeriodView) -> bool:
     """True where no day of the period was collected: its figures are not 0 but not known."""
-    return view.coverage.days_total == view.coverage.days_missing
+    return view.coverage.days_total == view.coverage.days_missing + view.coverage.days_unreadable
 
 
 def change(now: float, before: float) -> tuple[float | None, str]:
@@ -267,8 +280,8 @@ def _spine(view: PeriodView, bucket: Bucket) -> pl.DataFrame:
 
 
 def uncollected(coverage: Coverage) -> frozenset[date]:
-    """UTC days for which no source was collected."""
-    held = {day.day for day in coverage.days if day.group not in ("missing", "before")}
+    """UTC days of which no source has events to show: not collected, or in a file that is missing or damaged."""
+    held = {day.day for day in coverage.days if day.group not in ("unreadable", "missing", "before")}
     return frozenset(day.day for day in coverage.days if day.day not in held)
 
 

@@ -91,7 +91,7 @@ def test_what_people_read_of_every_state(report: Report, form: str) -> None:
 
 
 def test_every_state_has_a_meaning_a_colour_and_a_day_here(report: Report) -> None:
-    known = {*SliceState, "not collected", "before start"}
+    known = {*SliceState, "not collected", "before start", "file damaged"}
     assert known == {state.name for state in day_states.STATES}
     assert {state.group for state in day_states.STATES} == set(day_states.GROUP) == set(day_states.WORST_FIRST)
     assert day_states.state_of("from a newer version").group == "short"

@@ -304,7 +304,8 @@ def test_a_broken_file_is_named_and_the_rest_goes_on(home: Path, fault: str) -> 
     with Snapshot.open(home) as snapshot:
         (found,) = snapshot.faults
         told = found.describe(home)
-        assert f"{path} is {fault}; it holds 86 events of main, 2026-09 (SHA-256 {month.sha256})" in told
+        assert f"{path} is {fault}; on record it holds 86 events of main, 2026-09: " in told
+        assert f"(SHA-256 {month.sha256})" in told
         assert "Put it back from a backup" in told
         assert reader.count_events(snapshot, EventFilter()) == 86
     with Ledger.open(home, command="two") as ledger:

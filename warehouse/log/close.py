@@ -13,29 +13,32 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+import duckdb
 import msgspec
 
 from quayledger.warehouse import event_files, migrate
 from quayledger.warehouse.duckdb_errors import translated
-from quayledger.warehouse.errors import WarehouseError
+from quayledger.warehouse.errors import DiskFull, LedgerCorrupt, WarehouseError
 from quayledger.warehouse.event_files import (
     DAYS_FOLDER,
     EVENT_FOLDERS,
     INTERPRETED,
+    LEDGER_KEY,
     MONTHS_FOLDER,
     PLAIN,
-    SEEN_SUFFIX,
-    USAGE_SUFFIX,
+    SIDECAR_SUFFIXES,
     EventFile,
     path_for_duckdb,
     recorded_files,
 )
 from quayledger.warehouse.ledger import PUBLISHED_FOLDER, Cursor, Ledger
-from quayledger.warehouse.log import seen, usage
+from quayledger.warehouse.log import sidecars
+from quayledger.warehouse.log.sidecars import UNFINISHED_SUFFIX
 from quayledger.warehouse.publish import sync_folder
 from quayledger.warehouse.schema import (
     FILE_COLUMNS,
@@ -46,7 +49,6 @@ from quayledger.warehouse.schema import (
     SliceState,
 )
 
-_UNFINISHED = ".tmp"
 _TAKEN = "closing"
 # A day of this many events leaves the live file when it is judged; smaller ones at the end of the run, months at a time.
 CLOSE_AT_ONCE_EVENTS = 5_000
@@ -100,14 +102,32 @@ def close_days(ledger: Ledger, today: date, final_after_days: int) -> list[Event
     `final_after_days` days; writes files of an older interpretation anew; and joins the files of each month that ended at
     least `final_after_days` days before `today` (UTC) and whose every day was found complete. Returns the files made.
     Raises DiskFull, WarehouseError; what failed stays where it was."""
+    made, failed = list[EventFile](), list[WarehouseError]()
+
+    def attempt(steps: Iterable[Callable[[], EventFile]]) -> None:
+        """One that fails, as where a file cannot be read, must not keep the others from it; a full disk keeps all."""
+        for step in steps:
+            try:
+                made.append(step())
+            except DiskFull:
+                raise
+            except WarehouseError as error:
+                failed.append(error)
+
     with translated(ledger.home):
         _sweep(ledger)
-        made = [_close(ledger, _stretch_of(file), today, file) for file in _outdated(ledger)]
+        attempt(partial(_close, ledger, _stretch_of(file), today, file) for file in _outdated(ledger))
         # A month whose days are all in the live file yet needs no files of its days first.
-        made += [_close(ledger, month, today) for month in _final_months(ledger, today, final_after_days, filed=False)]
-        made += [_close(ledger, day, today) for day in _settled(ledger, today, final_after_days)]
-        made += [_join(ledger, month, today) for month in _final_months(ledger, today, final_after_days, filed=True)]
-        return made
+        live = _final_months(ledger, today, final_after_days, filed=False)
+        attempt(partial(_close, ledger, month, today) for month in live)
+        attempt(partial(_close, ledger, day, today) for day in _settled(ledger, today, final_after_days))
+        filed = [
+            month for month in _final_months(ledger, today, final_after_days, filed=True) if _is_whole(ledger, month)
+        ]
+        attempt(partial(_join, ledger, month, today) for month in filed)
+    if failed:
+        raise failed[0]
+    return made
 
 
 def event_file_list(ledger: Ledger) -> list[EventFile]:
@@ -185,6 +205,15 @@ def _final_months(ledger: Ledger, today: date, final_after_days: int, *, filed: 
     return [month for month in months if (today - _next_month(month.first)).days >= final_after_days]
 
 
+def _is_whole(ledger: Ledger, month: _Stretch) -> bool:
+    """Whether no file of the month's days is missing or damaged: such a month waits."""
+    faults = event_files.find_faults(ledger.home, event_file_list(ledger))
+    return not any(
+        fault.file.source_id == month.source_id and month.first <= fault.file.first_day <= month.last
+        for fault in faults
+    )
+
+
 def _next_month(first: date) -> date:
     return (first + timedelta(days=31)).replace(day=1)
 
@@ -194,12 +223,12 @@ def _close(ledger: Ledger, stretch: _Stretch, today: date, before: EventFile | N
     with ledger.transaction() as cursor:
         home, unfinished = ledger.home, _unfinished(ledger.home, stretch)
         _take(cursor, stretch)
-        _write(cursor, unfinished)
+        _write(cursor, unfinished, ledger.ledger_id)
         rows = _check(cursor, stretch, unfinished)
         made = _seal(home, stretch, unfinished, rows)
         _roll_up(cursor, home, made)
         _swap(cursor, ledger, made, [before] if before else [], today)
-        _count(cursor, made)
+        sidecars.write_counts(cursor, made, _TAKEN)
         cursor.execute(f"DROP TABLE {_TAKEN}")
     return made
 
@@ -213,16 +242,18 @@ def _join(ledger: Ledger, month: _Stretch, today: date) -> EventFile:
             for file in recorded_files(cursor)
             if file.source_id == month.source_id and month.first <= file.first_day <= file.last_day <= month.last
         ]
-        cursor.execute(f"COPY (SELECT * FROM read_parquet({_list(home, days)})) TO {_quoted(unfinished)} ({_OPTIONS})")
+        cursor.execute(
+            f"COPY (SELECT * FROM read_parquet({_list(home, days)})) TO {_quoted(unfinished)} ({_options(ledger.ledger_id)})"
+        )
         rows = _same(
             cursor, f"read_parquet({_list(home, days)})", f"read_parquet([{_quoted(unfinished)}])", FILE_COLUMNS
         )
         if rows is None:
             raise _not_as_written(month, unfinished)
         made = _seal(home, month, unfinished, rows)
-        for suffix, joined in ((USAGE_SUFFIX, usage.join_sql), (SEEN_SUFFIX, seen.join_sql)):
+        for suffix in SIDECAR_SUFFIXES:
             parts = "[" + ", ".join(_quoted(home / file.beside(suffix)) for file in days) + "]"
-            _write_beside(cursor, home / made.beside(suffix), parts, joined)
+            sidecars.write_joined(cursor, home, made, suffix, parts)
         _swap(cursor, ledger, made, days, today)
         cursor.execute(
             "UPDATE event_files SET last_event_at = (SELECT max(occurred_at) FROM read_parquet(?)) WHERE file = ?",
@@ -235,7 +266,7 @@ def _unfinished(home: Path, stretch: _Stretch) -> Path:
     """A name that never came before: DuckDB keeps what it read of a file, and takes a new one of the same name for it."""
     folder = home / stretch.folder
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{stretch.label}.{uuid.uuid4().hex}{_UNFINISHED}"
+    return folder / f"{stretch.label}.{uuid.uuid4().hex}{UNFINISHED_SUFFIX}"
 
 
 def _take(cursor: Cursor, stretch: _Stretch) -> None:
@@ -257,8 +288,14 @@ def _take(cursor: Cursor, stretch: _Stretch) -> None:
     )
 
 
-def _write(cursor: Cursor, target: Path) -> None:
-    cursor.execute(f"COPY (SELECT * FROM {_TAKEN} ORDER BY occurred_at, event_no) TO {_quoted(target)} ({_OPTIONS})")
+def _write(cursor: Cursor, target: Path, ledger_id: str) -> None:
+    cursor.execute(
+        f"COPY (SELECT * FROM {_TAKEN} ORDER BY occurred_at, event_no) TO {_quoted(target)} ({_options(ledger_id)})"
+    )
+
+
+def _options(ledger_id: str) -> str:
+    return f"{_OPTIONS}, KV_METADATA {{{LEDGER_KEY}: {_quoted(ledger_id)}}}"
 
 
 def _of(view: str) -> str:
@@ -306,52 +343,31 @@ def _seal(home: Path, stretch: _Stretch, unfinished: Path, rows: int) -> EventFi
 
 
 def _roll_up(cursor: Cursor, home: Path, made: EventFile) -> None:
-    for suffix, written in ((USAGE_SUFFIX, usage.write_sql), (SEEN_SUFFIX, seen.write_sql)):
-        _write_beside(cursor, home / made.beside(suffix), _TAKEN, written)
-
-
-def _write_beside(cursor: Cursor, target: Path, relation: str, sql: Callable[[str, str], str]) -> None:
-    unfinished = target.with_name(f"{target.name}.{uuid.uuid4().hex}{_UNFINISHED}")
-    cursor.execute(sql(relation, _quoted(unfinished)))
-    with unfinished.open("rb") as opened:
-        os.fsync(opened.fileno())
-    unfinished.replace(target)
-    sync_folder(target.parent)
+    for suffix in SIDECAR_SUFFIXES:
+        sidecars.write_from_events(cursor, home, made, suffix, _TAKEN)
 
 
 def _swap(cursor: Cursor, ledger: Ledger, made: EventFile, before: Sequence[EventFile], today: date) -> None:
     """Records the file, and takes its rows out of where they were."""
-    row = {name: getattr(made, name) for name in made.__struct_fields__} | {"file": str(made.file), "closed_on": today}
+    row = {name: getattr(made, name) for name in made.__struct_fields__ if name != "ledger_id"}
+    row |= {"file": str(made.file), "closed_on": today}
     cursor.execute(
         f"INSERT INTO event_files ({', '.join(row)}) VALUES ({', '.join('?' for _ in row)})", list(row.values())
     )
     for file in before:
-        cursor.execute("DELETE FROM event_files WHERE file = ?", [str(file.file)])
+        for table in ("event_files", "event_file_sidecars"):
+            cursor.execute(f"DELETE FROM {table} WHERE file = ?", [str(file.file)])
         cursor.execute("INSERT INTO superseded_files VALUES (?, ?)", [str(file.file), datetime.now(UTC)])
     cursor.execute(f"DELETE FROM event_rows WHERE {_OF_STRETCH}", _stretch_of(made).values)
     event_files.write_empty_files(cursor, ledger.home)
     migrate.install_closed_files(cursor, ledger.home)
 
 
-def _count(cursor: Cursor, made: EventFile) -> None:
-    """Keeps what is asked of every day without a file being opened."""
-    for table in ("filed_counts", "filed_quarters"):
-        cursor.execute(f"DELETE FROM {table} WHERE {_OF_STRETCH}", _stretch_of(made).values)
-    cursor.execute(f"INSERT INTO filed_counts SELECT source_id, day, scope, kind, count(*) FROM {_TAKEN} GROUP BY ALL")
-    cursor.execute(
-        f"INSERT INTO filed_quarters SELECT source_id, day, {usage.QUARTER} AS quarter, kind, count(*) FROM {_TAKEN} GROUP BY ALL"
-    )
-    cursor.execute(
-        f"UPDATE event_files SET last_event_at = (SELECT max(occurred_at) FROM {_TAKEN}) WHERE file = ?",
-        [str(made.file)],
-    )
-
-
 def _sweep(ledger: Ledger) -> None:
     """Removes what is not needed any more: files half written when a process died, files that no published copy names,
     and files that were never recorded, once it is known that they hold nothing that is not stored."""
     for folder in EVENT_FOLDERS:
-        for path in (ledger.home / folder).rglob(f"*{_UNFINISHED}"):
+        for path in (ledger.home / folder).rglob(f"*{UNFINISHED_SUFFIX}"):
             path.unlink(missing_ok=True)
     _remove_superseded(ledger)
     _remove_unrecorded(ledger)
@@ -375,15 +391,23 @@ def _remove_unrecorded(ledger: Ledger) -> None:
     known = {str(file.file) for file in event_file_list(ledger)}
     known |= {file for (file,) in ledger.rows("SELECT file FROM superseded_files")}
     for path in unrecorded_files(ledger.home, known):
+        if _is_stored(ledger, path):
+            for part in _with_rollups(path):
+                part.unlink(missing_ok=True)
+
+
+def _is_stored(ledger: Ledger, path: Path) -> bool:
+    """Whether every event of a file is held elsewhere; False where that cannot be told, as it may be no file of ours."""
+    read = f"read_parquet([{_quoted(path)}])"
+    try:
         with ledger.quiescent() as cursor:
-            read = f"read_parquet([{_quoted(path)}])"
             missing = cursor.execute(
                 f"SELECT count(*) FROM (SELECT {_SAID} FROM {read}) AS file ANTI JOIN stg_events AS held ON "
                 + " AND ".join(f"held.{name} IS NOT DISTINCT FROM file.{name}" for name in STORED_COLUMNS)
             ).fetchall()
-        if missing == [(0,)]:
-            for part in _with_rollups(path):
-                part.unlink(missing_ok=True)
+    except (LedgerCorrupt, duckdb.BinderException):
+        return False
+    return bool(missing == [(0,)])
 
 
 def unrecorded_files(home: Path, known: Container[str]) -> list[Path]:
@@ -393,14 +417,14 @@ def unrecorded_files(home: Path, known: Container[str]) -> list[Path]:
         path
         for path in found
         if not path.name.startswith(".")
-        and not path.name.endswith((USAGE_SUFFIX, SEEN_SUFFIX))
+        and not path.name.endswith(SIDECAR_SUFFIXES)
         and str(path.relative_to(home)) not in known
     ]
 
 
 def _with_rollups(path: Path) -> tuple[Path, ...]:
     stem = path.name.removesuffix(".parquet")
-    return (path, *(path.with_name(stem + suffix) for suffix in (USAGE_SUFFIX, SEEN_SUFFIX)))
+    return (path, *(path.with_name(stem + suffix) for suffix in SIDECAR_SUFFIXES))
 
 
 def _list(home: Path, files: Sequence[EventFile]) -> str:
