@@ -51,7 +51,7 @@ def translated(path: Path) -> Iterator[None]:
 
 def _translate(text: str, error: duckdb.Error, path: Path) -> WarehouseError | None:
     # A full disk shows as an I/O error, or as a fatal one that quotes it, so the text is looked at before the class.
-    if _FULL.search(text):
+    if is_full(error):
         return _disk_full(path)
     if found := _NO_FILE.search(text):
         return LedgerMissing(
@@ -72,9 +72,14 @@ def _translate(text: str, error: duckdb.Error, path: Path) -> WarehouseError | N
     return _damaged_file("a file of closed days", text) if type(error) is duckdb.Error else None
 
 
+def is_full(error: duckdb.Error) -> bool:
+    """Whether DuckDB's error comes from a disk that took no more."""
+    return bool(_FULL.search(str(error)))
+
+
 def is_damage(error: duckdb.Error) -> bool:
     """Whether DuckDB's error can come from a file that is not what it should be: not from our SQL, and not from a limit."""
-    return not isinstance(error, _OURS) and not _FULL.search(str(error))
+    return not isinstance(error, _OURS) and not is_full(error)
 
 
 def _damaged_file(file: str, text: str) -> LedgerCorrupt:

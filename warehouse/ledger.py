@@ -21,8 +21,8 @@ import msgspec
 import polars as pl
 
 from quayledger.warehouse import migrate
-from quayledger.warehouse.duckdb_errors import translated
-from quayledger.warehouse.errors import LedgerBusy, LedgerCorrupt, LedgerMissing, LockHolder, WarehouseError
+from quayledger.warehouse.duckdb_errors import is_full, translated
+from quayledger.warehouse.errors import DiskFull, LedgerBusy, LedgerCorrupt, LedgerMissing, LockHolder, WarehouseError
 from quayledger.warehouse.event_files import EVENT_FOLDERS, write_empty_files
 from quayledger.warehouse.limits import Limits, apply, connection_config, limits_of, remove_stale_spill
 
@@ -39,11 +39,13 @@ class Ledger:
     """The live file of a ledger, locked by this process until `close`. Thread-safe: threads read concurrently and write one
     at a time. Raises the family of `warehouse.errors`."""
 
-    def __init__(self, home: Path, lock: int, me: LockHolder, connection: Cursor) -> None:
+    def __init__(self, home: Path, lock: int, me: LockHolder, connection: Cursor, limits: Limits | None = None) -> None:
         self.home = home
         self.since = me.since
         self._lock_fd = lock
+        self._limits = limits
         self._connection = connection
+        self._is_invalid = False
         self._writing = threading.RLock()
         self.ledger_id, self._commits = _identity(connection)
         self._closed = False
@@ -62,7 +64,8 @@ class Ledger:
             me = LockHolder(os.getpid(), socket.gethostname(), command, datetime.now(UTC))
             lock = _take_lock(home, me)
             try:
-                return cls(home, lock, me, _open_live(home, limits or limits_of(home)))
+                chosen = limits or limits_of(home)
+                return cls(home, lock, me, _open_live(home, chosen), chosen)
             except BaseException:
                 _release_lock(lock)
                 raise
@@ -97,20 +100,47 @@ class Ledger:
         """A new connection to the live file. For the warehouse only; the caller closes it."""
         return self._connection.cursor()
 
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor]:
+        """A new connection to the live file. After a fatal error, as of a checkpoint on a full disk, DuckDB refuses all work until
+        the file is opened anew: that is done at the next use, so that a service goes on once there is space."""
+        with translated(self.live):
+            if self._is_invalid:
+                self._reopen()
+            with contextlib.closing(self.cursor()) as cursor:
+                try:
+                    yield cursor
+                except (duckdb.FatalException, DiskFull):
+                    self._is_invalid = True
+                    raise
+                except duckdb.Error as error:
+                    # The error that invalidates a database need not be the fatal one that tells of it.
+                    self._is_invalid |= is_full(error)
+                    raise
+
+    def _reopen(self) -> None:
+        with self._writing:
+            if self._is_invalid and not self._closed:
+                with contextlib.suppress(duckdb.Error):
+                    self._connection.close()
+                self._connection = _open_live(self.home, self._limits or limits_of(self.home))
+                _, self._commits = _identity(self._connection)
+                self._is_invalid = False
+
     def rows(self, sql: str, values: Sequence[object] | dict[str, object] = ()) -> list[tuple[Any, ...]]:
         """All rows of one query; values are bound."""
-        with translated(self.live), contextlib.closing(self.cursor()) as cursor:
+        with self._cursor() as cursor:
             return cursor.execute(sql, values).fetchall()
 
     def frame(self, sql: str, values: Sequence[object] | dict[str, object] = ()) -> pl.DataFrame:
         """The rows of one query as a frame; values are bound, times are UTC."""
-        with translated(self.live), contextlib.closing(self.cursor()) as cursor:
+        with self._cursor() as cursor:
             return cursor.execute(sql, values).pl()
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
         """One transaction; transactions run one at a time. Commits at the end, rolls back on any error."""
-        with self._writing, translated(self.live), contextlib.closing(self.cursor()) as cursor:
+        with self._writing, self._cursor() as cursor:
             cursor.execute("BEGIN")
             try:
                 cursor.execute("INSERT INTO commits VALUES (?, ?)", [self.ledger_id, self._commits + 1])
@@ -131,7 +161,7 @@ class Ledger:
     @contextmanager
     def quiescent(self) -> Iterator[Cursor]:
         """A cursor while nobody writes, outside a transaction: to checkpoint, and to copy the file."""
-        with self._writing, translated(self.live), contextlib.closing(self.cursor()) as cursor:
+        with self._writing, self._cursor() as cursor:
             yield cursor
 
 

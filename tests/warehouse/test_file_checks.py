@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,6 +27,7 @@ from quayledger.warehouse.log.find import find
 from quayledger.warehouse.log.verify_files import verify_files
 from quayledger.warehouse.publish import publish
 from quayledger.warehouse.snapshot import Snapshot
+from tests.warehouse import child
 from tests.warehouse.sample import NOW, begin, busy_day, seal, store
 
 _DAYS = (date(2026, 9, 29), date(2026, 9, 30), date(2026, 10, 1), date(2026, 10, 2))
@@ -246,3 +249,24 @@ def test_a_record_of_digests_that_is_damaged_is_made_anew(home: Path) -> None:
     flip(home / file_of(home, "2026-10-01").beside(USAGE_SUFFIX))
     with Snapshot.open(home) as snapshot:
         assert len(snapshot.rolled_files) == 2
+
+
+def test_a_disk_that_fills_up_at_any_step_loses_nothing_and_work_goes_on(tmp_path: Path) -> None:
+    """On a real small file system, in one process that is never started anew: DuckDB gives up a database whose checkpoint failed."""
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a file system")
+    (tmp_path / "disk").mkdir()
+    amounts = ["0", "8", "24", "48", "49152"]
+    command = ["unshare", "-rm", sys.executable, "-m", "tests.warehouse.small_disk"]
+    done = subprocess.run(
+        [*command, tmp_path / "disk", tmp_path / "template", *amounts],
+        cwd=child.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    raised = [line.split()[1:] for line in done.stdout.splitlines()]
+    assert raised[0] == ["close", "join", "check", "publish"]
+    assert raised[-1] == []
+    assert len(raised) == len(amounts)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log.close import close_days
+from quayledger.warehouse.publish import publish
 from tests.reports.sample import HOSTILE_NAMESPACE
-from tests.web.conftest import Open, days_of, said
+from tests.web.conftest import Homes, Open, days_of, said
 
 RANGE = "period=2026-11-12..2026-11-21"
 
@@ -58,3 +63,20 @@ def test_names_that_mean_harm_are_only_shown(open_app: Open) -> None:
     assert not [
         table.value for table in tested.dataframe if any("\x1b" in str(cell) for cell in table.value.to_numpy().ravel())
     ]
+
+
+def test_a_damaged_file_is_named_on_every_page(open_app: Open, homes: Homes, tmp_path: Path) -> None:
+    home = shutil.copytree(homes("log"), tmp_path / "ledger")
+    with Ledger.open(home, command="test") as ledger:
+        made = close_days(ledger, date(2027, 1, 1), 10)
+        publish(ledger, keep=2, now=datetime.now(UTC))
+    largest = max(made, key=lambda one: one.rows)
+    file = home / largest.file
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    for path in ("", "usage", "events", "completeness"):
+        told = said(open_app(path, home=home))
+        assert f"{file} is altered; on record it holds" in told, path
+        assert "Put it back from a backup" in told, path
+    assert "in a missing or damaged file" in said(
+        open_app("completeness", f"period={largest.first_day}..{largest.last_day}", home=home)
+    )
