@@ -147,7 +147,7 @@ def _bars(chart: Chart) -> Drawing:
     codes = chart.encodings
     names = dict(zip(codes.y, codes.labels, strict=True))
     frame = (
-        chart.frame.with_row_index("row")
+        chart.shown.with_row_index("row")
         .with_columns(pl.col("row").cast(pl.Int64), _shown(codes.x).alias("name"))
         .unpivot(list(codes.y), index=["row", "name"], variable_name="what", value_name="number")
         .with_columns(pl.col("what").replace(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -11,6 +12,7 @@ import polars as pl
 from quayledger.reports.errors import UnknownTable
 from quayledger.reports.period import Period
 from quayledger.reports.trust import Trust
+from quayledger.warehouse.log.former_names import label_of
 
 ColumnKind = Literal["text", "count", "ratio", "share", "change", "bytes", "flag", "time", "day"]
 ChartKind = Literal["line", "bar", "heat", "strip", "calendar"]
@@ -49,7 +51,8 @@ class Table(msgspec.Struct, frozen=True):
     the top was cut off, where that was asked for. Files hold all rows of the frame; a screen shows the first
     `preview_rows` (PREVIEW_ROWS where it is not set) and says so. `drill`: the event filter's field that a row's first column narrows ('' where it narrows
     none). `note`: what to know before the rows are read, such as why they are unknown. `empty`: what is said where there
-    are no rows ('': the note says it all). Both are left out of JSON where nothing sets them."""
+    are no rows ('': the note says it all). `labels`: what people read for the UUIDs that Quay calls deleted accounts by; files
+    for programs keep the UUIDs. What nothing sets is left out of JSON."""
 
     name: str
     title: str
@@ -60,11 +63,27 @@ class Table(msgspec.Struct, frozen=True):
     note: str | msgspec.UnsetType = msgspec.UNSET
     empty: str | msgspec.UnsetType = msgspec.UNSET
     preview_rows: int | msgspec.UnsetType = msgspec.UNSET
+    labels: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def shown(self) -> pl.DataFrame:
+        """The rows as people read them: accounts that were deleted by the name that they had, not by their UUID."""
+        return labelled(self.frame, self.labels)
 
     @property
     def preview(self) -> int:
         """How many rows a screen shows where nothing else is asked for."""
         return PREVIEW_ROWS if self.preview_rows is msgspec.UNSET else self.preview_rows
+
+
+def labelled(frame: pl.DataFrame, labels: Mapping[str, str] | msgspec.UnsetType) -> pl.DataFrame:
+    """The frame with the names of deleted accounts in its texts as people read them."""
+    if not labels:
+        return frame
+    known = dict(labels)
+    return frame.with_columns(
+        pl.col(pl.String).map_elements(lambda text: label_of(known, text), return_dtype=pl.String, skip_nulls=True)
+    )
 
 
 class Encodings(msgspec.Struct, frozen=True):
@@ -89,6 +108,12 @@ class Chart(msgspec.Struct, frozen=True):
     encodings: Encodings
     summary: str = ""
     drill: str = ""
+    labels: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def shown(self) -> pl.DataFrame:
+        """The rows as people read them, as of a table."""
+        return labelled(self.frame, self.labels)
 
 
 class Note(msgspec.Struct, frozen=True):

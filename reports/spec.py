@@ -12,6 +12,7 @@ registry: they list what may be asked with `inputs` and turn text into parameter
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
+import polars as pl
 from msgspec import Meta
 
 from quayledger.reports import period as periods
@@ -26,6 +28,7 @@ from quayledger.reports.errors import BadParameter
 from quayledger.reports.formatting import visible
 from quayledger.reports.model import Report
 from quayledger.reports.period import Period
+from quayledger.warehouse.log.former_names import UUID, account_labels, label_of
 from quayledger.warehouse.snapshot import Snapshot
 
 Audience = Literal["security", "capacity", "compliance", "operations"]
@@ -54,6 +57,26 @@ class BuildReport(Protocol[ParamsOfBuild]):
     def __call__(self, snapshot: Snapshot, params: ParamsOfBuild, *, now: datetime | None = None) -> Report: ...
 
 
+def with_labels(report: Report, labels: Mapping[str, str]) -> Report:
+    """The report with the labels of the deleted accounts that its texts name. Pure."""
+    if not labels:
+        return report
+    return msgspec.structs.replace(
+        report,
+        tables=tuple(msgspec.structs.replace(one, labels=_named(one.frame, labels)) for one in report.tables),
+        charts=tuple(msgspec.structs.replace(one, labels=_named(one.frame, labels)) for one in report.charts),
+        notes=tuple(msgspec.structs.replace(one, text=label_of(labels, one.text)) for one in report.notes),
+        parameters=tuple(msgspec.structs.replace(one, value=label_of(labels, one.value)) for one in report.parameters),
+    )
+
+
+def _named(frame: pl.DataFrame, labels: Mapping[str, str]) -> dict[str, str] | msgspec.UnsetType:
+    """Of these labels, those of accounts that the frame's texts name; unset where there are none."""
+    texts = frame.select(pl.col(pl.String)).unpivot()["value"].cast(pl.String).drop_nulls().unique()
+    named = {uuid for text in texts.filter(texts.str.contains(UUID)) for uuid in re.findall(UUID, text)}
+    return {uuid: labels[uuid] for uuid in sorted(named & labels.keys())} or msgspec.UNSET
+
+
 class ReportSpec(msgspec.Struct, Generic[ParamsT], frozen=True, kw_only=True):
     """One report: `id` as written in a command or an address; `summary`, one sentence for `--help`; `audience`, who asks for
     it; `params`, the struct of what may be asked; `page`, the page of the browser that shows it ('' where none does)."""
@@ -65,6 +88,10 @@ class ReportSpec(msgspec.Struct, Generic[ParamsT], frozen=True, kw_only=True):
     params: type[ParamsT]
     build: BuildReport[ParamsT]
     page: str = ""
+
+    def make(self, snapshot: Snapshot, params: ParamsT, *, now: datetime | None = None) -> Report:
+        """Builds the report for readers: deleted accounts bear the names that they had. Raises what `build` raises."""
+        return with_labels(self.build(snapshot, params, now=now), account_labels(snapshot))
 
     @property
     def has_period(self) -> bool:

@@ -25,6 +25,7 @@ from quayledger.warehouse.event_files import EventFile
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log.check_files import check_files
 from quayledger.warehouse.log.close import close_days
+from quayledger.warehouse.log.former_names import note_former_names
 
 log = logging.getLogger("quayledger")
 
@@ -86,13 +87,14 @@ async def inventory_and_publish(
 
 
 def check_and_close(ledger: Ledger, settings: Settings, now: datetime) -> list[EventFile]:
-    """Checks the files of closed days, logs what is wrong with them and what was mended, then moves what is settled out of the
-    live file. Raises DiskFull, WarehouseError."""
+    """Checks the files of closed days, logs what is wrong with them and what was mended, notes new names of accounts, then moves
+    what is settled out of the live file. Raises DiskFull, WarehouseError."""
     report = check_files(ledger, now)
     for fault in report.faults:
         log.error("%s", fault.describe(ledger.home))
     for file, reason in report.rebuilt:
         log.warning("%s %s; it was made anew from the events", ledger.home / file, reason)
+    note_former_names(ledger)
     return close_days(ledger, now.date(), settings.months.final_after_days)
 
 

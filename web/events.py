@@ -155,7 +155,7 @@ def _list(found: EventsPage, view: View, event: str) -> None:
     ids = found.frame["event_id"].to_list()
     listed, opened = st.columns([3, 2]) if event in ids else (st.container(), None)
     with listed:
-        widgets.event_list(found.frame, SHOWN, view.period.time_zone, f"events-{found.number}", _open)
+        widgets.event_list(found.shown, SHOWN, view.period.time_zone, f"events-{found.number}", _open)
         if event and opened is None:
             st.caption(f"The event {formatting.visible(event[:80])} is not on this page of the list.")
     if opened is not None:

@@ -3,6 +3,7 @@ address, and how complete the period is."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -35,7 +36,15 @@ def show(record: Record, page: Page) -> View:
         zones = dict.fromkeys(["UTC", *([local] if local in time_zones() else []), *time_zones()])
         zone = bound(place.selectbox, "Time zone", list(zones), key="tz", default="UTC")
     if place := places.get("namespace"):
-        namespace = choose(place, "Namespace", "namespace", record.namespaces(sources), "All namespaces", typed=True)
+        namespace = choose(
+            place,
+            "Namespace",
+            "namespace",
+            record.namespaces(sources),
+            "All namespaces",
+            typed=True,
+            labels=record.account_labels(),
+        )
     if place := places.get("compare"):
         compare = bound(
             place.toggle,
@@ -53,12 +62,20 @@ def show(record: Record, page: Page) -> View:
 
 
 def choose(
-    place: st.delta_generator.DeltaGenerator, label: str, key: str, known: list[str], none: str, *, typed: bool = False
+    place: st.delta_generator.DeltaGenerator,
+    label: str,
+    key: str,
+    known: list[str],
+    none: str,
+    *,
+    typed: bool = False,
+    labels: Mapping[str, str] | None = None,
 ) -> str:
-    """A choice of one or all (""). `typed`: a name that is not among those known can be given too."""
+    """A choice of one or all (""). `typed`: a name that is not among those known can be given too. `labels`: what people read
+    for some names."""
 
     def form(name: str) -> str:
-        return formatting.visible(name) or none
+        return formatting.visible(labels.get(name, name) if labels else name) or none
 
     options = ["", *sorted(known)]
     chosen: str = bound(

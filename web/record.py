@@ -25,6 +25,7 @@ from quayledger.reports.spec import inputs, parse_params
 from quayledger.settings import DEFAULT_HOME
 from quayledger.warehouse import service_status
 from quayledger.warehouse.log import events as reader
+from quayledger.warehouse.log import former_names
 from quayledger.warehouse.log.events import EventFilter
 from quayledger.warehouse.publish import Published, newest
 from quayledger.warehouse.service_status import ServiceStatus
@@ -95,6 +96,10 @@ class Record:
         """The namespaces that events name."""
         return _namespaces(self._copy, sources)
 
+    def account_labels(self) -> dict[str, str]:
+        """What people read for the UUIDs of deleted accounts."""
+        return _account_labels(self._copy)
+
     def names(self, kind: str, day: date | None, sources: tuple[str, ...]) -> list[str]:
         """The names of the objects of a kind at the end of a UTC day (None: now), as many as a choice can hold."""
         return _names(self._copy, kind, day, sources)
@@ -148,7 +153,7 @@ def _damaged_files(copy: Copy) -> list[str]:
 @st.cache_data(max_entries=128, show_spinner="Reading …")
 def _report(copy: Copy, report_id: str, asked: str, _params: msgspec.Struct) -> Report:
     with _snapshot(copy) as snapshot:
-        report: Report = registry.find(report_id).build(snapshot, _params)
+        report: Report = registry.find(report_id).make(snapshot, _params)
         return report
 
 
@@ -180,6 +185,12 @@ def _source_ids(copy: Copy) -> list[str]:
 def _namespaces(copy: Copy, sources: tuple[str, ...]) -> list[str]:
     with _snapshot(copy) as snapshot:
         return reader.namespaces(snapshot, sources)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _account_labels(copy: Copy) -> dict[str, str]:
+    with _snapshot(copy) as snapshot:
+        return former_names.account_labels(snapshot)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

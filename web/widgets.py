@@ -236,7 +236,7 @@ def _opened(key: str) -> int | None:
 def _cells(value: Table) -> pl.DataFrame:
     """What the table's cells show; sizes in the unit of their column, so that they can be sorted."""
     sizes = [pl.col(column.name) / _unit(value, column)[1] for column in value.columns if column.kind == "bytes"]
-    return legible(value.frame).with_columns(sizes)
+    return legible(value.shown).with_columns(sizes)
 
 
 def _unit(value: Table, column: Column) -> tuple[str, int]:

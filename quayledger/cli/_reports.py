@@ -43,7 +43,7 @@ def report_command(spec: ReportSpec[Any]) -> Callable[..., None]:
         params = parse_params(spec, {name: value for name, value in given.items() if value != []}, utc_now())
         with Snapshot.open(home) as snapshot, err.status("reading"):
             warn_of_broken_files(snapshot)
-            built = spec.build(snapshot, params)
+            built = spec.make(snapshot, params)
         # Asked for a number of rows, a terminal shows them all.
         write_report(built, chosen, table, output, rows=None if given.get("top") is None else 0)
 

@@ -52,7 +52,7 @@ def command(
             _play(ledger, standing, days)
         with Snapshot.open(home) as snapshot:
             spec = registry.find("usage")
-            built = spec.build(snapshot, parse_params(spec, {"top": 5}, utc_now()))
+            built = spec.make(snapshot, parse_params(spec, {"top": 5}, utc_now()))
             requests = sum(events.status(snapshot)["requests"])
         out.print(terminal_form.render(built, width=out.width, colour=out.is_terminal), markup=False)
         _say_what_comes_next(home, requests)

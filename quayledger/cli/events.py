@@ -27,6 +27,7 @@ from quayledger.reports.log import events_page as event_files
 from quayledger.reports.log.emptiness import explain
 from quayledger.reports.render import terminal
 from quayledger.warehouse.log import events as reader
+from quayledger.warehouse.log.former_names import account_labels
 from quayledger.warehouse.snapshot import Snapshot
 
 _FILES: dict[EventFormat, event_files.ExportForm] = {
@@ -87,5 +88,6 @@ def _show_events(snapshot: Snapshot, chosen: reader.EventFilter, limit: int) -> 
         for sentence in explain(snapshot, chosen):
             err.print(sentence, markup=False, emoji=False)
         return
-    shown = terminal.render_table(event_files.as_table(frame, total), width=out.width, colour=out.is_terminal)
+    table = event_files.as_table(frame, total, labels=account_labels(snapshot))
+    shown = terminal.render_table(table, width=out.width, colour=out.is_terminal)
     out.print(shown, markup=False, emoji=False, end="")

@@ -16,6 +16,7 @@ from quayledger.cli._options import AsJson, Home
 from quayledger.cli._output import err, out, print_json, warn_of_broken_files
 from quayledger.reports.formatting import visible
 from quayledger.warehouse.log.find import find
+from quayledger.warehouse.log.former_names import account_labels, also_named, former_names, label_of
 from quayledger.warehouse.snapshot import Snapshot
 
 _LABELS = {"kind": "event kind", "ip": "IP address", "user_agent": "client"}
@@ -31,6 +32,7 @@ def command(
     """Raises NotPublished where nothing is collected yet."""
     with Snapshot.open(home) as snapshot:
         found = find(snapshot, text, exact_only=exact, limit=limit)
+        names, labels = former_names(snapshot), account_labels(snapshot)
         warn_of_broken_files(snapshot)
     if as_json:
         print_json([msgspec.to_builtins(row) for row in found.to_dicts()])
@@ -40,7 +42,7 @@ def command(
         return
     table = Table("What", "Value", "Source", "Events", "Days", "First", "Last", box=None, pad_edge=False)
     for row in found.to_dicts():
-        value = escape(visible(row["value"]))
+        value = escape(visible(label_of(labels, row["value"])))
         table.add_row(
             _LABELS.get(row["field"], row["field"]),
             f"[bold]{value}[/]" if row["is_exact"] else value,
@@ -51,5 +53,7 @@ def command(
             f"{row['last_at']:%Y-%m-%d %H:%M}",
         )
     out.print(table)
+    for other in also_named(names, text):
+        err.print(f"The same account is also held as {escape(visible(other.name))}.", soft_wrap=True)
     if limit and found.height == limit:
         err.print(f"The first {limit:,} lines; --limit 0 shows all.")

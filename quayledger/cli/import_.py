@@ -18,6 +18,7 @@ from quayledger.collector.log.days import utc_now
 from quayledger.reports.formatting import visible
 from quayledger.warehouse import publish
 from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log.former_names import note_former_names
 
 
 def command(
@@ -30,6 +31,7 @@ def command(
     settings = settings_room.load(home)
     with Ledger.open(home, command="import") as ledger, err.status("reading"):
         done = import_file(ledger, settings, source, file)
+        note_former_names(ledger)
         publish.publish(ledger, keep=settings.publish.keep, now=utc_now())
     if as_json:
         print_json(done)

@@ -3,11 +3,14 @@ client."""
 
 from __future__ import annotations
 
+import msgspec
+
 from quayledger.reports.log import period_view
 from quayledger.reports.model import Chart, Column, Table
 from quayledger.reports.period import Period
 from quayledger.warehouse.log import events
 from quayledger.warehouse.log.events import EventFilter, UsageKey
+from quayledger.warehouse.log.former_names import account_labels
 from quayledger.warehouse.snapshot import Snapshot
 
 # Key, heading, and the field of the filter that one of its values narrows.
@@ -36,4 +39,5 @@ def facets(snapshot: Snapshot, wanted: EventFilter, top: int) -> tuple[Table, ..
 def _facet(snapshot: Snapshot, wanted: EventFilter, top: int, by: UsageKey, title: str, field: str) -> Table:
     found = events.usage_counts(snapshot, wanted, by=by).select("key", "events")
     columns = (Column("key", title, "text"), Column("events", "Events"))
-    return Table(f"by_{by}", title, columns, found.head(top), found.height, field)
+    labels = account_labels(snapshot) or msgspec.UNSET
+    return Table(f"by_{by}", title, columns, found.head(top), found.height, field, labels=labels)

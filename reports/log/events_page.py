@@ -6,18 +6,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 import polars as pl
 
 from quayledger.reports.formatting import visible
-from quayledger.reports.model import Column, Table
+from quayledger.reports.model import Column, Table, labelled
 from quayledger.reports.period import Period, hours_of_week
 from quayledger.reports.render.csv import guarded
 from quayledger.warehouse.log import events, quay_json
 from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.log.former_names import account_labels
 from quayledger.warehouse.snapshot import Snapshot
 
 ExportForm = Literal["csv", "jsonl", "quay"]
@@ -44,12 +45,20 @@ SHOWN: tuple[tuple[str, str], ...] = (
 
 
 class EventsPage(msgspec.Struct, frozen=True):
-    """One page of events, newest first. `frame` has the columns of the view `events`; `number` counts from 1."""
+    """One page of events, newest first. `frame` has the columns of the view `events`; `number` counts from 1; `labels`: what
+    people read for the UUIDs of deleted accounts."""
 
     frame: pl.DataFrame
     total: int
     number: int
     pages: int
+    labels: Mapping[str, str] = {}
+
+    @property
+    def shown(self) -> pl.DataFrame:
+        """The frame as people read it: accounts that were deleted by the name that they had."""
+        named = self.frame.select("namespace", "actor", "performer", "repository_namespace")
+        return self.frame.with_columns(labelled(named, self.labels))
 
     @property
     def first(self) -> int:
@@ -84,7 +93,8 @@ def page(snapshot: Snapshot, filters: Sequence[EventFilter], number: int = 1) ->
             frames.append(events.events(snapshot, flt, limit=left, offset=skip, newest_first=True))
             left -= frames[-1].height
         skip = max(0, skip - count)
-    return EventsPage(pl.concat(frames) if frames else _none(snapshot), total, number, pages)
+    found = pl.concat(frames) if frames else _none(snapshot)
+    return EventsPage(found, total, number, pages, account_labels(snapshot))
 
 
 def _none(snapshot: Snapshot) -> pl.DataFrame:
@@ -92,12 +102,12 @@ def _none(snapshot: Snapshot) -> pl.DataFrame:
     return events.events(snapshot, EventFilter(since=None, until=None, kinds=("",)), limit=1)
 
 
-def as_table(frame: pl.DataFrame, total: int, empty: str = "") -> Table:
+def as_table(frame: pl.DataFrame, total: int, empty: str = "", labels: Mapping[str, str] | None = None) -> Table:
     """Events as a table for a screen; `total`: how many there are, of which the frame holds the newest; `empty`: what is said
-    where there are none."""
+    where there are none; `labels`: of deleted accounts."""
     columns = tuple(Column(name, label, "time" if name == "occurred_at" else "text") for name, label in SHOWN)
     shown = frame.select(name for name, _ in SHOWN)
-    return Table("events", "Events", columns, shown, total, empty=empty, preview_rows=0)
+    return Table("events", "Events", columns, shown, total, empty=empty, preview_rows=0, labels=labels or msgspec.UNSET)
 
 
 def as_quay_gave_it(frame: pl.DataFrame) -> list[str]:

@@ -11,10 +11,9 @@ from quayledger.reports import formatting
 from quayledger.reports.log.coverage import Coverage, measure
 from quayledger.reports.model import Chart, Encodings, Metric, Note, NoteLevel, Parameter
 from quayledger.reports.period import WEEKDAYS, Bucket, Period, bucket_of, buckets, start_of_day
-from quayledger.warehouse.errors import NotPublished
-from quayledger.warehouse.inventory.renames import renames
 from quayledger.warehouse.log import events
 from quayledger.warehouse.log.events import EventFilter, RenamedAccount
+from quayledger.warehouse.log.former_names import account_labels, former_names, now_called
 from quayledger.warehouse.snapshot import Snapshot
 
 SERIES_COLUMNS = ("pulls", "pushes", "deletes", "other", "events", "actors")
@@ -102,12 +101,10 @@ def read(
         Note("info", f"Days, hours and weekdays are in {period.time_zone}; completeness is judged by UTC day.")
     )
     renamed = _renamed(snapshot, source_ids)
-    if renamed:
-        said = ", ".join(
-            sorted({f"{formatting.visible(one.old_name)} → {formatting.visible(one.now_called)}" for one in renamed})[
-                :_SHOWN
-            ]
-        )
+    labels = account_labels(snapshot)
+    changed = sorted({(one.old_name, one.now_called) for one in renamed if one.now_called not in labels})
+    if changed:
+        said = ", ".join(f"{formatting.visible(old)} → {formatting.visible(new)}" for old, new in changed[:_SHOWN])
         notes.append(Note("info", f"Renamed accounts are shown under their present name: {said}."))
     compared = None if no_change else before
     return PeriodView(
@@ -116,13 +113,12 @@ def read(
 
 
 def _renamed(snapshot: Snapshot, source_ids: tuple[str, ...]) -> tuple[RenamedAccount, ...]:
-    """The accounts that were renamed, as far as the copy knows them: one from before the inventory knows none."""
-    try:
-        found = renames(snapshot, source_ids)
-    except NotPublished:
-        return ()
+    """The accounts that were renamed or deleted, as far as the log tells their former names."""
+    found = former_names(snapshot)
     return tuple(
-        RenamedAccount(one.source_id, one.old_name, one.now_called, one.since_at, one.renamed_at) for one in found
+        RenamedAccount(one.source_id, one.former_name, now_called(found, one), one.since_at, one.until_at)
+        for one in found
+        if one.former_name and (not source_ids or one.source_id in source_ids)
     )
 
 

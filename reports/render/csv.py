@@ -19,7 +19,7 @@ def render(report: Report, table: str = "") -> str:
     sheet = io.StringIO()
     writer = csv.writer(sheet, lineterminator="\r\n")
     writer.writerow(column.name for column in chosen.columns)
-    writer.writerows([guarded(value) for value in row] for row in chosen.frame.iter_rows())
+    writer.writerows([guarded(value) for value in row] for row in chosen.shown.iter_rows())
     return sheet.getvalue()
 
 

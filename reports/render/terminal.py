@@ -125,7 +125,7 @@ def _drawn(table: Table, width: int) -> Iterator[RenderableType]:
             formatting.short_digests(formatting.cell(value, column.kind))
             for value, column in zip(row, table.columns, strict=True)
         ]
-        for row in table.frame.iter_rows()
+        for row in table.shown.iter_rows()
     ]
     kept = _fitting(table.columns, cells, width)
     least = len(table.columns) - 1 if table.frame.height <= _FEW_ROWS else len(table.columns) // 2

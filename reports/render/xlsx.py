@@ -85,7 +85,7 @@ def _sheet(book: Workbook, table: Table, max_rows: int) -> str:
         label = f"{column.label} (UTC)" if column.kind == "time" else column.label
         sheet.write_string(0, place, _safe(label), bold)
         sheet.set_column(place, place, 40 if column.kind == "text" and not place else 20)
-    shown, long = table.frame.head(max_rows), 0
+    shown, long = table.shown.head(max_rows), 0
     for row, values in enumerate(shown.iter_rows(), 1):
         for place, (column, value) in enumerate(zip(table.columns, values, strict=True)):
             long += isinstance(value, str) and len(_safe(value, 0)) > MAX_CHARACTERS

@@ -14,5 +14,5 @@ from tests.reports.sample import NOW
 def build(report_id: str, snapshot: Snapshot, *, now: datetime = NOW, **given: Any) -> Report:
     """The report of that id from typed parameters."""
     spec = registry.find(report_id)
-    report: Report = spec.build(snapshot, spec.params(**given), now=now)
+    report: Report = spec.make(snapshot, spec.params(**given), now=now)
     return report

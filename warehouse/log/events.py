@@ -19,6 +19,7 @@ import polars as pl
 from quayledger.warehouse.event_files import EventFile
 from quayledger.warehouse.log.addresses import is_within, network_of
 from quayledger.warehouse.log.find import days_with
+from quayledger.warehouse.log.former_names import AlsoNamed, also_named, former_names
 from quayledger.warehouse.log.rollups import Rollups, find_rollups, quarters_sql, raw_relations, seen_sql, usage_sql
 from quayledger.warehouse.log.seen import FIELDS
 from quayledger.warehouse.log.usage import KEYS
@@ -68,9 +69,10 @@ _ANONYMOUS_PULLS = f"{_number(_IS_ANONYMOUS_PULL)} AS anonymous_pulls"
 
 class EventFilter(msgspec.Struct, frozen=True):
     """Which events: all that are set must hold. `since` <= occurred_at < `until`, both aware. `user_agent` and `text` are
-    substrings, whatever the case; `text` of any name or the metadata; the others are compared as they are. `repository`:
-    its name, or `namespace/name`. `ip`: an address in any spelling, or a network such as `10.0.0.0/8`. `excluded`: pairs of
-    one of EXCLUDABLE and a value: events that have it are left out, those without any value stay."""
+    substrings, whatever the case; `text` of any name or the metadata; the others are compared as they are. A namespace, an
+    actor, and the namespace of a repository stand for the account: its events under former and later names match too.
+    `repository`: its name, or `namespace/name`. `ip`: an address in any spelling, or a network such as `10.0.0.0/8`.
+    `excluded`: pairs of one of EXCLUDABLE and a value: events that have it are left out, those without any value stay."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -97,8 +99,10 @@ class _Where(msgspec.Struct, frozen=True):
     values: dict[str, object]
 
 
-_EQUAL = ("namespace", "actor", "actor_type", "tag", "digest", "client", "outcome", "credential")
-EXCLUDABLE = ("kind", "category", *_EQUAL, "repository", "ip", "user_agent")
+_EQUAL = ("actor_type", "tag", "digest", "client", "outcome", "credential")
+# Fields that name an account, or what belongs to one, which may have several names.
+_NAMES = {"namespace": "namespace", "actor": "actor", "repository": f"({FULL_NAME})"}
+EXCLUDABLE = ("kind", "category", *_EQUAL, *_NAMES, "ip", "user_agent")
 _AMONG = {"source_ids": "source_id", "kinds": "kind", "categories": "category"}
 
 
@@ -113,13 +117,15 @@ def _where(snap: Snapshot, flt: EventFilter) -> _Where:
         if (wanted := getattr(flt, column)) is not None:
             parts.append(f"{column} = ${column}")
             values[column] = wanted
+    for field in _NAMES:
+        if (wanted := getattr(flt, field)) is not None:
+            condition, bound = _is_named(snap, field, wanted, field)
+            parts.append(condition)
+            values |= bound
     if flt.ip is not None:
         # Addresses are compared as addresses and not as text; there are few distinct ones, so that is done here.
         parts.append("ip IN (SELECT unnest($ips::VARCHAR[]))")
         values["ips"] = _spellings(snap, flt.ip, flt)
-    if flt.repository is not None:
-        parts.append(f"(repository = $repository OR {FULL_NAME} = $repository)")
-        values["repository"] = flt.repository
     for column, searched in (("user_agent", "user_agent"), ("text", _SEARCHED)):
         if (part := getattr(flt, column)) is not None:
             parts.append(f"contains(lower({searched}), lower(${column}))")
@@ -127,21 +133,43 @@ def _where(snap: Snapshot, flt: EventFilter) -> _Where:
     for number, (field, value) in enumerate(flt.excluded):
         condition, bound = _unlike(snap, flt, field, value, f"excluded_{number}")
         parts.append(condition)
-        values[f"excluded_{number}"] = bound
+        values |= bound
     return _Where(" AND ".join(parts), values)
 
 
-def _unlike(snap: Snapshot, flt: EventFilter, field: str, value: str, name: str) -> tuple[str, object]:
-    """The condition that a field has another value or none, and what it binds under `name`."""
-    if field == "ip":
-        return f"NOT coalesce(list_contains(${name}, ip), false)", _spellings(snap, value, flt)
-    if field == "repository":
-        return f"NOT coalesce(${name} IN (repository, {FULL_NAME}), false)", value
-    if field == "user_agent":
-        return f"NOT coalesce(contains(lower(user_agent), lower(${name})), false)", value
+def _unlike(snap: Snapshot, flt: EventFilter, field: str, value: str, key: str) -> tuple[str, dict[str, object]]:
+    """The condition that a field has another value or none, and what it binds under names that begin with `key`."""
     if field not in EXCLUDABLE:
         raise ValueError(f"events cannot be excluded by {field}")
-    return f"{field} IS DISTINCT FROM ${name}", value
+    if field == "ip":
+        return f"NOT coalesce(list_contains(${key}, ip), false)", {key: _spellings(snap, value, flt)}
+    if field in _NAMES:
+        condition, bound = _is_named(snap, field, value, key)
+        return f"NOT coalesce({condition}, false)", bound
+    if field == "user_agent":
+        return f"NOT coalesce(contains(lower(user_agent), lower(${key})), false)", {key: value}
+    return f"{field} IS DISTINCT FROM ${key}", {key: value}
+
+
+def _is_named(snap: Snapshot, field: str, wanted: str, key: str) -> tuple[str, dict[str, object]]:
+    """The condition that a field of _NAMES is a name, or on its days another name of the same account; and what it binds under
+    names that begin with `key`."""
+    sql, bound = _NAMES[field], dict[str, object]({key: wanted})
+    choices = [f"{sql} = ${key}", *([f"repository = ${key}"] if field == "repository" else [])]
+    for number, one in enumerate(_other_names(snap, field, wanted)):
+        name, source, first, last = (f"{key}_{number}{part}" for part in ("", "_source", "_first", "_last"))
+        choices.append(f"({sql} = ${name} AND source_id = ${source} AND day BETWEEN ${first} AND ${last})")
+        bound |= {name: one.name, source: one.source_id, first: one.first_day, last: one.last_day}
+    return choices[0] if len(choices) == 1 else f"({' OR '.join(choices)})", bound
+
+
+def _other_names(snap: Snapshot, field: str, wanted: str) -> list[AlsoNamed]:
+    """The other names of what a field of _NAMES names; a repository's are those of its namespace."""
+    if field != "repository":
+        return also_named(former_names(snap), wanted)
+    namespace, slash, own = wanted.partition("/")
+    others = also_named(former_names(snap), namespace) if slash else []
+    return [msgspec.structs.replace(one, name=f"{one.name}/{own}") for one in others]
 
 
 def _period(flt: EventFilter) -> tuple[list[str], dict[str, object]]:
@@ -306,12 +334,13 @@ def _candidate_days(snap: Snapshot, where: _Where, flt: EventFilter) -> set[date
     held = " UNION ".join(one.format(table) for table in ("slices", "event_rows", "corrections"))
     days: set[date] = {day for (day,) in snap.rows(held, values, [])}
     conditions: dict[str, tuple[str, object]] = {
-        field: ("value = $wanted", wanted)
-        for field in ("tag", "digest", "actor", "namespace")
-        if (wanted := getattr(flt, field)) is not None
+        field: ("value = $wanted", wanted) for field in ("tag", "digest") if (wanted := getattr(flt, field)) is not None
     }
-    if flt.repository is not None:
-        conditions["repository"] = ("(value = $wanted OR ends_with(value, '/' || $wanted))", flt.repository)
+    for field in _NAMES:
+        if (wanted := getattr(flt, field)) is not None:
+            names = [wanted, *(one.name for one in _other_names(snap, field, wanted))]
+            own = " OR ends_with(value, '/' || $wanted[1])" if field == "repository" else ""
+            conditions[field] = (f"(list_contains($wanted, value){own})", names)
     if flt.user_agent is not None:
         conditions["user_agent"] = ("contains(lower(value), lower($wanted))", flt.user_agent)
     if flt.ip is not None:
