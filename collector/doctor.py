@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from quayledger.collector.errors import CollectorError
+from quayledger.collector.exports.download import private_hosts
 from quayledger.collector.log.cover import Access, find_access, parse_scopes
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.quay import discovery, logs, users
@@ -20,7 +21,7 @@ from quayledger.collector.quay.credentials import credential_of
 from quayledger.collector.quay.errors import Forbidden, NotAQuay, NotFound, QuayError
 from quayledger.collector.quay.logs import LONGEST_WINDOW_DAYS
 from quayledger.collector.quay.scopes import Scope
-from quayledger.settings import SettingsError, SourceSettings
+from quayledger.settings import CallbackSettings, SettingsError, SourceSettings
 
 Level = Literal["ok", "note", "warning", "error"]
 _CLOCK_TOLERANCE_S = 5.0
@@ -53,8 +54,15 @@ class Diagnosis(msgspec.Struct, frozen=True):
         return self.error is None and all(check.level != "error" for check in self.checks)
 
 
-async def examine(source_id: str, source: SourceSettings, *, now: Callable[[], datetime] = utc_now) -> Diagnosis:
-    """Checks one source. Never raises for what is wrong with it: that is a finding, with the error beside it."""
+async def examine(
+    source_id: str,
+    source: SourceSettings,
+    callbacks: CallbackSettings | None = None,
+    *,
+    now: Callable[[], datetime] = utc_now,
+) -> Diagnosis:
+    """Checks one source, and the settings for its exports. Never raises for what is wrong with it: that is a finding, with the
+    error beside it."""
     checks: list[Check] = []
     cover: tuple[str, ...] = ()
     failed: Exception | None = None
@@ -69,6 +77,8 @@ async def examine(source_id: str, source: SourceSettings, *, now: Callable[[], d
                 requests = client.meter.requests
             checks.append(_pace(client, source))
             checks.append(_exports(source))
+            if source.exports != "off":
+                checks.append(await _callbacks(source, callbacks or CallbackSettings()))
     except (QuayError, CollectorError, SettingsError) as error:
         failed = error
         checks.append(Check(type(error).__name__, "error", str(error)))
@@ -198,6 +208,21 @@ def _exports(source: SourceSettings) -> Check:
     if source.exports == "off":
         return Check("exports", "ok", f"off. Exports could bring events that pages skip, but {leaves}")
     return Check("exports", "note", f"{source.exports}: {leaves}", "Allow exports only if that is acceptable")
+
+
+async def _callbacks(source: SourceSettings, callbacks: CallbackSettings) -> Check:
+    """Where Quay is to call back, and from where files are taken."""
+    if not callbacks.public_url:
+        step = "Set it to the address under which the Quay reaches this machine; docs/deployment.md says how"
+        return Check("callbacks", "warning", "callbacks.public_url is not set, so no export is asked for", step)
+    says = f"Quay is asked to call {callbacks.public_url}; this machine listens on {callbacks.address}:{callbacks.port}"
+    if private := await private_hosts(source, callbacks):
+        step = "Set callbacks.allow_private_addresses = true if that is meant; until then no export is asked for"
+        return Check("callbacks", "warning", f"{says}; {private} has an address of a private network", step)
+    if hosts := callbacks.allowed_storage_hosts:
+        return Check("callbacks", "ok", f"{says}; files are taken from the Quay's own host and {', '.join(hosts)}")
+    step = "If the Quay keeps files in object storage, name its host in callbacks.allowed_storage_hosts"
+    return Check("callbacks", "note", f"{says}; files are taken from the Quay's own host alone", step)
 
 
 def _rotation(counts: dict[date, dict[str, int]]) -> list[Check]:

@@ -79,12 +79,14 @@ class SourcePlan(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What the ledger holds of a source: stored events by (day, scope) and kind, the days that need no request, and those parts
-    of days of which every way of reading was tried (with the count under which it was)."""
+    """What the ledger holds of a source: stored events by (day, scope) and kind, the days that need no request, those parts of
+    days of which every way of reading was tried (with the count under which it was), and by (day, scope) and kind the rows that
+    were seen and could not be read as events."""
 
     stored: dict[tuple[date, str], dict[str, int]]
     sealed: frozenset[date]
     exhausted: dict[tuple[date, str], int] = {}
+    unreadable: dict[tuple[date, str], dict[str, int]] = {}
 
 
 async def plan(
@@ -129,6 +131,7 @@ async def _plan_source(
                         scope,
                         counted.get(day, {}),
                         have.stored.get((day, scope.text), {}),
+                        unreadable=have.unreadable.get((day, scope.text), {}),
                         exhausted_at=have.exhausted.get((day, scope.text)),
                         is_open=day >= now.date(),
                         repairs=settings.collect.repair_requests > 0,
@@ -175,11 +178,13 @@ def _part(
     counted: dict[str, int],
     stored: dict[str, int],
     *,
+    unreadable: dict[str, int],
     exhausted_at: int | None,
     is_open: bool,
     repairs: bool,
 ) -> PlannedPart:
-    lacking, total, held = sum(missing(counted, stored).values()), sum(counted.values()), sum(stored.values())
+    seen = {kind: stored.get(kind, 0) + unreadable.get(kind, 0) for kind in stored.keys() | unreadable.keys()}
+    lacking, total, held = sum(missing(counted, seen).values()), sum(counted.values()), sum(stored.values())
     pages = math.ceil(lacking / PAGE_ROWS)
     if not lacking or exhausted_at == total:
         return PlannedPart(day, scope.text, total, held, lacking, 0, 0)

@@ -46,6 +46,14 @@ _DARK = "#16202c"
 STATES: tuple[State, ...] = (
     State("verified", "verified", "holds exactly as many events as Quay counted, kind by kind", "#2e8555", "█"),
     State("repaired", "verified", "verified after it was read in more than one way", "#8abf4d", "▓", _DARK),
+    State(
+        "with rejects",
+        "short",
+        "complete but for rows that could not be read as events; they are kept separately",
+        "#b0a02c",
+        "▚",
+        _DARK,
+    ),
     State("open", "open", "the day is not over", "#9cc4ec", "▒", _DARK),
     State("provisional", "open", "the day is over; its final count is still to come", "#4f86c6", "░"),
     State("short", "short", "Quay counted more events than could be read", "#d98826", "▄", _DARK),

@@ -31,6 +31,7 @@ VIEWS = (
     "stg_held",
     "stg_counts",
     "stg_counted_parts",
+    "stg_rejected",
     "events",
     "mart_kind_coverage",
     "mart_coverage",

@@ -59,6 +59,9 @@ class SliceState(StrEnum):
     PROVISIONAL = "provisional"  # the day is over but not yet compared with a count taken after its end
     VERIFIED = "verified"  # stored equals the source's count, by kind
     REPAIRED = "repaired"  # as verified, after more than one way of reading
+    WITH_REJECTS = (
+        "with rejects"  # every row was seen, but some could not be read as events: stored and rejected equal the count
+    )
     SHORT = "short"  # the source counts more of a kind than could be read
     OVER = "over"  # more is stored than the source counts, and it never counted as many
     UNCOUNTABLE = "uncountable"  # the source gives no count to compare with
@@ -69,7 +72,9 @@ class SliceState(StrEnum):
     EXCLUDED = "excluded"  # left out by a setting
 
 
-SEALED_STATES = frozenset({SliceState.VERIFIED, SliceState.REPAIRED})
+SEALED_STATES = frozenset({SliceState.VERIFIED, SliceState.REPAIRED, SliceState.WITH_REJECTS})
+# Days that are not read again even if they are named; rows that were rejected may be readable by now.
+PROVEN_STATES = SEALED_STATES - {SliceState.WITH_REJECTS}
 # Nothing more can become known of these days.
 FINAL_STATES = SEALED_STATES | {SliceState.ROTATED}
 

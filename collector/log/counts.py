@@ -27,7 +27,7 @@ from quayledger.collector.quay.logs import LONGEST_WINDOW_DAYS
 from quayledger.collector.quay.scopes import Scope
 from quayledger.warehouse.log import repairs, slices
 from quayledger.warehouse.log.held_parts import held_parts
-from quayledger.warehouse.schema import SEALED_STATES, SliceState
+from quayledger.warehouse.schema import PROVEN_STATES, SEALED_STATES, SliceState
 
 # What one scope of a cover may suffer without the rest of the source being stopped.
 PART_ERRORS = (Forbidden, NotFound, BadRequest, SearchUnavailable)
@@ -70,10 +70,12 @@ def _is_due(run: SourceRun, day: date, row: slices.SliceRow | None, unfinished: 
     cover = cover_of(day, run.state.covers)
     if row is None or cover is None or row.cover_version != cover.version:
         return True
-    if row.state in SEALED_STATES:
+    if row.state in PROVEN_STATES:
         return False
     if run.days_named:
         return True
+    if row.state in SEALED_STATES:
+        return False
     if row.state is SliceState.ROTATED:
         return row.counted_at is None or run.now() - row.counted_at > _RECOUNT_AFTER
     if row.state not in _RETRIED or day in unfinished:

@@ -14,6 +14,8 @@ from quayledger.warehouse.log import repairs, slices
 from quayledger.warehouse.log.held_parts import was_repaired
 from quayledger.warehouse.schema import SEALED_STATES, SliceState
 
+_PROVEN_BY_COUNT = (SliceState.OVER, SliceState.VERIFIED, SliceState.WITH_REJECTS)
+
 
 def judge_day(run: SourceRun, day: date, parts: Sequence[ScopeDay] | None = None) -> None:
     """Sets the state of one day's slice. `parts`: what is known of each scope of its cover; None: as the warehouse has it."""
@@ -75,4 +77,4 @@ def _kinds_beyond_the_count(run: SourceRun, parts: Sequence[ScopeDay]) -> list[s
 
 def _without_proof(state: SliceState) -> SliceState:
     """The state where the count does not cover every kind."""
-    return SliceState.UNCOUNTABLE if state in (SliceState.OVER, SliceState.VERIFIED) else state
+    return SliceState.UNCOUNTABLE if state in _PROVEN_BY_COUNT else state

@@ -88,23 +88,26 @@ async def _complete_part(run: SourceRun, part: ScopeDay) -> ScopeDay:
     """Fetches what one scope's count says is missing; returns `part` itself where nothing had to be fetched."""
     if part.unusable_count:
         return await _read_uncounted(run, part)
-    if part.counted is None or not part.lacking:
+    # Named, a day's rejected rows are read again too: this version may understand them.
+    wanted = part.not_held if run.days_named else part.lacking
+    if part.counted is None or not wanted:
         return part
     if not run.is_over(part.day):
         mark = None if run.days_named else watermark(run.ledger, run.source_id, part.day, part.scope.text)
-        wanted = _above_watermark(part, mark)
+        wanted = _above_watermark(part, mark, wanted)
         return await _read_list(run, part, wanted, until_held=mark is not None) if wanted else part
     if run.days_named:
         repairs.forget_repair(run.ledger, run.source_id, part.day, part.scope.text)
     elif repair_before(run, part) is not None:
         return part  # the whole list was read to its end under this count: what it could not bring is for the repair
-    held = part.counted_events - sum(part.lacking.values())
+    held = part.counted_events - sum(wanted.values())
     if part.scope.kind == "superuser" and held >= _MOSTLY_HELD * part.counted_events:
         # One day after the other: what the first finds out, the next need not page through its whole list for.
         async with run.state.namespaces_lock:
             part = await _read_deleted_namespaces(run, part)
-            return await _read_list(run, part, part.lacking) if part.lacking else part
-    return await _read_list(run, part, part.lacking)
+            wanted = part.not_held if run.days_named else part.lacking
+            return await _read_list(run, part, wanted) if wanted else part
+    return await _read_list(run, part, wanted)
 
 
 async def _read_deleted_namespaces(run: SourceRun, part: ScopeDay) -> ScopeDay:
@@ -170,13 +173,13 @@ async def _read_list(run: SourceRun, part: ScopeDay, wanted: dict[str, int], *, 
     return part
 
 
-def _above_watermark(part: ScopeDay, mark: dict[str, int] | None) -> dict[str, int]:
+def _above_watermark(part: ScopeDay, mark: dict[str, int] | None, wanted: dict[str, int]) -> dict[str, int]:
     """Of what is missing, what came since an open day was last read. Rows that paging skipped then would be skipped again by
     the same list: they are left to a repair."""
     counted = part.counted or {}
     if mark is None:
-        return part.lacking
-    since = {kind: min(number, counted[kind] - mark.get(kind, 0)) for kind, number in part.lacking.items()}
+        return wanted
+    since = {kind: min(number, counted[kind] - mark.get(kind, 0)) for kind, number in wanted.items()}
     return {kind: number for kind, number in since.items() if number > 0}
 
 
@@ -262,12 +265,12 @@ async def _keep(run: SourceRun, log: landing.LandingFile, result: ChainResult, p
             return part, False
     merged = await asyncio.to_thread(merge_chain, run, reading, result)
     run.state.progress.events_new += merged.new_events
-    return part.holding(merged.stored_by_kind), True
+    return part.after(merged), True
 
 
 async def _is_too_much(run: SourceRun, part: ScopeDay, result: ChainResult) -> tuple[ScopeDay, bool]:
     """Whether a reading exceeds the count. It is counted again first: late rows are fine, rows given twice are not."""
-    counted, lacking = part.counted or {}, part.lacking
+    counted, lacking = part.counted or {}, part.not_held
     if may_omit_kinds(run, counted):
         # Kinds that the count leaves out cannot exceed it.
         brought = result.new_by_kind.items()
@@ -279,7 +282,7 @@ async def _is_too_much(run: SourceRun, part: ScopeDay, result: ChainResult) -> t
     except QuayError:
         return part, True
     part = await asyncio.to_thread(reloaded, run, part)
-    return part, exceeds(result, part.lacking)
+    return part, exceeds(result, part.not_held)
 
 
 async def _publish_now_and_then(run: SourceRun) -> None:

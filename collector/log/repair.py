@@ -319,12 +319,12 @@ class Repair:
         """Merges what a part brought, unless a closed day would then hold more than is counted."""
         run = self._run
         reading = reading_of(header, result, run.now())
-        if self._settle is None and exceeds(result, self._lacking):
+        if self._settle is None and exceeds(result, self._whole.not_held):
             slices.record_void(run.ledger, reading, "brought more than the day lacks: rows were given twice")
         else:
             merged = merge_chain(run, reading, result)
             run.state.progress.events_new += merged.new_events
-            self._whole = self._whole.holding(merged.stored_by_kind)
+            self._whole = self._whole.after(merged)
 
     async def _unseen_namespaces(self) -> None:
         """Namespaces of which nothing is held at all on this day: only the registry's own lists name them."""

@@ -16,7 +16,8 @@ class ScopeDay(msgspec.Struct, frozen=True):
     """What is known of one (source, UTC day, scope), by kind. A step that changes what is held or counted returns a new one.
 
     `counted` None: the source gave no count. `peak`: the most it ever counted. `unavailable`: why the scope cannot be
-    read on this day, '' where it can. `unusable_count`: what was wrong with the count that it gave."""
+    read on this day, '' where it can. `unusable_count`: what was wrong with the count that it gave. `rejected`: rows that were
+    seen and could not be read as events; of kind None, not even that could be read."""
 
     source_id: str
     day: date
@@ -27,11 +28,22 @@ class ScopeDay(msgspec.Struct, frozen=True):
     counted_at: datetime | None = None
     unavailable: str = ""
     unusable_count: str = ""
+    rejected: dict[str | None, int] = {}
 
     @property
     def lacking(self) -> dict[str, int]:
-        """By kind, what the source counts beyond what is held; kinds without a deficit are left out."""
+        """By kind, what the source counts beyond what is held or rejected; kinds without a deficit are left out."""
+        return beyond_rejected(self.not_held, self.rejected)
+
+    @property
+    def not_held(self) -> dict[str, int]:
+        """By kind, what the source counts beyond what is held: what is lacking, and what was rejected."""
         return missing(self.counted or {}, self.held)
+
+    @property
+    def rejected_events(self) -> int:
+        """How many of the events that the source counts are not held because they could not be read."""
+        return sum(self.not_held.values()) - sum(self.lacking.values())
 
     @property
     def counted_events(self) -> int:
@@ -52,14 +64,21 @@ class ScopeDay(msgspec.Struct, frozen=True):
         kinds = counted.keys() | self.peak.keys()
         return sum(max(counted.get(kind, 0), min(self.peak.get(kind, 0), self.held.get(kind, 0))) for kind in kinds)
 
-    def holding(self, held: dict[str, int]) -> ScopeDay:
-        """The same after a merge; `held`: what is stored by kind now."""
-        return msgspec.structs.replace(self, held=held)
+    def after(self, merged: slices.Merged) -> ScopeDay:
+        """The same after a merge."""
+        return msgspec.structs.replace(self, held=merged.stored_by_kind, rejected=merged.rejected_by_kind)
 
 
 def missing(counted: Mapping[str, int], held: Mapping[str, int]) -> dict[str, int]:
     """By kind, what is counted beyond what is held; kinds without a deficit are left out. Pure."""
     return {kind: number - held.get(kind, 0) for kind, number in counted.items() if number > held.get(kind, 0)}
+
+
+def beyond_rejected(lacking: Mapping[str, int], rejected: Mapping[str | None, int]) -> dict[str, int]:
+    """By kind, what is missing beyond the rows that could not be read. Rows of no readable kind may be any of what is missing:
+    only where they are as many as all of it is it known that nothing else is. Pure."""
+    left = {kind: number - rejected.get(kind, 0) for kind, number in lacking.items() if number > rejected.get(kind, 0)}
+    return {} if sum(left.values()) <= rejected.get(None, 0) else left
 
 
 def surplus(counted: Mapping[str, int], held: Mapping[str, int]) -> dict[str, int]:
@@ -74,10 +93,11 @@ def scope_days(run: SourceRun, days: Collection[date]) -> dict[date, tuple[Scope
     first, last = min(days), max(days)
     counts = slices.latest_counts(run.ledger, run.source_id, first, last)
     held = slices.held_by_day(run.ledger, run.source_id, first, last)
+    rejected = slices.rejected_by_day(run.ledger, run.source_id, first, last)
     found = {}
     for day in days:
         if scopes := run.scopes(day):
-            found[day] = tuple(_scope_day(run, day, scope, counts, held) for scope in scopes)
+            found[day] = tuple(_scope_day(run, day, scope, counts, held, rejected) for scope in scopes)
     return found
 
 
@@ -85,7 +105,8 @@ def reloaded(run: SourceRun, part: ScopeDay) -> ScopeDay:
     """The same (day, scope) as the warehouse has it now: after it was counted again, or read by somebody else."""
     counts = slices.latest_counts(run.ledger, run.source_id, part.day, part.day)
     held = slices.held_by_day(run.ledger, run.source_id, part.day, part.day)
-    return _scope_day(run, part.day, part.scope, counts, held)
+    rejected = slices.rejected_by_day(run.ledger, run.source_id, part.day, part.day)
+    return _scope_day(run, part.day, part.scope, counts, held, rejected)
 
 
 def _scope_day(
@@ -94,6 +115,7 @@ def _scope_day(
     scope: Scope,
     counts: Mapping[tuple[date, str], slices.CountRow],
     held: Mapping[tuple[date, str], dict[str, int]],
+    rejected: Mapping[tuple[date, str], dict[str | None, int]],
 ) -> ScopeDay:
     key = (day, scope.text)
     unusable = run.state.unusable_counts.get(key, "")
@@ -108,4 +130,5 @@ def _scope_day(
         counted_at=counted.counted_at if counted else None,
         unavailable=run.state.refused.get(key, ""),
         unusable_count=unusable,
+        rejected=rejected.get(key, {}),
     )

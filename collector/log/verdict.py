@@ -10,12 +10,12 @@ from datetime import datetime
 
 import msgspec
 
-from quayledger.collector.log.scope_day import ScopeDay, missing, surplus
+from quayledger.collector.log.scope_day import ScopeDay, beyond_rejected, missing, surplus
 from quayledger.warehouse.schema import SliceState
 
 _MOST_NAMED = 6
 # Rotation deletes the oldest rows, and the count falls with them: only an older row proves that a count is whole.
-_PROVEN_BY_COUNT = frozenset({SliceState.VERIFIED, SliceState.OVER})
+_PROVEN_BY_COUNT = frozenset({SliceState.VERIFIED, SliceState.WITH_REJECTS, SliceState.OVER})
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -43,12 +43,10 @@ def judge(
     short = _by_kind(parts, lambda part: part.lacking)
     beyond = _by_kind(parts, lambda part: surplus(part.highest, part.held) if part.counted is not None else {})
     gone = _by_kind(parts, lambda part: surplus(part.counted, part.held) if part.counted is not None else {})
-    cut = _by_kind(parts, lambda part: missing(part.peak, part.held) if part.counted is not None else {})
-    notes = []
-    if unavailable:
-        notes.append("; ".join(unavailable))
-    if unusable := [f"{part.scope.text}: {part.unusable_count}" for part in parts if part.unusable_count]:
-        notes.append(f"the source gave no usable count ({'; '.join(unusable)})")
+    cut = _by_kind(parts, _cut)
+    rejected = sum(part.rejected_events for part in parts if not part.unavailable)
+    notes = ["; ".join(unavailable)] if unavailable else []
+    notes += _unusable(parts)
     if short:
         notes.append(f"missing {_named(short)}")
         if unreadable:
@@ -59,21 +57,35 @@ def judge(
         notes.append(f"no longer held at the source: {_named(gone)}")
     if cut and not short:
         notes.append(f"rotated away at the source before it was read: {_named(cut)}")
-    if rejected_rows:
-        notes.append(
-            f"{rejected_rows} {'row' if rejected_rows == 1 else 'rows'} could not be read as events (see the rejected rows)"
-        )
     expected = None if uncounted or unavailable else sum(part.expected_events for part in parts)
     state = _state(
         parts,
         over=over,
         over_at=over_at,
-        flags=(bool(unavailable), bool(uncounted), bool(short), bool(cut), bool(beyond)),
+        flags=(bool(unavailable), bool(uncounted), bool(short), bool(cut), bool(beyond), bool(rejected)),
     )
+    if state is SliceState.WITH_REJECTS:
+        notes.append(f"complete but for {_rows(rejected)} that could not be read")
+    elif rejected_rows:
+        notes.append(f"{_rows(rejected_rows)} could not be read as events (see the rejected rows)")
     if state in _PROVEN_BY_COUNT and not has_older_rows:
         state = SliceState.ROTATED
         notes.insert(0, _rotated(parts))
     return Verdict(state, expected, "; ".join(notes))
+
+
+def _unusable(parts: Sequence[ScopeDay]) -> list[str]:
+    found = [f"{part.scope.text}: {part.unusable_count}" for part in parts if part.unusable_count]
+    return [f"the source gave no usable count ({'; '.join(found)})"] if found else []
+
+
+def _cut(part: ScopeDay) -> dict[str, int]:
+    """By kind, what the source once counted and that was neither held nor seen."""
+    return {} if part.counted is None else beyond_rejected(missing(part.peak, part.held), part.rejected)
+
+
+def _rows(number: int) -> str:
+    return f"{number:,} {'row' if number == 1 else 'rows'}"
 
 
 def _rotated(parts: Sequence[ScopeDay]) -> str:
@@ -83,9 +95,9 @@ def _rotated(parts: Sequence[ScopeDay]) -> str:
 
 
 def _state(
-    parts: Sequence[ScopeDay], *, over: bool, over_at: datetime, flags: tuple[bool, bool, bool, bool, bool]
+    parts: Sequence[ScopeDay], *, over: bool, over_at: datetime, flags: tuple[bool, bool, bool, bool, bool, bool]
 ) -> SliceState:
-    unavailable, uncounted, short, cut, beyond = flags
+    unavailable, uncounted, short, cut, beyond, rejected = flags
     if unavailable:
         return SliceState.UNAVAILABLE
     if not over:
@@ -98,7 +110,9 @@ def _state(
         return SliceState.SHORT
     if cut:
         return SliceState.TRUNCATED
-    return SliceState.OVER if beyond else SliceState.VERIFIED
+    if beyond:
+        return SliceState.OVER
+    return SliceState.WITH_REJECTS if rejected else SliceState.VERIFIED
 
 
 def _by_kind(parts: Sequence[ScopeDay], pick: Callable[[ScopeDay], dict[str, int]]) -> dict[str, int]:

@@ -33,7 +33,7 @@ from quayledger.collector.log.days import utc_now
 from quayledger.collector.plan import Held, SourcePlan, plan
 from quayledger.warehouse.errors import NotPublished
 from quayledger.warehouse.log import events, repairs
-from quayledger.warehouse.schema import FINAL_STATES, SEALED_STATES
+from quayledger.warehouse.schema import FINAL_STATES, PROVEN_STATES
 from quayledger.warehouse.snapshot import Snapshot
 
 
@@ -76,7 +76,7 @@ def _plan_inventory(home: Path, source_ids: tuple[str, ...], *, as_json: bool) -
 def _held_by(home: Path, *, named: bool) -> Callable[[str, date, date], Held]:
     """What the published copy holds; nothing where there is none yet. `named`: somebody names the days, so that what nothing
     could prove or bring is tried again."""
-    settled = SEALED_STATES if named else FINAL_STATES
+    settled = PROVEN_STATES if named else FINAL_STATES
 
     def held(source_id: str, first: date, last: date) -> Held:
         try:
@@ -87,11 +87,15 @@ def _held_by(home: Path, *, named: bool) -> Callable[[str, date, date], Held]:
         except NotPublished:
             return Held({}, frozenset())
         stored: dict[tuple[date, str], dict[str, int]] = {}
+        unreadable: dict[tuple[date, str], dict[str, int]] = {}
         for row in kinds.iter_rows(named=True):
             if row["stored_count"]:
                 stored.setdefault((row["day"], row["scope"]), {})[row["kind"]] = row["stored_count"]
+            seen = (row["source_count"] or 0) - row["stored_count"] - (row["difference"] or 0)
+            if row["source_count"] is not None and seen > 0 and not named:
+                unreadable.setdefault((row["day"], row["scope"]), {})[row["kind"]] = seen
         sealed = days.filter(days["state"].is_in([state.value for state in settled]))["day"].to_list()
-        return Held(stored, frozenset(sealed), exhausted)
+        return Held(stored, frozenset(sealed), exhausted, unreadable)
 
     return held
 

@@ -178,6 +178,8 @@ def _missing(view: PeriodView) -> Metric:
     if not number and not days.days_verified and not days.days_short:
         number = None
     said = f"{formatting.plural(unproven, 'day')} not checked" if unproven else ""
+    if days.rejected_rows:
+        said = ", ".join(part for part in (said, f"{formatting.plural(days.rejected_rows, 'row')} unreadable") if part)
     return Metric("missing", "Events missing", number, change_text=said, explanation="reported by Quay for closed days")
 
 
@@ -198,7 +200,7 @@ _SCOPE, _KIND, _STATE = (
 _COUNTS = (
     Column("source_count", "Reported", unit="by Quay"),
     Column("stored_count", "Held", unit="in this ledger"),
-    Column("difference", "Missing", unit="reported minus held"),
+    Column("difference", "Missing", unit="reported minus held, without what could not be read"),
 )
 _COST = (
     Column("requests", "Requests"),
@@ -223,7 +225,9 @@ _DEFICITS = (
     _SOURCE,
     _SCOPE,
     _KIND,
-    *_COUNTS,
+    *_COUNTS[:2],
+    Column("unreadable", "Unreadable", unit="rows that could not be read as events"),
+    _COUNTS[2],
     _STATE,
     Column("tried_at", "Last tried", "time"),
     Column("note", "Note", "text"),
@@ -335,7 +339,7 @@ def _notes() -> list[Note]:
     return [
         Note(
             "info",
-            "Missing: what Quay reports for a closed day and this ledger does not hold. Days that are not closed yet are not "
+            "Missing: what Quay reports for a closed day and this ledger neither holds nor found unreadable. Days that are not closed yet are not "
             "listed; a count after their end decides.",
         ),
         Note("info", "Repairs are readings of a closed day after the first whole one."),

@@ -120,10 +120,11 @@ def mark_unreadable(snapshot: Snapshot, days: pl.DataFrame) -> pl.DataFrame:
 
 def deficits(parts: pl.DataFrame) -> pl.DataFrame:
     """The rows of `warehouse.log.completeness.completeness` where a day that is over lacks events of a kind that Quay counts,
-    or holds more than it ever counted; and one row without a kind for each other day that nothing proves."""
+    or holds more than it ever counted, or could not read some; and one row without a kind for each other day that nothing proves."""
     lacks = (pl.col("difference") > 0) & ~pl.col("state").is_in(_NOT_JUDGED)
     beyond = (pl.col("difference") < 0) & (pl.col("state") == "over")
-    kinds = parts.filter(pl.col("in_cover") & (lacks | beyond))
+    unreadable = (pl.col("unreadable") > 0) & ~pl.col("state").is_in(_NOT_JUDGED)
+    kinds = parts.filter(pl.col("in_cover") & (lacks | beyond | unreadable))
     whole = (
         parts.filter(pl.col("state").is_in(_UNPROVEN))
         .group_by("source_id", "day", maintain_order=True)
@@ -132,6 +133,7 @@ def deficits(parts: pl.DataFrame) -> pl.DataFrame:
             pl.lit(None, pl.String).alias("kind"),
             sum_known("source_count"),
             pl.col("stored_count").sum(),
+            sum_known("unreadable"),
             sum_known("difference"),
             pl.col("state", "note", "in_cover", "requests", "counted_at", "tried_at", "sealed_at").first(),
         )

@@ -118,6 +118,8 @@ def _gaps(coverage: Coverage, flt: EventFilter) -> list[str]:
         if number:
             verb = what if number > 1 else _singular(what)
             said.append(f"{plural(number, 'day')} of the period {verb}.")
+    if coverage.rejected_rows:
+        said.append(f"{plural(coverage.rejected_rows, 'row')} of the period could not be read as events.")
     return said
 
 

@@ -20,6 +20,7 @@ from quayledger.service.jobs import sync_and_publish
 from quayledger.settings import CollectSettings, Settings, SourceSettings
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log import events, quay_json
+from quayledger.warehouse.log.completeness import completeness
 from quayledger.warehouse.snapshot import Snapshot
 
 END = "2026-11-20"
@@ -173,7 +174,18 @@ def test_rows_that_nobody_can_read_are_counted_and_shown(start_simulator: Any, t
         totals = events.totals(snapshot, events.EventFilter(since=None, until=None)).row(0, named=True)
     assert rejected.height > 0
     assert totals["unknown_kinds"] > 0
-    assert outcome.states.get("short", 0) >= 1
+    # Every row was seen, so the day is complete but for these, and no request is spent on them again.
+    assert outcome.states.get("with rejects", 0) >= 1
+    assert "short" not in outcome.states
+    again = collect(tmp_path, settings(quay.url, quay.tokens["superuser"]), *everything()).sources[0]
+    assert (again.events_new, again.states) == (0, outcome.states)
+    with Snapshot.open(tmp_path) as snapshot:
+        days = events.coverage(snapshot, date.fromisoformat(END) - timedelta(days=1), date.fromisoformat(END))
+        lacking = completeness(snapshot, date.fromisoformat(END) - timedelta(days=1), date.fromisoformat(END))
+        assert events.rejects(snapshot).height == rejected.height
+    assert any("complete but for" in note and "could not be read" in note for note in days["note"])
+    assert lacking["difference"].sum() == 0
+    assert 0 < lacking["unreadable"].sum() <= rejected.height
 
 
 def test_a_token_that_dies_keeps_what_came_and_the_next_run_goes_on(start_simulator: Any, tmp_path: Path) -> None:

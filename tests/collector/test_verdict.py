@@ -22,9 +22,12 @@ def part(
     peak: dict[str, int] | None = None,
     at: datetime = LATER,
     unavailable: str = "",
+    rejected: dict[str | None, int] | None = None,
 ) -> ScopeDay:
-    scope = Scope("organization", "acme")
-    return ScopeDay("main", date(2026, 11, 21), scope, counted, stored, peak or counted or {}, at, unavailable)
+    scope, day = Scope("organization", "acme"), date(2026, 11, 21)
+    return ScopeDay(
+        "main", day, scope, counted, stored, peak or counted or {}, at, unavailable, rejected=rejected or {}
+    )
 
 
 def verdict(*parts: ScopeDay, over: bool = True, rejected: int = 0) -> Verdict:
@@ -39,6 +42,22 @@ def verdict(*parts: ScopeDay, over: bool = True, rejected: int = 0) -> Verdict:
         (part({"pull_repo": 3}, {"pull_repo": 3}), False, SliceState.OPEN, 3),
         (part({"pull_repo": 3}, {"pull_repo": 3}, at=OVER_AT - timedelta(seconds=1)), True, SliceState.PROVISIONAL, 3),
         (part({"pull_repo": 3}, {"pull_repo": 1}), True, SliceState.SHORT, 3),
+        (part({"pull_repo": 3}, {"pull_repo": 2}, rejected={"pull_repo": 1}), True, SliceState.WITH_REJECTS, 3),
+        (part({"pull_repo": 3}, {"pull_repo": 2}, rejected={"pull_repo": 7}), True, SliceState.WITH_REJECTS, 3),
+        # More is missing than was rejected, or something else.
+        (part({"pull_repo": 3}, {"pull_repo": 1}, rejected={"pull_repo": 1}), True, SliceState.SHORT, 3),
+        (part({"pull_repo": 3}, {"pull_repo": 2}, rejected={"push_repo": 1}), True, SliceState.SHORT, 3),
+        # Of no readable kind: only as many as all that is missing are known to be all of it.
+        (part({"a": 3, "b": 1}, {"a": 2}, rejected={None: 2}), True, SliceState.WITH_REJECTS, 4),
+        (part({"a": 3, "b": 1}, {"a": 2}, rejected={None: 1}), True, SliceState.SHORT, 4),
+        (part({"a": 3, "b": 1}, {"a": 2}, rejected={None: 1, "b": 1}), True, SliceState.WITH_REJECTS, 4),
+        (part({"pull_repo": 3}, {"pull_repo": 3}, rejected={"pull_repo": 1}), True, SliceState.VERIFIED, 3),
+        (
+            part({"pull_repo": 3}, {"pull_repo": 2}, peak={"pull_repo": 3}, rejected={"pull_repo": 1}),
+            True,
+            SliceState.WITH_REJECTS,
+            3,
+        ),
         (part({"pull_repo": 3}, {"pull_repo": 5}), True, SliceState.OVER, 3),
         (part({"pull_repo": 3}, {"pull_repo": 5}, peak={"pull_repo": 5}), True, SliceState.VERIFIED, 5),
         (part({"pull_repo": 3}, {"pull_repo": 3}, peak={"pull_repo": 9}), True, SliceState.TRUNCATED, 3),
@@ -68,6 +87,8 @@ def test_rejected_rows_are_said() -> None:
     found = verdict(part({"pull_repo": 3}, {"pull_repo": 2}), rejected=1)
     assert found.state is SliceState.SHORT
     assert "1 row could not be read" in found.note
+    found = verdict(part({"pull_repo": 9}, {"pull_repo": 7}, rejected={"pull_repo": 2}), rejected=2)
+    assert found.note == "complete but for 2 rows that could not be read"
 
 
 def test_missing_names_only_deficits() -> None:

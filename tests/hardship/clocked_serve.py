@@ -5,6 +5,7 @@ The file holds seconds, added to the true time wherever the service, the collect
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import signal
 import sys
@@ -36,6 +37,7 @@ def main(home: Path, port: int, offset_file: Path) -> None:
     def on_start(service: scheduler.Service) -> None:
         signal.signal(signal.SIGTERM, lambda *_: service.stop())
 
+    faulthandler.register(signal.SIGUSR1)  # where every thread is, when it hangs
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(message)s")
     for noisy in ("apscheduler", "httpx"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -114,7 +114,12 @@ class Serving:
     def end(self, number: signal.Signals) -> None:
         """Ends the process."""
         self._process.send_signal(number)
-        self._process.wait(120)
+        try:
+            self._process.wait(120)
+        except subprocess.TimeoutExpired:
+            told = self._where_it_hangs()
+            self._process.kill()
+            raise SystemExit(f"the service did not end in 120 s: {told}") from None
 
     def wait_for_sync(self, seconds: float = 120.0) -> None:
         """Waits until a sync succeeds that ended after this call. Raises SystemExit where none does, or the service ended."""
@@ -130,7 +135,13 @@ class Serving:
                 if age is not None and age < time.monotonic() - since:
                     return
             time.sleep(0.2)
-        raise SystemExit(f"no sync succeeded in {seconds:.0f} s: {self._log.read_text()[-2000:]}")
+        raise SystemExit(f"no sync succeeded in {seconds:.0f} s: {self._where_it_hangs()}")
+
+    def _where_it_hangs(self) -> str:
+        """The log, and below it the stack of every thread."""
+        self._process.send_signal(signal.SIGUSR1)
+        time.sleep(2.0)
+        return self._log.read_text()[-20_000:]
 
 
 def soak_service(quay: Any, home: Path, rounds: int, chance: random.Random) -> int:

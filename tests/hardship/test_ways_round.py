@@ -137,3 +137,20 @@ def test_rows_of_a_deleted_namespace_are_read_by_its_own_list(start_simulator: A
     outcome = scheduled(tmp_path, settings(quay), now=week_later)
     assert (outcome.events_new, check(tmp_path, quay)) == (len(late), 0)
     assert outcome.requests <= 40, "a count and two or three pages a day, not the whole registry's 20"
+
+
+def test_rows_that_cannot_be_read_are_not_looked_for_again(start_simulator: Any, tmp_path: Path) -> None:
+    quay = start_simulator("--scenario", "unknown-kinds", "--events", "300", "--days", "3", *NOW, *MICROSECONDS)
+    first = scheduled(tmp_path, settings(quay))
+    assert first.states["with rejects"] >= 1
+    assert "short" not in first.states
+    assert deficits(tmp_path) == 0
+    again = scheduled(tmp_path, settings(quay))
+    assert (again.states, again.events_new) == (first.states, 0)
+    assert again.requests <= 3, "the open day's count, a recount at most"
+    # What is missing beside them is still missing, and still looked for.
+    held = END - timedelta(days=1)
+    quay.control("insert", rows=[{"namespace": "platform", "datetime": f"{held}T12:00:00+00:00", "unparsable": True}])
+    named = collect(tmp_path, settings(quay), 3)
+    assert named.states.get("short", 0) == 1
+    assert deficits(tmp_path) >= 1

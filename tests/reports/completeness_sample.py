@@ -23,11 +23,13 @@ SCOPE = "superuser"
 FIRST, LAST = date(2026, 11, 7), date(2026, 11, 21)
 REPAIRED, SHORT, VOID, OVER, UNAVAILABLE, EMPTY = (date(2026, 11, number) for number in (9, 11, 12, 13, 14, 15))
 UNCOUNTABLE, TRUNCATED, ROTATED, EXCLUDED, PROVISIONAL = (date(2026, 11, number) for number in (16, 7, 8, 17, 20))
+WITH_REJECTS = date(2026, 11, 10)
 MISSING = 5
 STATES = {
     TRUNCATED: SliceState.TRUNCATED,
     ROTATED: SliceState.ROTATED,
     REPAIRED: SliceState.REPAIRED,
+    WITH_REJECTS: SliceState.WITH_REJECTS,
     SHORT: SliceState.SHORT,
     OVER: SliceState.OVER,
     UNAVAILABLE: SliceState.UNAVAILABLE,
@@ -37,6 +39,7 @@ STATES = {
     LAST: SliceState.OPEN,
 }
 _NOTES = {
+    WITH_REJECTS: "complete but for 1 row that could not be read",
     SHORT: f"missing pull_repo {MISSING}",
     OVER: "more than the source counts: push_repo 1",
     UNAVAILABLE: f"superuser: 403, {HOSTILE_NAMESPACE}",
@@ -102,7 +105,7 @@ class _Run:
             self._judge(source_id, day, state, None)
             return
         counts = {str(kind): int(number) for kind, number in frame.group_by("kind").len().iter_rows()}
-        changed = {SHORT: ("pull_repo", MISSING), OVER: ("push_repo", -1)}.get(day)
+        changed = {SHORT: ("pull_repo", MISSING), OVER: ("push_repo", -1), WITH_REJECTS: ("pull_repo", 1)}.get(day)
         if changed:
             counts[changed[0]] += changed[1]
         if state is not SliceState.UNCOUNTABLE:
@@ -143,5 +146,5 @@ class _Run:
 
 
 def _rejects(day: date) -> pl.DataFrame:
-    rows = [{"kind": "pull_repo", "reason": "no time", "raw": "{}"}] if day == PROVISIONAL else []
+    rows = [{"kind": "pull_repo", "reason": "no time", "raw": "{}"}] if day in (PROVISIONAL, WITH_REJECTS) else []
     return pl.DataFrame(rows, schema=REJECT_SCHEMA)

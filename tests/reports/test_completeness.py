@@ -45,6 +45,7 @@ from tests.reports.completeness_sample import (
     UNAVAILABLE,
     UNCOUNTABLE,
     VOID,
+    WITH_REJECTS,
     build_pipeline_ledger,
 )
 from tests.reports.sample import HOSTILE_NAMESPACE, NOW
@@ -125,18 +126,32 @@ def test_deficits_are_those_of_days_that_are_over(report: Report) -> None:
     assert set(found) >= {SHORT, OVER, UNCOUNTABLE, UNAVAILABLE, TRUNCATED}
     assert (found[SHORT]["kind"], found[SHORT]["difference"]) == ("pull_repo", MISSING)
     assert (found[OVER]["kind"], found[OVER]["difference"]) == ("push_repo", -1)
+    # What could not be read is listed, and is not missing.
+    assert [found[WITH_REJECTS][name] for name in ("kind", "unreadable", "difference")] == ["pull_repo", 1, 0]
+    assert found[WITH_REJECTS]["note"] == "complete but for 1 row that could not be read"
     assert found[UNAVAILABLE]["kind"] is None
     assert HOSTILE_NAMESPACE in found[UNAVAILABLE]["note"]
     missing = next(metric for metric in report.metrics if metric.name == "missing")
     named = [one.number for one in report.trust.details if one.meaning == "reported by Quay, missing here"]
     assert missing.value == sum(named) == MISSING
-    assert missing.change_text.endswith("not checked")
+    assert missing.change_text == "7 days not checked, 2 rows unreadable"
 
 
 def test_a_scope_beside_the_cover_makes_no_deficit() -> None:
-    names = ("difference", "state", "in_cover", "source_id", "day", "scope", "kind", "source_count", "stored_count")
+    names = (
+        "difference",
+        "unreadable",
+        "state",
+        "in_cover",
+        "source_id",
+        "day",
+        "scope",
+        "kind",
+        "source_count",
+        "stored_count",
+    )
     rest = ("note", "requests", "counted_at", "tried_at", "sealed_at")
-    rows = [(9, "short", covered, MAIN, SHORT, "user:alice", "pull_repo", 9, 0) for covered in (True, False)]
+    rows = [(9, 0, "short", covered, MAIN, SHORT, "user:alice", "pull_repo", 9, 0) for covered in (True, False)]
     frame = pl.DataFrame(rows, schema=names, orient="row").with_columns(pl.lit(None).alias(name) for name in rest)
     assert deficits(frame)["in_cover"].to_list() == [True]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from quayledger.warehouse import migrate
@@ -16,7 +17,7 @@ from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log.close import close_day
 from quayledger.warehouse.log.slices import record_counts
 from quayledger.warehouse.runs import Spent, finish_run, start_run
-from quayledger.warehouse.schema import EVENT_COLUMNS
+from quayledger.warehouse.schema import EVENT_COLUMNS, REJECT_SCHEMA
 from tests.warehouse import old_ledger
 from tests.warehouse.looking import everything
 from tests.warehouse.sample import NOW, SCOPE, SOURCE, begin, busy_day, event, seal, store
@@ -33,6 +34,7 @@ _GRAINS = {
     "stg_held": "source_id, day, scope, kind",
     "stg_counts": "source_id, day, scope, kind",
     "stg_counted_parts": "source_id, day, scope",
+    "stg_rejected": "source_id, day, scope, kind",
     "events": "event_id",
     "mart_kind_coverage": "source_id, day, scope, kind",
     "mart_coverage": "source_id, day",
@@ -64,6 +66,8 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
             migrate.install_views(cursor, home)
         store(ledger, [*busy_day(_SEPTEMBER), event(9, "made_up_kind", day=_SEPTEMBER)], day=_SEPTEMBER)
         store(ledger, busy_day(_OPEN), day=_OPEN)
+        unreadable = [("pull_repo", "no datetime", "{1}"), (None, "not JSON", "{2}"), (None, "not JSON", "{3}")]
+        store(ledger, [], day=_OPEN, rejects=pl.DataFrame(unreadable, schema=REJECT_SCHEMA, orient="row"))
         begin(ledger, "other")
         store(ledger, busy_day(_OCTOBER), source_id="other", day=_OCTOBER)
         store(ledger, busy_day(_OCTOBER), source_id="other", day=_OCTOBER, scope="user:alice")

@@ -22,7 +22,8 @@ _RUNS = "started_at >= $since AND started_at < $until"
 def completeness(snap: Snapshot, first: date, last: date, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
     """One row per source, UTC day, scope and kind that is stored or counted; a scope that the source counted and found
     empty has one row without a kind, a day of which nothing is known one without a scope: source_id, day, scope, kind,
-    source_count (null: never counted), stored_count, difference (source - stored), state (a SliceState, `not collected`
+    source_count (null: never counted), stored_count, unreadable (seen, but not readable as events), difference (source - stored
+    - unreadable), state (a SliceState, `not collected`
     or `before start`), note, in_cover (false: read beside the cover, so its count decides nothing), requests (of all pages
     read of that scope's part), counted_at, tried_at (last reading or count of the day), sealed_at."""
     return snap.frame(
@@ -44,6 +45,8 @@ def completeness(snap: Snapshot, first: date, last: date, source_ids: tuple[str,
             FROM sources CROSS JOIN generate_series($first, $last, INTERVAL 1 DAY) AS spine (day) WHERE {_SOURCES}
         )
         SELECT source_id, day, scope, parts.kind, parts.source_count, coalesce(parts.stored_count, 0) AS stored_count,
+            if(parts.source_count IS NULL, NULL, greatest(parts.source_count - parts.stored_count - parts.difference, 0))
+                AS unreadable,
             parts.difference, coalesce(held.state, if(days.day < begun.first_day, '{BEFORE_START}', '{NOT_COLLECTED}')) AS state, coalesce(held.note, '') AS note,
             coalesce(list_contains(covers.scopes, scope), true) AS in_cover,
             CAST(coalesce(spent.requests, 0) AS BIGINT) AS requests, parts.counted_at,

@@ -726,7 +726,7 @@ def coverage(snap: Snapshot, first: date, last: date, source_ids: tuple[str, ...
 
 def kind_coverage(snap: Snapshot, first: date, last: date, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
     """One row per source, UTC day, scope and kind that is stored or counted: source_id, day, scope, kind, source_count
-    (null: never counted), stored_count, difference (source - stored), counted_at."""
+    (null: never counted), stored_count, difference (source - stored, without what could not be read as an event), counted_at."""
     return snap.frame(
         f"""SELECT source_id, day, scope, kind, source_count, stored_count, difference, counted_at
         FROM mart_kind_coverage WHERE day BETWEEN $first AND $last AND {_of_sources(source_ids)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
@@ -38,12 +38,14 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Merged(msgspec.Struct, frozen=True):
-    """What a merge did. `aliases`: names found changed; `stored_by_kind`: of this (day, scope), after merging."""
+    """What a merge did. `aliases`: names found changed; `stored_by_kind`, `rejected_by_kind` (None: no kind could be read):
+    of this (day, scope), after merging."""
 
     new_events: int
     known_events: int
     aliases: int
     stored_by_kind: dict[str, int]
+    rejected_by_kind: dict[str | None, int] = {}
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -70,8 +72,8 @@ def merge_reading(ledger: Ledger, reading: Reading, events: pl.DataFrame, reject
         known = events.height - new.height
         record(cursor, reading, reading_id, "merged", "", (new.height, known, rejected))
         touch_slice(cursor, reading, new.height, rejected)
-        stored = _by_kind(held, new)
-    return Merged(new.height, known, aliases.height, stored)
+        stored, unreadable = _by_kind(held, new), rejected_by_kind(cursor, reading)
+    return Merged(new.height, known, aliases.height, stored, unreadable)
 
 
 def record_void(ledger: Ledger, reading: Reading, reason: str) -> None:
@@ -151,21 +153,32 @@ def insert_events(cursor: Cursor, place: _Place, reading: Reading, reading_id: i
 
 def insert_rejects(cursor: Cursor, reading: Reading, reading_id: int, rejects: pl.DataFrame) -> int:
     """Keeps the rejects beyond those held of this (day, scope): a row that stays unreadable counts once, however often it
-    is read."""
+    is read, and from whichever list. Pages say of which day a row is, which exports do not, so theirs replace those."""
     if rejects.is_empty():
         return 0
     names = list(REJECT_SCHEMA)
+    key = [reading.source_id, reading.day, reading.scope]
     held = (
         cursor.execute(
-            "SELECT kind, reason, raw FROM rejects WHERE source_id = ? AND day = ? AND scope = ?",
-            [reading.source_id, reading.day, reading.scope],
+            "SELECT rejects.kind, rejects.reason, raw, method = 'pages' AS of_pages FROM rejects JOIN readings USING (reading_id) "
+            "WHERE rejects.source_id = ? AND rejects.day = ? AND rejects.scope = ?",
+            key,
         )
         .pl()
-        .cast(pl.Schema(REJECT_SCHEMA))
+        .cast(pl.Schema({**REJECT_SCHEMA, "of_pages": pl.Boolean}))
     )
-    new = _numbered(rejects.select(names), names).join(
-        _numbered(held, names), on=[*names, "number"], how="anti", nulls_equal=True, maintain_order="left"
-    )
+    incoming = _numbered(rejects.select(names))
+    on = ["kind", "row", "number"]
+    known = held.filter("of_pages") if reading.method == "pages" else held
+    new = incoming.join(_numbered(known), on=on, how="anti", nulls_equal=True, maintain_order="left")
+    replaced = _numbered(held.filter(~pl.col("of_pages"))).join(new, on=on, how="semi", nulls_equal=True)
+    if reading.method == "pages":
+        for raw in replaced["raw"]:
+            cursor.execute(
+                "DELETE FROM rejects WHERE source_id = ? AND day = ? AND scope = ? AND raw = ? AND reading_id IN "
+                "(SELECT reading_id FROM readings WHERE method <> 'pages')",
+                [*key, raw],
+            )
     if new.height:
         cursor.register("incoming", new.to_arrow())
         cursor.execute(
@@ -176,8 +189,32 @@ def insert_rejects(cursor: Cursor, reading: Reading, reading_id: int, rejects: p
     return new.height
 
 
-def _numbered(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    return frame.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).over(names).alias("number"))
+def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
+    """Each reject with the text that is the same in every list (`row`) and its running number among those alike."""
+    rows = pl.col("raw").map_elements(row_in_any_list, return_dtype=pl.String).alias("row")
+    return frame.with_columns(rows).with_columns(
+        pl.int_range(pl.len(), dtype=pl.UInt32).over("kind", "row").alias("number")
+    )
+
+
+def row_in_any_list(raw: str) -> str:
+    """The text of a row without what depends on the list that it came in: the namespace, which only the superuser's list
+    names, and white space. Pure."""
+    return "".join(_NAMESPACE.sub("", raw)[:_COMPARED].split()).replace(",}", "}").replace("{,", "{")
+
+
+# An object with at most one more inside, as the avatar is; a row that cannot be parsed is compared as text.
+_NAMESPACE = re.compile(r',?\s*"namespace"\s*:\s*\{(?:[^{}]|\{[^{}]*\})*\}')
+_COMPARED = 10_000
+
+
+def rejected_by_kind(cursor: Cursor, reading: Reading) -> dict[str | None, int]:
+    """Rejects of the reading's (day, scope) that the source listed for that day."""
+    found = cursor.execute(
+        "SELECT kind, rejected_rows FROM stg_rejected WHERE source_id = ? AND day = ? AND scope = ?",
+        [reading.source_id, reading.day, reading.scope],
+    ).fetchall()
+    return dict(found)
 
 
 def note_aliases(cursor: Cursor, reading: Reading, aliases: pl.DataFrame) -> None:

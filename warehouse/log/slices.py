@@ -29,6 +29,7 @@ __all__ = [
     "merge_reading",
     "record_counts",
     "record_void",
+    "rejected_by_day",
     "set_state",
     "slices",
 ]
@@ -96,6 +97,21 @@ def held_by_day(ledger: Ledger, source_id: str, first: date, last: date) -> dict
     for day, scope, kind, events in found:
         held.setdefault((day, scope), {})[kind] = events
     return held
+
+
+def rejected_by_day(
+    ledger: Ledger, source_id: str, first: date, last: date
+) -> dict[tuple[date, str], dict[str | None, int]]:
+    """Rows that the source listed for a day and that could not be read as events: (day, scope) -> kind (None: not even that)
+    -> rows."""
+    found = ledger.rows(
+        "SELECT day, scope, kind, rejected_rows FROM stg_rejected WHERE source_id = ? AND day BETWEEN ? AND ?",
+        [source_id, first, last],
+    )
+    rejected: dict[tuple[date, str], dict[str | None, int]] = {}
+    for day, scope, kind, rows in found:
+        rejected.setdefault((day, scope), {})[kind] = rows
+    return rejected
 
 
 def held_keys(ledger: Ledger, source_id: str, day: date, scope: str, since: datetime) -> pl.DataFrame:

@@ -253,7 +253,7 @@ class _Into:
         known = self._staging.rows(reading.day) - new
         load.record(cursor, reading, self._id, "merged", "", (new, known, rejected))
         load.touch_slice(cursor, reading, new, rejected)
-        return Merged(new, known, aliases.height, self._stored())
+        return Merged(new, known, aliases.height, self._stored(), load.rejected_by_kind(cursor, reading))
 
     def _where(self) -> tuple[str, list[object]]:
         where = "source_id = ? AND day = ? AND scope = ?"
