@@ -99,6 +99,7 @@ def snapshot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         (EventFilter(repository="globex-inc/web"), [2, 4]),
         (EventFilter(repository="web", namespace=GONE), [1, 3]),
         (EventFilter(namespace=LOST), [6]),
+        (EventFilter(excluded=(("namespace", GONE), ("actor", "bob"))), [6, 7, 8, 9]),
         (EventFilter(namespace="nobody"), []),
     ],
 )

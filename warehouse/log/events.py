@@ -117,11 +117,6 @@ def _where(snap: Snapshot, flt: EventFilter) -> _Where:
         if (wanted := getattr(flt, column)) is not None:
             parts.append(f"{column} = ${column}")
             values[column] = wanted
-    for field in _NAMES:
-        if (wanted := getattr(flt, field)) is not None:
-            condition, bound = _is_named(snap, field, wanted, field)
-            parts.append(condition)
-            values |= bound
     if flt.ip is not None:
         # Addresses are compared as addresses and not as text; there are few distinct ones, so that is done here.
         parts.append("ip IN (SELECT unnest($ips::VARCHAR[]))")
@@ -130,8 +125,11 @@ def _where(snap: Snapshot, flt: EventFilter) -> _Where:
         if (part := getattr(flt, column)) is not None:
             parts.append(f"contains(lower({searched}), lower(${column}))")
             values[column] = part
-    for number, (field, value) in enumerate(flt.excluded):
-        condition, bound = _unlike(snap, flt, field, value, f"excluded_{number}")
+    found = [
+        *(_is_named(snap, field, wanted, field) for field in _NAMES if (wanted := getattr(flt, field)) is not None),
+        *(_unlike(snap, flt, field, value, f"excluded_{number}") for number, (field, value) in enumerate(flt.excluded)),
+    ]
+    for condition, bound in found:
         parts.append(condition)
         values |= bound
     return _Where(" AND ".join(parts), values)
