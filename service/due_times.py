@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from apscheduler.triggers.interval import IntervalTrigger
+
 from quayledger.settings import Settings
 
 # Network time slews by less; a larger step is a clock that was set, or a host that was suspended.
@@ -34,6 +36,19 @@ def due_times(
     if settings.detections.enabled:
         due["detections"] = now
     return due
+
+
+class Every(IntervalTrigger):  # type: ignore[misc] # APScheduler has no types
+    """An interval whose missed runs are one run. APScheduler's own steps through each of them, holding its lock: on a host that
+    boots in 1970 and then learns the time, that takes hours and all memory."""
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """The first time of the interval's own after both."""
+        if previous_fire_time is not None and now > previous_fire_time:
+            every: timedelta = self.interval
+            return previous_fire_time + every * ((now - previous_fire_time) // every + 1)
+        found: datetime | None = super().get_next_fire_time(previous_fire_time, now)
+        return found
 
 
 class ClockWatch:

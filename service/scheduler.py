@@ -26,7 +26,6 @@ from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from quayledger.collector.exports.callbacks import CallbackRegistry
 from quayledger.collector.inventory import inventory_sync
@@ -37,7 +36,7 @@ from quayledger.collector.sync import Progress, SyncOutcome, SyncRequest
 from quayledger.reports.desk import watch
 from quayledger.service import callback_server, inbox
 from quayledger.service.answers import inventory_answers, inventory_progress_answer, progress_answer, sync_answers
-from quayledger.service.due_times import ClockWatch, due_times
+from quayledger.service.due_times import ClockWatch, Every, due_times
 from quayledger.service.guard import Failure, Guard
 from quayledger.service.health import Health
 from quayledger.service.http_server import HttpServer, health_routes
@@ -205,8 +204,7 @@ class Service:
     def _triggers(self) -> dict[str, BaseTrigger]:
         schedule = self._settings.clock
         found: dict[str, BaseTrigger] = {
-            name: IntervalTrigger(seconds=seconds, timezone="UTC")
-            for name, seconds in _intervals_s(self._settings).items()
+            name: Every(seconds=seconds, timezone="UTC") for name, seconds in _intervals_s(self._settings).items()
         }
         return found | {
             "close": CronTrigger(hour=schedule.close_at.hour, minute=schedule.close_at.minute, timezone="UTC")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from quayledger.service.due_times import ClockWatch, due_times
+from quayledger.service.due_times import ClockWatch, Every, due_times
 from quayledger.settings import Settings
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -69,3 +69,14 @@ def test_a_clock_that_was_set_is_noticed_once_and_slewing_is_not() -> None:
     for _ in range(60):  # small steps add up
         wall += timedelta(seconds=1)
     assert watch.jump() is not None
+
+
+@pytest.mark.parametrize("years", [0, 2, 57, 7000])
+def test_runs_that_a_jump_of_the_clock_missed_are_one(years: int) -> None:
+    every = Every(seconds=90, timezone="UTC")
+    now = NOW + years * YEAR + MINUTE
+    moment = every.get_next_fire_time(NOW, now)  # APScheduler asks again as long as what it gets is not after now
+    assert moment is not None
+    assert now < moment <= now + timedelta(seconds=90)
+    assert (moment - NOW) % timedelta(seconds=90) == timedelta(0), "the rhythm stays"
+    assert every.get_next_fire_time(NOW, NOW) == NOW + timedelta(seconds=90)
