@@ -21,20 +21,24 @@ def variable(*path: str) -> str:
 
 
 def read_environment(
-    environ: Mapping[str, str], sections: Collection[str], source_ids: Collection[str]
+    environ: Mapping[str, str], sections: Collection[str], ids: Mapping[str, Collection[str]]
 ) -> dict[str, Any]:
-    """The values of all variables below `sections`, nested, as text. `source_ids`: those of the settings file."""
-    spelled = {source_id.replace("-", "_"): source_id for source_id in sorted(source_ids, key=lambda one: "-" in one)}
-    spelled |= {source_id: source_id for source_id in source_ids}
+    """The values of all variables below `sections`, nested, as text. `ids`: by section, those of the settings file."""
+    spelled = {section: _spelled(names) for section, names in ids.items()}
     found: dict[str, Any] = {}
     for name, value in sorted(environ.items()):
         path = name.upper().removeprefix(PREFIX).lower().split(_BETWEEN)
         if not name.upper().startswith(PREFIX) or path[0] not in sections or not value.strip():
             continue
-        if path[0] == "sources" and len(path) > 1:
-            path[1] = spelled.get(path[1], path[1])
+        if path[0] in spelled and len(path) > 1:
+            path[1] = spelled[path[0]].get(path[1], path[1])
         _put(found, path, value)
     return found
+
+
+def _spelled(ids: Collection[str]) -> dict[str, str]:
+    """Each id by the way in which a variable can spell it."""
+    return {one.replace("-", "_"): one for one in sorted(ids, key=lambda one: "-" in one)} | {one: one for one in ids}
 
 
 def merged(file: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:

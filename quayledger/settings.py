@@ -16,6 +16,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -33,7 +34,7 @@ from quayledger.environment import PREFIX, listed, merged, read_environment, var
 
 CONFIG_NAME = "quayledger.toml"
 DEFAULT_HOME = Path("ledger")
-SECRETS = frozenset({"token", "oidc_client_secret"})  # never in the file
+SECRETS = frozenset({"token", "oidc_client_secret", "target_url"})  # never in the file
 REQUEST_CPU_SECONDS = {"token": 0.25, "oidc": 0.015}
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _BYTE_ORDER_MARK = "\ufeff"
@@ -170,31 +171,35 @@ class SourceSettings(_Section):
 
     def _secret(self, source_id: str, given: SecretStr | None, path: Path | None, name: str) -> SecretStr:
         what = name.removeprefix("oidc_").replace("_", " ")
-        if given is not None and (text := _bare(given.get_secret_value())):
-            return SecretStr(text)
-        if path is None:
-            named = variable_of(source_id, name)
-            raise SettingsError(
-                f"no {what} for the source {source_id} ({self.url}): set {named}, or name a file that holds it with "
-                f"{named}_FILE"
-            )
-        try:
-            text = _bare(path.read_text(encoding="utf-8"))
-        except UnicodeDecodeError:
-            raise SettingsError(f"the {what} file {path} for {self.url} is not a text file in UTF-8") from None
-        except OSError as error:
-            raise SettingsError(
-                f"the {what} file {path} for {self.url} cannot be read: {reason(error)}. Check the path and its permissions"
-            ) from None
-        if not text or len(text.split()) != 1:
-            raise SettingsError(f"the {what} file {path} for {self.url} must contain only the {what}, on one line")
+        whose, variable_name = f"the source {source_id} ({self.url})", variable_of(source_id, name)
+        return _read_secret(what, whose, self.url, given, path, variable_name)
+
+
+def _read_secret(
+    what: str, whose: str, place: str, given: SecretStr | None, path: Path | None, named: str
+) -> SecretStr:
+    """A secret from its setting or its file. `named`: the variable that sets it. Raises SettingsError where there is none."""
+    if given is not None and (text := _bare(given.get_secret_value())):
         return SecretStr(text)
+    if path is None:
+        raise SettingsError(f"no {what} for {whose}: set {named}, or name a file that holds it with {named}_FILE")
+    try:
+        text = _bare(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise SettingsError(f"the {what} file {path} for {place} is not a text file in UTF-8") from None
+    except OSError as error:
+        raise SettingsError(
+            f"the {what} file {path} for {place} cannot be read: {reason(error)}. Check the path and its permissions"
+        ) from None
+    if not text or len(text.split()) != 1:
+        raise SettingsError(f"the {what} file {path} for {place} must contain only the {what}, on one line")
+    return SecretStr(text)
 
 
-def check_source_id(source_id: str) -> None:
-    """Raises ValueError for what cannot be a source's id."""
+def check_source_id(source_id: str, what: str = "source") -> None:
+    """Raises ValueError for what cannot be the id of a source, or of `what`."""
     if not _ID.fullmatch(source_id):
-        raise ValueError(f"the source id {source_id!r} must be 1 to 40 of a-z 0-9 _ - and begin with a letter or digit")
+        raise ValueError(f"the {what} id {source_id!r} must be 1 to 40 of a-z 0-9 _ - and begin with a letter or digit")
 
 
 def variable_of(source_id: str, setting: str) -> str:
@@ -234,6 +239,80 @@ class DetectionSettings(_Section):
     enabled: bool = Field(default=True, description="false: `serve` runs no rules; `alerts refresh` still does.")
     run_every_minutes: float = Field(
         default=1.0, gt=0, le=1440, description="How often `serve` looks whether there is a new copy to judge."
+    )
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, ZoneInfoNotFoundError, OSError):
+        raise ValueError("must be the IANA name of a time zone, such as Europe/Berlin") from None
+    return name
+
+
+AlertSeverity = Literal["low", "medium", "high", "critical"]
+
+
+class NotifyTarget(_Section):
+    """Who is told of alerts, and how. The key in `[notify.<id>]` is the id of the target."""
+
+    target_url: SecretStr | None = Field(
+        default=None,
+        description="Where to, as a URL of Apprise: mailtos://, slack://, workflows:// (Teams), pagerduty://, jsons:// … "
+        "Environment variable only; not allowed in this file.",
+    )
+    target_url_file: Path | None = Field(default=None, description="File that contains only that URL.")
+    enabled: bool = Field(default=True, description="false: nothing is sent; what is new meanwhile waits.")
+    severity: AlertSeverity = Field(default="medium", description="Only alerts of this severity or above.")
+    namespaces: Texts = Field(
+        default=(),
+        description="Only alerts with events in these organizations or users; `team-*` stands for all that begin so. Empty: all, "
+        "also those of no namespace, such as failed log-ins.",
+    )
+    sources: Texts = Field(default=(), description="Only alerts of these sources. Empty: all.")
+    rules: Texts = Field(default=(), description="Only alerts of these rules, such as D13. Empty: all.")
+    delivery: Literal["at-once", "digest"] = Field(
+        default="at-once", description="at-once: each alert when it is raised. digest: all of a day in one message."
+    )
+    digest_at: time = Field(default=time(7, 0), description="When the digest is sent, in `time_zone`.")
+    quiet_from: time | None = Field(
+        default=None, description="Begin of the quiet hours, in `time_zone`: what is new waits."
+    )
+    quiet_until: time | None = Field(default=None, description="End of the quiet hours.")
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        default="UTC", description="IANA name of the time zone of these hours, such as Europe/Berlin."
+    )
+    urgent: Literal["low", "medium", "high", "critical", "never"] = Field(
+        default="critical",
+        description="Alerts of this severity or above are sent at once, in quiet hours and beside a digest too; never: none.",
+    )
+
+    @model_validator(mode="after")
+    def _both_ends(self) -> Self:
+        if (self.quiet_from is None) != (self.quiet_until is None):
+            raise ValueError("quiet hours need both quiet_from and quiet_until")
+        if self.target_url is not None and self.target_url_file is not None:
+            raise ValueError("set target_url or target_url_file, not both")
+        return self
+
+    def secret_url(self, target_id: str) -> SecretStr:
+        """The URL, from the setting or its file. Raises SettingsError if there is none."""
+        whose = f"the notification target {target_id}"
+        named = variable("notify", target_id, "target_url")
+        return _read_secret("target URL", whose, whose, self.target_url, self.target_url_file, named)
+
+
+class SiemSettings(_Section):
+    """Events and alerts for a SIEM, as files in the format OCSF that `serve` keeps adding."""
+
+    folder: Path | None = Field(
+        default=None,
+        description="Folder that the files go to, such as one that a log shipper watches. Not set: none are written.",
+    )
+    form: Literal["ocsf-jsonl", "ocsf-parquet"] = Field(default="ocsf-jsonl", description="Format of the files.")
+    run_every_minutes: float = Field(default=1.0, gt=0, le=1440, description="How often `serve` looks for what is new.")
+    backfill_days: int = Field(
+        default=31, ge=0, le=3660, description="Days before the first run whose events are written as well."
     )
 
 
@@ -345,15 +424,20 @@ class AppSettings(_Section):
 
     address: str = Field(default="127.0.0.1", description="Address the app listens on.")
     port: int = Field(default=8501, ge=0, le=65535, description="Port of the app; 0: any free one.")
+    public_url: Url | None = Field(
+        default=None, description="Address under which people reach the pages, for links in notifications."
+    )
 
 
 class Settings(_Section):
     """The whole tree. Use `load()`, which names the place of every error."""
 
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
+    notify: dict[str, NotifyTarget] = Field(default_factory=dict)
     collect: CollectSettings = CollectSettings()
     inventory: InventorySettings = InventorySettings()
     detections: DetectionSettings = DetectionSettings()
+    siem: SiemSettings = SiemSettings()
     months: MonthsSettings = MonthsSettings()
     publish: PublishSettings = PublishSettings()
     duckdb: DuckDBSettings = DuckDBSettings()
@@ -371,6 +455,13 @@ class Settings(_Section):
             check_source_id(source_id)
         return sources
 
+    @field_validator("notify")
+    @classmethod
+    def _target_ids(cls, notify: dict[str, NotifyTarget]) -> dict[str, NotifyTarget]:
+        for target_id in notify:
+            check_source_id(target_id, "target")
+        return notify
+
     @model_validator(mode="after")
     def _one_secret(self) -> Self:
         for source_id, source in self.sources.items():
@@ -379,6 +470,9 @@ class Settings(_Section):
             if source.oidc_client_secret is not None and source.oidc_client_secret_file is not None:
                 raise ValueError(f"sources.{source_id}: set oidc_client_secret or oidc_client_secret_file, not both")
         return self
+
+
+NAMED_SECTIONS: dict[str, type[BaseModel]] = {"sources": SourceSettings, "notify": NotifyTarget}
 
 
 def config_path(home: Path) -> Path:
@@ -391,15 +485,14 @@ def load(home: Path) -> Settings:
     """All settings for the ledger in `home`. Raises SettingsError, in words for the person who wrote the setting."""
     path = config_path(home)
     file = _read_toml(path)
-    named = file.get("sources")
-    sources: dict[str, Any] = named if isinstance(named, dict) else {}
-    for source_id, source in sources.items():
-        for name in sorted(SECRETS & source.keys()) if isinstance(source, dict) else ():
+    ids = {name: found if isinstance(found := file.get(name), dict) else {} for name in NAMED_SECTIONS}
+    for section, one_id, values in ((section, *item) for section, items in ids.items() for item in items.items()):
+        for name in sorted(SECRETS & values.keys()) if isinstance(values, dict) else ():
             raise SettingsError(
-                f"{path}: sources.{source_id}.{name}: a secret does not belong in this file. Set "
-                f"{variable_of(source_id, name)} or `{name}_file`, and renew the secret if the file was shared"
+                f"{path}: {section}.{one_id}.{name}: a secret does not belong in this file. Set "
+                f"{variable(section, one_id, name)} or `{name}_file`, and renew the secret if the file was shared"
             )
-    environment = read_environment(os.environ, Settings.model_fields, sources)
+    environment = read_environment(os.environ, Settings.model_fields, ids)
     try:
         return Settings.model_validate(merged(file, environment))
     except ValidationError as error:

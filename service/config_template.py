@@ -12,9 +12,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from quayledger.environment import variable
 from quayledger.settings import (
     CONFIG_NAME,
+    NAMED_SECTIONS,
     SECRETS,
+    NotifyTarget,
     Settings,
     SettingsError,
     SourceSettings,
@@ -37,9 +40,23 @@ def settings_text(source_id: str, url: str) -> str:
     ]
     for name, field in Settings.model_fields.items():
         section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
+        if name == "notify":
+            lines += _targets()
+        elif isinstance(section, type) and issubclass(section, BaseModel):
             lines += ["", f"# {_first_line(section)}", f"[{name}]", *_commented(section, skip=set())]
     return "\n".join(lines) + "\n"
+
+
+def _targets() -> list[str]:
+    """An example of a target of notifications: as many as one likes, each with an id of its own."""
+    named = variable("notify", "ops", "target_url")
+    return [
+        "",
+        f"# {_first_line(NotifyTarget)}",
+        f"# Its address is a secret: set {named}, or name a file with target_url_file below.",
+        "# [notify.ops]",
+        *_commented(NotifyTarget, skip=set()),
+    ]
 
 
 def write_settings(home: Path, source_id: str, url: str, *, overwrite: bool) -> Path:
@@ -62,17 +79,17 @@ def write_settings(home: Path, source_id: str, url: str, *, overwrite: bool) -> 
 def settings_rows() -> Iterator[tuple[str, str, str, str]]:
     """Every setting: (path in the file, environment variable, default, description). Source of `docs/settings.md`."""
     for path, field in _walk(Settings, ""):
-        variable = "QUAYLEDGER_" + path.upper().replace(".", "__")
+        named = "QUAYLEDGER_" + path.upper().replace(".", "__")
         where = "environment only" if path.rpartition(".")[2] in SECRETS else path
-        yield where, variable, _default_text(field), field.description or ""
+        yield where, named, _default_text(field), field.description or ""
 
 
 def _walk(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
     for name, field in model.model_fields.items():
-        inner = SourceSettings if name == "sources" else field.annotation
+        inner = NAMED_SECTIONS.get(name, field.annotation) if model is Settings else field.annotation
         path = f"{prefix}{name}"
         if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _walk(inner, f"{path}.<id>." if name == "sources" else f"{path}.")
+            yield from _walk(inner, f"{path}.<id>." if name in NAMED_SECTIONS else f"{path}.")
         else:
             yield path, field
 

@@ -15,6 +15,8 @@ from quayledger.settings import Settings
 
 # Network time slews by less; a larger step is a clock that was set, or a host that was suspended.
 _STEP = timedelta(seconds=30)
+# How often it is looked whether a quiet hour ended, a digest is due, or a target is to be tried again.
+NOTIFY_EVERY = timedelta(minutes=1)
 
 
 def due_times(
@@ -35,6 +37,8 @@ def due_times(
         due["inventory"] = _after(last_inventory, timedelta(minutes=settings.inventory.run_every_minutes), now)
     if settings.detections.enabled:
         due["detections"] = now
+    if settings.notify:
+        due["notifications"] = now + NOTIFY_EVERY
     return due
 
 

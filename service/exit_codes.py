@@ -19,6 +19,7 @@ from quayledger.collector.quay.errors import (
     Unreachable,
     WrongAccount,
 )
+from quayledger.reports.delivery.targets import NotTaken
 from quayledger.reports.desk.alerts import BadDecision
 from quayledger.reports.desk.store import DeskBusy, DeskError
 from quayledger.reports.errors import ReportError
@@ -52,7 +53,7 @@ MEANING: dict[Exit, str] = {
     Exit.USAGE: "The command line is wrong: an unknown option, a day that does not exist.",
     Exit.SETTINGS: "A setting is missing, malformed or contradicts another.",
     Exit.REFUSED: "The token is unknown, expired, or may not read what was requested.",
-    Exit.UNREACHABLE: "No connection, a TLS failure, or the server is not a Quay.",
+    Exit.UNREACHABLE: "No connection, a TLS failure, the server is not a Quay, or a notification was not taken.",
     Exit.REPLY: "The source answers with errors, or with replies that cannot be trusted.",
     Exit.BUSY: "Another process holds the ledger and took no work over, or a port cannot be opened.",
     Exit.LEDGER: "The ledger or the desk is corrupt or of a newer version, or a file or folder cannot be used.",
@@ -66,6 +67,7 @@ _TABLE: tuple[tuple[type[Exception], Exit], ...] = (
     (BadQuestion, Exit.USAGE),
     (ReportError, Exit.USAGE),
     (BadDecision, Exit.USAGE),
+    (NotTaken, Exit.UNREACHABLE),
     (DeskBusy, Exit.BUSY),
     (DeskError, Exit.LEDGER),
     (DemoError, Exit.USAGE),

@@ -33,10 +33,12 @@ from quayledger.collector.inventory.inventory_sync import InventoryOutcome, Inve
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.quay.client import rate_limit_of
 from quayledger.collector.sync import Progress, SyncOutcome, SyncRequest
+from quayledger.reports.delivery import deliver
 from quayledger.reports.desk import watch
+from quayledger.reports.formatting import plural
 from quayledger.service import callback_server, inbox
 from quayledger.service.answers import inventory_answers, inventory_progress_answer, progress_answer, sync_answers
-from quayledger.service.due_times import ClockWatch, Every, due_times
+from quayledger.service.due_times import NOTIFY_EVERY, ClockWatch, Every, due_times
 from quayledger.service.guard import Failure, Guard
 from quayledger.service.health import Health
 from quayledger.service.http_server import HttpServer, health_routes
@@ -53,12 +55,14 @@ _KEEP_ANSWERS_S = 3600.0
 _LOG_LANE = "log"
 _INVENTORY_LANE = "inventory"
 _DETECTION_LANE = "detections"
+_NOTIFY_LANE = "notifications"
 _LANES = {
     "sync": _LOG_LANE,
     "publish": _LOG_LANE,
     "close": _LOG_LANE,
     "inventory": _INVENTORY_LANE,
     "detections": _DETECTION_LANE,
+    "notifications": _NOTIFY_LANE,
 }
 _STOPPED = Failure("the service was stopped meanwhile", 130)
 
@@ -217,6 +221,7 @@ class Service:
             "publish": self._publish_job,
             "inventory": self._inventory_job,
             "detections": self._detection_job,
+            "notifications": self._notification_job,
         }
         self._run_in_lane(_LANES[name], name, work[name])
 
@@ -261,11 +266,29 @@ class Service:
             return ""
         newest = publish.newest(self._ledger.home).path
         if newest != self._judged:
+            deliver.begin(self._ledger.home, self._settings)
             recorded = watch.watch(self._ledger.home, self._now()).recorded
             self._judged = newest
             if recorded.raised or recorded.grown:
                 log.warning("detections: %d new alerts, %d grew", len(recorded.raised), len(recorded.grown))
+                self._run_soon("notifications")
         return ""
+
+    def _notification_job(self) -> str:
+        """Tells those who want to know of new alerts. A target that cannot be reached is tried again, and named."""
+        if not publish.is_any(self._ledger.home):
+            return ""
+        done = deliver.deliver(self._ledger.home, self._settings, self._now)
+        if done.sent:
+            log.info("notifications: %s sent", plural(done.sent, "message"))
+        for target_id, failure in done.failures.items():
+            log.warning("notifications: %s: %s", target_id, failure)
+        return "; ".join(f"{target_id}: {failure}" for target_id, failure in done.failures.items())
+
+    def _run_soon(self, name: str) -> None:
+        """Brings a job forward to now."""
+        if (job := self._scheduler.get_job(name)) is not None:
+            job.modify(next_run_time=self._now())
 
     def _publish_job(self) -> str:
         self._publish()
@@ -459,6 +482,8 @@ def _intervals_s(settings: Settings) -> dict[str, float]:
         found["inventory"] = settings.inventory.run_every_minutes * 60
     if settings.detections.enabled:
         found["detections"] = settings.detections.run_every_minutes * 60
+    if settings.notify:
+        found["notifications"] = NOTIFY_EVERY.total_seconds()
     return found
 
 

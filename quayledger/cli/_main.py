@@ -16,7 +16,7 @@ from quayledger.cli._tree import CONTEXT_SETTINGS, CommandGroup
 SECTIONS = {
     "Set up": ("init", "doctor", "plan"),
     "Collect": ("sync", "inventory", "import", "export", "serve"),
-    "Read": ("status", "verify", "events", "find", "report", "detect", "alerts", "app"),
+    "Read": ("status", "verify", "events", "find", "report", "detect", "alerts", "notify", "app"),
     "Try it without a Quay": ("demo",),
 }
 

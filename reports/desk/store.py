@@ -35,6 +35,16 @@ _VERSIONS: tuple[tuple[str, ...], ...] = (
             saved_at TEXT NOT NULL, PRIMARY KEY (page, name))""",
         "CREATE TABLE preferences (person TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (person, name))",
     ),
+    (
+        "CREATE TABLE notify_marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
+        """CREATE TABLE notify_messages (message_id INTEGER PRIMARY KEY, target TEXT NOT NULL, title TEXT NOT NULL,
+            alerts INTEGER NOT NULL, state TEXT NOT NULL, begun_at TEXT NOT NULL, ended_at TEXT, reason TEXT NOT NULL)""",
+        "CREATE INDEX notify_messages_target ON notify_messages (target, state)",
+        """CREATE TABLE notify_items (item_id INTEGER PRIMARY KEY, target TEXT NOT NULL,
+            alert_id INTEGER NOT NULL REFERENCES alerts, what TEXT NOT NULL, change_no INTEGER NOT NULL, made_at TEXT NOT NULL,
+            state TEXT NOT NULL, message_id INTEGER, repeat INTEGER NOT NULL, UNIQUE (target, change_no))""",
+        "CREATE INDEX notify_items_target ON notify_items (target, state)",
+    ),
 )
 
 
