@@ -19,7 +19,7 @@ from quayledger.collector.quay.errors import (
     Unreachable,
     WrongAccount,
 )
-from quayledger.reports.delivery.targets import NotTaken
+from quayledger.reports.delivery.notify_targets import NotTaken
 from quayledger.reports.desk.alerts import BadDecision
 from quayledger.reports.desk.store import DeskBusy, DeskError
 from quayledger.reports.errors import ReportError

@@ -107,6 +107,7 @@ class Service:
     def run(self) -> None:
         """Serves until stopped, and until nothing else."""
         self._guard.attempt("inbox", partial(inbox.remove_answers, self._ledger.home))
+        self._guard.attempt("notifications", partial(deliver.begin, self._ledger.home, self._settings))
         self._scheduler.start(paused=True)
         self._guard.attempt("clock", self._plan)
         self._scheduler.resume()

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from pydantic import SecretStr
 
-from quayledger.reports.delivery.notification_text import Notification, TextForm
+from quayledger.reports.delivery.notification_text import AlertMessage, TextForm
 from quayledger.reports.detections.model import Severity
 
 _MOST_CHARS = 20_000
@@ -25,7 +25,7 @@ class SendFailed(Exception):
     """A notification was not taken; the text says why, without the target's URL."""
 
 
-def send(url: SecretStr, notification: Notification) -> None:
+def send(url: SecretStr, notification: AlertMessage) -> None:
     """Sends one notification; returns when the service took it. Takes a minute at most. Raises SendFailed."""
     apprise = _apprise()
     server = _server(url)

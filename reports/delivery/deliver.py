@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from quayledger.reports.delivery import apprise_sender, notification_text, routes
 from quayledger.reports.delivery.apprise_sender import SendFailed
-from quayledger.reports.delivery.notification_text import AlertNews, Notification
+from quayledger.reports.delivery.notification_text import AlertMessage, AlertNews
 from quayledger.reports.desk import alerts, outbox
 from quayledger.reports.desk.alerts import Alert, AlertState
 from quayledger.reports.desk.outbox import OutboxItem
@@ -26,11 +26,11 @@ from quayledger.warehouse.snapshot import Snapshot
 BURST = 5  # more alerts than this at a time are one message
 LOCK_NAME = "notify.lock"
 _CLOSED = (AlertState.RESOLVED, AlertState.SUPPRESSED)
-Send = Callable[[SecretStr, Notification], None]
+Send = Callable[[SecretStr, AlertMessage], None]
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """What a round did: messages that were taken, what each target that failed said (by its id), and whether another process
+    """What a round did: messages that were taken, what each target said that fails now (by its id), and whether another process
     was at it, so that nothing was done."""
 
     sent: int = 0
@@ -119,7 +119,10 @@ def _namespaces(home: Path, desk: Desk, chosen: Sequence[Alert]) -> dict[int, tu
 def _send_all(home: Path, desk: Desk, settings: Settings, now: Callable[[], datetime], send: Send) -> Delivered:
     sent, failures = 0, dict[str, str]()
     for target_id, target in settings.notify.items():
-        if not target.enabled or not outbox.may_try(desk, target_id, now(), routes.retry_after):
+        if not target.enabled:
+            continue
+        if not outbox.may_try(desk, target_id, now(), routes.retry_after):
+            failures[target_id] = f"{outbox.target_state(desk, target_id).reason} (tried again later)"
             continue
         number, failure = _send_to(home, desk, settings, target_id, target, now, send)
         sent += number

@@ -36,7 +36,7 @@ class AlertNews(msgspec.Struct, frozen=True):
     is_repeat: bool
 
 
-class Notification(msgspec.Struct, frozen=True):
+class AlertMessage(msgspec.Struct, frozen=True):
     """A message as it is sent. `title`: one line of harmless characters; `severity`: the highest in it."""
 
     title: str
@@ -52,7 +52,7 @@ class _Entry(msgspec.Struct, frozen=True):
     lines: tuple[tuple[str, str], ...]
 
 
-def about_alert(news: AlertNews, form: TextForm, most_chars: int, pages_url: str | None) -> Notification:
+def about_alert(news: AlertNews, form: TextForm, most_chars: int, pages_url: str | None) -> AlertMessage:
     """One alert in a message of its own, at most so long."""
     alert = news.alert
     title = _title(f"{alert.severity.upper()}: {alert.title} (alert {alert.alert_id})")
@@ -62,12 +62,12 @@ def about_alert(news: AlertNews, form: TextForm, most_chars: int, pages_url: str
     if news.is_repeat:
         lines.append(("", _REPEAT))
     entry = _Entry(f"{_WHAT[news.what]}: {alert.title}", tuple(lines))
-    return Notification(title, _body([entry], "", form, most_chars), form, alert.severity)
+    return AlertMessage(title, _body([entry], "", form, most_chars), form, alert.severity)
 
 
 def about_several(
     news: Sequence[AlertNews], dealt_with: int, form: TextForm, most_chars: int, pages_url: str | None
-) -> Notification:
+) -> AlertMessage:
     """Many alerts in one message, most serious first, at most so long. `dealt_with`: how many more were resolved or suppressed
     before they could be told."""
     rank = list(Severity)
@@ -87,13 +87,13 @@ def about_several(
     if any(one.is_repeat for one in ordered):
         ends.append(_REPEAT)
     title = _title(f"{severity.upper()}: {count} of quayledger")
-    return Notification(title, _body(entries, " ".join(ends), form, most_chars), form, severity)
+    return AlertMessage(title, _body(entries, " ".join(ends), form, most_chars), form, severity)
 
 
-def about_nothing(target: str, form: TextForm) -> Notification:
+def about_nothing(target: str, form: TextForm) -> AlertMessage:
     """A test message."""
     entry = _Entry("Test of quayledger", (("", f"Alerts for the target {target} arrive here."),))
-    return Notification(_title("Test of quayledger"), _body([entry], "", form, 10_000), form, Severity.INFO)
+    return AlertMessage(_title("Test of quayledger"), _body([entry], "", form, 10_000), form, Severity.INFO)
 
 
 def _facts(news: AlertNews) -> list[tuple[str, str]]:

@@ -61,6 +61,11 @@ class TargetState(msgspec.Struct, frozen=True):
     last: SentMessage | None
     last_sent_at: datetime | None
 
+    @property
+    def reason(self) -> str:
+        """Why the last try failed; '' where it did not."""
+        return self.last.reason if self.last is not None and self.last.state == "failed" else ""
+
 
 def begin(desk: Desk) -> None:
     """Marks where telling begins: alerts from before the first target was set are not told of. Raises DeskError."""

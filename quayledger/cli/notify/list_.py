@@ -6,7 +6,7 @@ from quayledger import settings as settings_room
 from quayledger.cli._options import AsJson, Home
 from quayledger.cli._output import out, print_json
 from quayledger.cli.alerts._desk import open_desk
-from quayledger.reports.delivery.targets import TargetLine, target_lines
+from quayledger.reports.delivery.notify_targets import TargetLine, target_lines
 from quayledger.reports.formatting import moment, plural, visible
 
 

@@ -14,7 +14,7 @@ from quayledger.cli._options import Home
 from quayledger.cli._output import err, out
 from quayledger.collector.log.days import utc_now
 from quayledger.reports.delivery import deliver
-from quayledger.reports.delivery.targets import NotTaken, chosen_targets
+from quayledger.reports.delivery.notify_targets import NotTaken, chosen_targets
 from quayledger.reports.formatting import visible
 
 

@@ -58,8 +58,7 @@ def target_lines(desk: Desk, settings: Settings) -> list[TargetLine]:
 
 def _line(desk: Desk, target_id: str, target: NotifyTarget | None) -> TargetLine:
     state = outbox.target_state(desk, target_id)
-    last = state.last if state.last is not None and state.last.state == "failed" else None
-    ended = last.ended_at if last is not None else None
+    ended = state.last.ended_at if state.last is not None and state.reason else None
     return TargetLine(
         target_id,
         _service(target_id, target),
@@ -68,7 +67,7 @@ def _line(desk: Desk, target_id: str, target: NotifyTarget | None) -> TargetLine
         state.sent,
         state.failures,
         state.last_sent_at,
-        last.reason if last is not None else "",
+        state.reason,
         ended + routes.retry_after(state.failures) if ended is not None else None,
     )
 
