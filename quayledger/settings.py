@@ -427,6 +427,12 @@ class AppSettings(_Section):
     public_url: Url | None = Field(
         default=None, description="Address under which people reach the pages, for links in notifications."
     )
+    user_header: str = Field(
+        default="",
+        max_length=100,
+        description="HTTP header in which a proxy says who is signed in, such as X-Forwarded-User. Only for a proxy that always "
+        "sets it, and through which alone the app can be reached.",
+    )
 
 
 class Settings(_Section):

@@ -101,10 +101,9 @@ def _series(chart: Chart) -> Drawing:
     """Stacked bars, one a bucket: they can be hit with a mouse, and a day that was not collected has none."""
     codes = chart.encodings
     names = dict(zip(codes.y, codes.labels, strict=True))
-    hours = any(moment.hour for moment in chart.frame[codes.x])
     frame = (
         chart.frame.with_row_index("row")
-        .with_columns(pl.col(codes.x).dt.strftime(_date(chart.frame[codes.x], hours)).alias("when"))
+        .with_columns(pl.Series("when", bucket_labels(chart), dtype=pl.String))
         .unpivot(list(codes.y), index=["row", "when"], variable_name="what", value_name="number")
         .with_columns(
             pl.col("what").replace(names),
@@ -129,6 +128,12 @@ def _series(chart: Chart) -> Drawing:
         )
     )
     return drawing
+
+
+def bucket_labels(chart: Chart) -> list[str]:
+    """What the axis of a line chart says of each row, in order."""
+    moments = chart.frame[chart.encodings.x]
+    return moments.dt.strftime(_date(moments, any(moment.hour for moment in moments))).to_list()
 
 
 def _parts(names: dict[str, str]) -> alt.Color:

@@ -40,6 +40,8 @@ _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _QUARTER = re.compile(r"(\d{4})-q([1-4])")
 _WEEK = re.compile(r"(\d{4})-w(\d{2})")
 _YEAR = re.compile(r"\d{4}")
+_MOMENT = r"(\d{4}-\d{2}-\d{2})t([01]\d|2[0-3]):([0-5]\d)"
+_HOURS = re.compile(rf"{_MOMENT}\.\.{_MOMENT}")
 _CUSTOM = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.\.|/)(\d{4}-\d{2}-\d{2})")
 
 
@@ -93,6 +95,11 @@ class Period(msgspec.Struct, frozen=True):
             return before
         over = self.until_now(now)
         return Period(before.since, min(before.since + (over.until - over.since), before.until), self.time_zone)
+
+    @property
+    def is_whole_days(self) -> bool:
+        """Whether it is made of whole local days."""
+        return _is_whole(self)
 
     @property
     def label(self) -> str:
@@ -183,20 +190,50 @@ def whole_days(first: date, last: date, time_zone: str) -> Period:
 
 def parse(text: str, time_zone: str, now: datetime) -> Period:
     """A period from a name (`last-7-days`, `yesterday`, `last-week`, `this-month`, …), a calendar stretch (`2026`, `2026-Q3`,
-    `2026-10`, `2026-W47`, `2026-11-21`) or days (`2026-11-01..2026-11-21`, both included). "Last N days" are today and the
-    days before it, in the time zone; weeks begin on Monday. Raises BadPeriod."""
+    `2026-10`, `2026-W47`, `2026-11-21`), days (`2026-11-01..2026-11-21`, both included) or times (`2026-11-21T08:00..
+    2026-11-21T12:30`, the second not included). "Last N days" are today and the days before it, in the time zone; weeks begin
+    on Monday. Raises BadPeriod."""
     today = now.astimezone(zone(time_zone)).date()
     words = text.strip().lower().replace(" ", "-")
     if last := _LAST.fullmatch(words):
         if not 1 <= int(last[1]) <= MAX_DAYS:
             raise BadPeriod(f"{text!r} is not a valid period. Ask for 1 to {MAX_DAYS} days.")
         return whole_days(today - timedelta(days=int(last[1]) - 1), today, time_zone)
+    if times := _HOURS.fullmatch(words):
+        return _between(times, text, time_zone)
     days = _named(words, today) or _calendar(words)
     if days is None:
         raise BadPeriod(
             f"'{visible(text[:60])}' is not a period. Use {', '.join(EXAMPLES)}, or days such as 2026-11-01..2026-11-21."
         )
     return whole_days(*days, time_zone)
+
+
+def _between(times: re.Match[str], text: str, time_zone: str) -> Period:
+    """From one moment of the local clock up to another."""
+    local = zone(time_zone)
+    whole_days(
+        _day(times[1]), _day(times[4]), time_zone
+    )  # as short, and as far within the calendar, as days have to be
+    since, until = (
+        _instant(datetime.combine(_day(day), time(int(hour), int(minute))), local)
+        for day, hour, minute in (times.groups()[:3], times.groups()[3:])
+    )
+    if until <= since:
+        raise BadPeriod(f"the period {visible(text[:60])} ends before it begins: swap the two times")
+    return Period(since, until, time_zone)
+
+
+def stretch_text(period: Period, first: datetime, last: datetime) -> str:
+    """The text that `parse` takes for a part of a period: from the bucket that begins at `first` to the one that begins at
+    `last`, both as `buckets` gives them."""
+    begin, stop = (
+        moment.astimezone(zone(period.time_zone)).replace(tzinfo=None) for moment in (period.since, period.until)
+    )
+    begin, stop = max(first, begin), min(_after(last, bucket_of(period)), stop)
+    if begin.time() == stop.time() == time():
+        return f"{begin.date()}..{stop.date() - timedelta(days=1)}"
+    return f"{begin:%Y-%m-%dT%H:%M}..{stop:%Y-%m-%dT%H:%M}"
 
 
 def _named(words: str, today: date) -> tuple[date, date] | None:

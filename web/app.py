@@ -6,14 +6,33 @@ from __future__ import annotations
 import sys
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from quayledger.warehouse.errors import NotPublished, WarehouseError
-from quayledger.web import completeness, events, filter_bar, inventory, overview, streamlit_server, usage, widgets
+from quayledger.web import (
+    account,
+    completeness,
+    events,
+    filter_bar,
+    inventory,
+    investigate,
+    overview,
+    streamlit_server,
+    usage,
+    widgets,
+)
 from quayledger.web import record as data
 from quayledger.web.page import Page, View
 from quayledger.web.url_state import begin, faults
 
-PAGES: tuple[Page, ...] = (overview.PAGE, usage.PAGE, events.PAGE, inventory.PAGE, completeness.PAGE)
+PAGES: tuple[Page, ...] = (
+    overview.PAGE,
+    events.PAGE,
+    investigate.PAGE,
+    usage.PAGE,
+    inventory.PAGE,
+    completeness.PAGE,
+)
 # Drawn here, as any icon that is named would be fetched from elsewhere.
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#2f6fb5"/>'
@@ -32,9 +51,11 @@ def main() -> None:
     by_path = {path: page for page in PAGES for path in (page.path, *page.aliases)}
     entries = {path: _entry(page, path, views) for path, page in by_path.items()}
     chosen = st.navigation(list(entries.values()), position="hidden")
-    _menu([entries[page.path] for page in PAGES])
+    menu = _menu([entries[page.path] for page in PAGES])
     ignored = st.container()
     if record := _record():
+        with menu:
+            account.show(record)
         widgets.damaged_files(record.damaged_files())
         views.append(filter_bar.show(record, by_path[chosen.url_path]))
         chosen.run()
@@ -51,12 +72,14 @@ def _entry(page: Page, path: str, views: list[View]) -> st.Page:
     return st.Page(draw, title=page.title, icon=page.icon, url_path=path or None, default=not path)
 
 
-def _menu(entries: list[st.Page]) -> None:
-    """Links to the pages; Streamlit takes along what the bar says."""
-    with st.container(horizontal=True, key="ql-menu", vertical_alignment="center"):
+def _menu(entries: list[st.Page]) -> DeltaGenerator:
+    """Links to the pages; Streamlit takes along what the bar says. Gives the place for what else stands there."""
+    menu = st.container(horizontal=True, key="ql-menu", vertical_alignment="center")
+    with menu:
         st.html('<span class="ql-name">quayledger</span>', width="content")
         for entry in entries:
             st.page_link(entry, width="content")
+    return menu
 
 
 def _record() -> data.Record | None:

@@ -20,7 +20,7 @@ from quayledger.web.url_state import bound
 BAR_PARAMS = ("source", "period", "namespace", "tz", "compare")
 _LABELS = [label for _, label in PRESETS]
 _USUAL = dict(PRESETS)[DEFAULT_PRESET]
-_WIDTHS = {"source": 130, "period": 185, "days": 240, "namespace": 185, "time_zone": 150, "compare": 120}
+_WIDTHS = {"source": 120, "period": 170, "days": 225, "namespace": 165, "time_zone": 125, "compare": 120}
 
 
 def show(record: Record, page: Page) -> View:
@@ -89,10 +89,11 @@ def _period(zone: str, places: dict[str, st.delta_generator.DeltaGenerator]) -> 
     now = datetime.now(UTC)
     if "period" not in places:
         return parse(_USUAL, zone, now)
+    held = str(st.session_state.get("period") or st.query_params.get("period") or _USUAL)
     text: str = bound(
         places["period"].selectbox,
         "Period",
-        _LABELS,
+        [*_LABELS, *([] if held in _LABELS else [held])],
         key="period",
         default=_USUAL,
         index=_LABELS.index(_USUAL),
@@ -122,6 +123,8 @@ def _coverage_line(view: View) -> None:
     coverage, period = view.coverage(), view.period
     with badge:
         days = f"{day_label(period.first_day)} – {day_label(period.last_day)}"
+        if not period.is_whole_days:
+            days = period.label
         widgets.badge(coverage.trust, f"{days} · data as of {formatting.moment(view.record.published.published_at)}")
     with more.popover("Coverage", icon=":material/fact_check:", width="stretch"):
         widgets.trust_details(coverage.trust)

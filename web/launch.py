@@ -14,6 +14,7 @@ OPTIONS: dict[str, str] = {
     "browser.serverAddress": "localhost",
     "client.disableDataExport": "true",
     "client.showErrorDetails": "none",
+    "client.showErrorLinks": "false",
     "client.toolbarMode": "minimal",
     "runner.magicEnabled": "false",
     "server.fileWatcherType": "none",

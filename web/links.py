@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
 
 from quayledger.reports.model import Chart
-from quayledger.reports.period import WEEKDAYS, bucket_of
+from quayledger.reports.period import WEEKDAYS, bucket_of, stretch_text
 from quayledger.web.filter_bar import BAR_PARAMS
 from quayledger.web.page import View
 from quayledger.web.url_state import Param, address, go
 
 EVENTS_PATH = "events"
+INVESTIGATE_PATH = "investigate"
 
 
 def to_events(**narrowed: str | None) -> None:
     """Leave for the events that the bar and `narrowed` select; None takes a parameter out of the bar."""
     params: dict[str, Param | None] = {**address(*BAR_PARAMS), "compare": None, **narrowed}
     go(EVENTS_PATH, {name: value for name, value in params.items() if value})
+
+
+def to_investigation(kind: str, name: str) -> None:
+    """Leave for everything about one thing; source and period go along."""
+    go(INVESTIGATE_PATH, {**address("source", "period", "tz"), "object": kind, "name": name})
+
+
+def event_link(view: View, row: dict[str, Any]) -> str:
+    """The address of one event among those of its UTC day."""
+    day = row["occurred_at"].date()
+    query = urlencode({"period": _days(day, day), "event": row["event_id"]})
+    base = (st.context.url or "").split("?")[0]
+    return f"{base or EVENTS_PATH}?{query}"
+
+
+def set_period(view: View, first: datetime, last: datetime) -> None:
+    """The buckets of a chart from `first` to `last` are the period from now on; for a callback."""
+    st.session_state["period"] = stretch_text(view.period, first, last)
 
 
 def follow_row(drill: str, row: dict[str, Any] | None) -> None:

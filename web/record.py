@@ -15,8 +15,9 @@ import polars as pl
 import streamlit as st
 
 from quayledger.reports import registry
+from quayledger.reports.desk.store import Desk
 from quayledger.reports.inventory import kinds, object_report
-from quayledger.reports.log import emptiness, event_counts, events_page
+from quayledger.reports.log import emptiness, event_counts, events_page, find_table
 from quayledger.reports.log.coverage import Coverage, measure
 from quayledger.reports.log.events_page import EventsPage, ExportForm
 from quayledger.reports.model import Chart, Report, Table
@@ -25,8 +26,9 @@ from quayledger.reports.spec import inputs, parse_params
 from quayledger.settings import DEFAULT_HOME
 from quayledger.warehouse import service_status
 from quayledger.warehouse.log import events as reader
-from quayledger.warehouse.log import former_names
-from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.log import former_names, known_names
+from quayledger.warehouse.log.events import CountedField, EventFilter
+from quayledger.warehouse.log.known_names import NamedField
 from quayledger.warehouse.publish import Published, newest
 from quayledger.warehouse.service_status import ServiceStatus
 from quayledger.warehouse.snapshot import Snapshot
@@ -38,6 +40,8 @@ MOST_ROWS = 5_000
 _MOST_NAMES = 20_000
 # Values of a facet; the filter takes any other.
 _MOST_FACETS = 50
+# Names that a filter completes; any other can be typed. They are sent to the browser each time the page is drawn.
+_MOST_COMPLETIONS = 300
 Copy = tuple[str, int, str]
 
 
@@ -68,6 +72,7 @@ class Record:
     run. Raises NotPublished, WarehouseError."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.published: Published = newest(folder)
         # Names the copy: folder, sequence, moment.
         self._copy: Copy = (str(folder), self.published.sequence, self.published.published_at.isoformat())
@@ -114,8 +119,7 @@ class Record:
 
     def events(self, query: EventQuery, page: int) -> EventsPage:
         """One page of the events asked for."""
-        with _snapshot(self._copy) as snapshot:
-            return events_page.page(snapshot, query.parts(), page)
+        return _events(self._copy, repr(query), query, page)
 
     def why_empty(self, query: EventQuery) -> tuple[str, ...]:
         """Why no event matches, in sentences."""
@@ -126,9 +130,39 @@ class Record:
         """The events asked for, over time; an hour of the week does not narrow it."""
         return _histogram(self._copy, repr((query, period)), query.wanted, period)
 
-    def facets(self, query: EventQuery) -> tuple[Table, ...]:
-        """What the events asked for are, as counts; an hour of the week does not narrow them."""
-        return _facets(self._copy, repr(query), query.wanted)
+    def facets(self, query: EventQuery, fields: tuple[CountedField, ...]) -> tuple[Table, ...]:
+        """What the events asked for are, as counts by field; an hour of the week does not narrow them."""
+        return _facets(self._copy, repr((query, fields)), query.wanted, fields)
+
+    def event(self, event_id: str) -> pl.DataFrame:
+        """The event of that id: EVENT_COLUMNS, no row where there is none."""
+        return _event(self._copy, event_id)
+
+    def seen_names(self, field: NamedField) -> list[str]:
+        """The names that events have in a field, the most frequent first, as many as a choice can hold."""
+        return _seen_names(self._copy, field)
+
+    def known_kinds(self) -> list[str]:
+        """Every kind of event that is known."""
+        return _known_kinds(self._copy)
+
+    def find(self, text: str) -> Table:
+        """What events name that is or contains a text."""
+        return _find(self._copy, text)
+
+    def count(self, query: EventQuery) -> int:
+        """How many events are asked for."""
+        with _snapshot(self._copy) as snapshot:
+            return sum(reader.count_events(snapshot, part) for part in query.parts())
+
+    def newer(self) -> Record | None:
+        """The ledger as it is published now; None where this is still it."""
+        now = Record(self.folder)
+        return None if now.published.sequence == self.published.sequence else now
+
+    def desk(self) -> Desk:
+        """What people decided; to be used with `with`. Raises DeskError."""
+        return Desk.open(self.folder)
 
     def export(self, query: EventQuery, form: ExportForm) -> bytes:
         """The events asked for as one file, up to what a browser may ask for."""
@@ -170,9 +204,39 @@ def _histogram(copy: Copy, asked: str, _wanted: EventFilter, _period: Period) ->
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _facets(copy: Copy, asked: str, _wanted: EventFilter) -> tuple[Table, ...]:
+def _facets(copy: Copy, asked: str, _wanted: EventFilter, _fields: tuple[CountedField, ...]) -> tuple[Table, ...]:
     with _snapshot(copy) as snapshot:
-        return event_counts.facets(snapshot, _wanted, _MOST_FACETS)
+        return event_counts.facets(snapshot, _wanted, _fields, _MOST_FACETS)
+
+
+@st.cache_data(max_entries=32, show_spinner="Reading …")
+def _events(copy: Copy, asked: str, _query: EventQuery, page: int) -> EventsPage:
+    with _snapshot(copy) as snapshot:
+        return events_page.page(snapshot, _query.parts(), page)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _event(copy: Copy, event_id: str) -> pl.DataFrame:
+    with _snapshot(copy) as snapshot:
+        return reader.by_ids(snapshot, [event_id])
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _seen_names(copy: Copy, field: NamedField) -> list[str]:
+    with _snapshot(copy) as snapshot:
+        return known_names.names(snapshot, field, _MOST_COMPLETIONS)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _known_kinds(copy: Copy) -> list[str]:
+    with _snapshot(copy) as snapshot:
+        return list(known_names.known_kinds(snapshot))
+
+
+@st.cache_data(max_entries=32, show_spinner="Searching …")
+def _find(copy: Copy, text: str) -> Table:
+    with _snapshot(copy) as snapshot:
+        return find_table.find_table(snapshot, text)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

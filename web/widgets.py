@@ -20,7 +20,7 @@ from quayledger.reports.trust import LEVEL_COLOURS, Trust
 MUTED = ("#5a6572", "#a3adb9")
 _LINE = "rgba(128,140,155,.3)"
 # Rows of a table that is drawn whole; a longer one scrolls.
-_MOST_SHOWN = 10
+MOST_SHOWN = 10
 _MOST_FAULTS = 3
 _NUMBERS = {"count": "localized", "ratio": "%.1f", "share": "percent", "change": "percent"}
 
@@ -35,6 +35,11 @@ def style() -> None:
 def shown(value: str) -> str:
     """Text from a registry for HTML: what cannot be seen is written as its code, what HTML would obey is escaped."""
     return escape(formatting.visible(value))
+
+
+def plain(value: str) -> str:
+    """Text from a registry for a label that Streamlit reads as Markdown: nothing in it is obeyed."""
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+-.!|~<>:$&" else sign for sign in formatting.visible(value))
 
 
 def ignored(faults: Iterable[str]) -> None:
@@ -181,7 +186,7 @@ def table(
         placeholder="–",
         column_config=columns,
         key=key,
-        height="content" if value.frame.height <= _MOST_SHOWN else 400,
+        height="content" if value.frame.height <= MOST_SHOWN else 400,
         width="stretch" if stretch else "content",
     )
     if value.frame.height < value.total_rows:
@@ -195,16 +200,16 @@ def event_list(
     time_zone: str,
     key: str,
     on_open: Callable[[dict[str, Any]], None],
+    height: int = 620,
 ) -> None:
     """A list of events; `on_open` gets the event whose time was clicked. `columns`: names and labels, the time first."""
     time = columns[0][0]
     moments = pl.col(time).dt.convert_time_zone(time_zone).dt.strftime("%Y-%m-%d %H:%M:%S")
     st.dataframe(
-        legible(frame.with_columns(moments)),
-        column_order=[name for name, _ in columns],
+        legible(frame.select(moments, *(name for name, _ in columns[1:]))),
         hide_index=True,
         placeholder="–",
-        height="content" if frame.height <= _MOST_SHOWN else 620,
+        height="content" if frame.height <= MOST_SHOWN else height,
         key=key,
         column_config={
             time: _opener(
@@ -215,7 +220,60 @@ def event_list(
     )
 
 
-def _opener(label: str, key: str, help_text: str, on_open: Callable[[int], None]) -> Any:
+def facet(
+    value: Table, key: str, on_include: Callable[[str], None], on_exclude: Callable[[str], None] | None = None
+) -> None:
+    """The values of a field with their counts: a click on a value keeps what has it, one on the minus leaves it out."""
+    if not value.frame.height:
+        st.caption("" if value.empty is UNSET else value.empty)
+        return
+    names = value.frame["key"].to_list()
+    cells = legible(value.shown).with_columns(
+        pl.col("key").str.replace_all(":material/", ": material/", literal=True), pl.lit("−").alias("out")
+    )
+    label = value.columns[0].label
+    config = {
+        "key": _opener(label, f"{key}-in", f"Keep one {label.lower()}", lambda row: on_include(names[row]), width=140),
+        "events": st.column_config.NumberColumn("Events", format="localized", width=62),
+    }
+    if on_exclude is not None:
+        out = on_exclude
+        config["out"] = _opener(
+            "Not", f"{key}-out", f"Leave out one {label.lower()}", lambda row: out(names[row]), pinned=False
+        )
+    st.dataframe(
+        cells,
+        hide_index=True,
+        column_order=[name for name in ("key", "events", "out") if name in config],
+        column_config=config,
+        key=key,
+        row_height=28,
+        height="content" if len(names) <= MOST_SHOWN else 300,
+    )
+    if value.frame.height < value.total_rows:
+        st.caption(f"{value.frame.height:,} of {value.total_rows:,}, the most frequent first.")
+
+
+def fault(said: str) -> None:
+    """What could not be read or done, and what to do; the rest of the page goes on."""
+    st.html(f'<div class="ql-fault" role="alert">{shown(said)}</div>')
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> None:
+    """Names and values of one thing, one under the other."""
+    lines = "".join(f"<dt>{shown(name)}</dt><dd>{shown(value)}</dd>" for name, value in rows)
+    st.html(f'<dl class="ql-facts">{lines}</dl>')
+
+
+def _opener(
+    label: str,
+    key: str,
+    help_text: str,
+    on_open: Callable[[int], None],
+    *,
+    pinned: bool = True,
+    width: int | None = None,
+) -> Any:
     """A column of buttons; `on_open` gets the number of the row that was clicked, before the page is drawn again."""
 
     def clicked() -> None:
@@ -223,7 +281,14 @@ def _opener(label: str, key: str, help_text: str, on_open: Callable[[int], None]
             on_open(row)
 
     return st.column_config.ButtonColumn(
-        label, key=key, type="tertiary", alignment="left", pinned=True, help=help_text or None, on_click=clicked
+        label,
+        key=key,
+        type="tertiary",
+        alignment="left",
+        pinned=pinned,
+        width=width,
+        help=help_text or None,
+        on_click=clicked,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -61,9 +62,10 @@ def build(snapshot: Snapshot, params: AlertParams, *, now: datetime | None = Non
             if one.last_at >= period.since and one.first_at < period.until
         ]
         found = [one for one in found if not params.open_only or one.state is not alerts.AlertState.RESOLVED]
-        rows = [_row(desk, one) for one in found]
-    frame = pl.DataFrame(rows, schema=pl.Schema(_SCHEMA), orient="row")
-    shown = frame.head(params.top) if params.top else frame
+        notes = {one.alert_id: _last_note(desk, one) for one in found}
+    table = alerts_table(found, notes, empty="No alert has events in this period.")
+    frame = table.frame
+    table = msgspec.structs.replace(table, frame=frame.head(params.top) if params.top else frame)
     covered = coverage.measure(snapshot, period, snapshot.published.published_at)
     return Report(
         id=REPORT_ID,
@@ -75,7 +77,7 @@ def build(snapshot: Snapshot, params: AlertParams, *, now: datetime | None = Non
         parameters=(Parameter("Alerts", "open ones" if params.open_only else "all"),),
         trust=covered.trust,
         metrics=_metrics(frame),
-        tables=(Table("alerts", "Alerts", _COLUMNS, shown, frame.height, empty="No alert has events in this period."),),
+        tables=(table,),
         charts=(),
         notes=(
             Note("info", "Alerts are raised for signals of severity low and above; `signals` shows the others too."),
@@ -83,9 +85,22 @@ def build(snapshot: Snapshot, params: AlertParams, *, now: datetime | None = Non
     )
 
 
-def _row(desk: Desk, alert: alerts.Alert) -> tuple[object, ...]:
-    notes = [change.note for change in alerts.history(desk, alert.alert_id) if change.note]
-    values = msgspec.structs.asdict(alert) | {"note": notes[-1] if notes else None}
+def alerts_table(
+    found: Sequence[alerts.Alert], notes: Mapping[int, str] | None = None, *, empty: str = "No alerts."
+) -> Table:
+    """Alerts as a table. `notes`: the last one of an alert, by its number; without, there is no such column."""
+    columns = tuple(column for column in _COLUMNS if column.name != "note" or notes is not None)
+    rows = [_row(one, (notes or {}).get(one.alert_id)) for one in found]
+    frame = pl.DataFrame(rows, schema=pl.Schema(_SCHEMA), orient="row").select(column.name for column in columns)
+    return Table("alerts", "Alerts", columns, frame, frame.height, empty=empty)
+
+
+def _last_note(desk: Desk, alert: alerts.Alert) -> str:
+    return next((change.note for change in reversed(alerts.history(desk, alert.alert_id)) if change.note), "")
+
+
+def _row(alert: alerts.Alert, note: str | None) -> tuple[object, ...]:
+    values = msgspec.structs.asdict(alert) | {"note": note or None}
     values |= {"severity": alert.severity.value, "state": alert.state.value, "owner": alert.owner or None}
     return tuple(values[column.name] for column in _COLUMNS)
 

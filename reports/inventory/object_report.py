@@ -58,7 +58,7 @@ def build(snapshot: Snapshot, params: ObjectParams, *, now: datetime | None = No
     subject = parse(params.kind, name)
     period, at = moment_of(snapshot, params.as_of, now)
     fates = find(snapshot, subject, source_ids, at)
-    asked = _asked(snapshot, period, at, fates, several=_are_several(snapshot, source_ids), top=params.top)
+    asked = asked_about(snapshot, period, at, fates, several=_are_several(snapshot, source_ids), top=params.top)
     metrics, drawn = _BUILDERS[subject.kind.name](asked, subject, fates)
     fate = _fate_notes(asked, subject, fates)
     return Report(
@@ -81,7 +81,7 @@ def build(snapshot: Snapshot, params: ObjectParams, *, now: datetime | None = No
     )
 
 
-def _asked(
+def asked_about(
     snapshot: Snapshot, period: AsOf, at: datetime | None, fates: Sequence[Fate], *, several: bool, top: int
 ) -> Asked:
     """The question; of what is there no more, as of the last instant of its life."""

@@ -31,7 +31,7 @@ def repository(asked: Asked, subject: Subject, fates: Sequence[Fate]) -> Found:
     namespace, name = subject.parts
     where = {"namespace": namespace, "repository": name}
     tags = tags_at(asked, where)
-    access, shown, scans = _access(asked, subject), _tags(asked, subject, tags), _scans(asked, subject, tags)
+    access, shown, scans = access_to(asked, subject), _tags(asked, subject, tags), _scans(asked, subject, tags)
     size = asked.newest("sizes", level="repository", **where)
     metrics = [
         Metric("size_bytes", "Size", _last(size, "size_bytes"), "bytes", explanation="layers are shared"),
@@ -95,7 +95,7 @@ def _size(asked: Asked, subject: Subject, size: pl.DataFrame) -> Drawn:
     return asked.draw("size", "Size and popularity", size, names, needs, empty="not measured")
 
 
-def _access(asked: Asked, subject: Subject) -> Drawn:
+def access_to(asked: Asked, subject: Subject) -> Drawn:
     namespace, name = subject.parts
     frame = asked.access(namespace=namespace, repository=name).sort("source_id", "via", "principal_kind", "principal")
     names = ("principal", "principal_kind", "role", "via", "through", "repository", "enabled")

@@ -12,7 +12,7 @@ import polars as pl
 from quayledger.reports.formatting import visible
 from quayledger.reports.log import period_view
 from quayledger.reports.log.period_view import PeriodView
-from quayledger.reports.model import Column, Metric, Note, Report, Table
+from quayledger.reports.model import Chart, Column, Metric, Note, Report, Table
 from quayledger.reports.period import Period
 from quayledger.warehouse.log import detection_inputs
 from quayledger.warehouse.snapshot import Snapshot
@@ -99,6 +99,7 @@ def report(
     tables: Iterable[Table],
     notes: Iterable[Note],
     now: datetime | None,
+    charts: Iterable[Chart] = (),
 ) -> Report:
     """A report on events of the view's period."""
     return Report(
@@ -112,7 +113,7 @@ def report(
         trust=view.coverage.trust,
         metrics=tuple(metrics),
         tables=tuple(tables),
-        charts=(),
+        charts=tuple(charts),
         notes=(*view.notes, *notes),
     )
 

@@ -85,6 +85,15 @@ def build_ledger(home: Path, *, first: date = FIRST, last: date = LAST, skip: tu
         publish(ledger, keep=3, now=NOW)
 
 
+def add_day(home: Path, day: date) -> None:
+    """One day more in a ledger, and a new copy for readers."""
+    with Ledger.open(home, command="sample") as ledger:
+        run_id = start_run(ledger, "sync", "sample", NOW)
+        _store(ledger, run_id, day)
+        finish_run(ledger, run_id, NOW, "done", "", ())
+        publish(ledger, keep=3, now=NOW)
+
+
 def _store(ledger: Ledger, run_id: int, day: date) -> None:
     frame = events_of(day, 15 if day == LAST else 24)
     counts = {str(kind): int(count) for kind, count in frame.group_by("kind").len().iter_rows()}

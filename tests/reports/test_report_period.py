@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quayledger.reports.errors import BadPeriod
-from quayledger.reports.period import Period, bucket_of, buckets, hours_of_week, parse, start_of_day, whole_days
+from quayledger.reports.period import (
+    Period,
+    bucket_of,
+    buckets,
+    hours_of_week,
+    parse,
+    start_of_day,
+    stretch_text,
+    whole_days,
+)
 
 NOW = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
 # Zones whose clocks are odd: half hours, jumps at midnight, repeated midnights, half-hour summer time, a day left out.
@@ -58,6 +67,9 @@ def test_presets_are_days_of_the_time_zone(text: str, first: str, last: str) -> 
         ("last-0-days", "UTC"),
         ("yesterdayish", "UTC"),
         ("2026-11-21..2026-11-01", "UTC"),
+        ("2026-11-21T08:00..2026-11-21T08:00", "UTC"),
+        ("2026-11-21T24:00..2026-11-22T08:00", "UTC"),
+        ("2006-11-21T08:00..2026-11-21T08:00", "UTC"),
         ("2026-02-30..2026-03-01", "UTC"),
         ("2026-13", "UTC"),
         ("0000", "UTC"),
@@ -127,3 +139,26 @@ def test_the_hours_of_a_week_are_the_week(first: date, zone: str) -> None:
 
 def _hours(period: Period) -> float:
     return (period.until - period.since).total_seconds() / 3600
+
+
+def test_times_are_of_the_local_clock() -> None:
+    period = parse("2026-11-21T08:00..2026-11-21T12:30", "Europe/Berlin", NOW)
+    assert (period.since, period.until) == (
+        datetime(2026, 11, 21, 7, tzinfo=UTC),
+        datetime(2026, 11, 21, 11, 30, tzinfo=UTC),
+    )
+    assert "08:00 – 21 Nov 2026 12:30" in period.label
+
+
+@given(DAYS, st.integers(0, 200), st.integers(0, 100), st.integers(0, 100), ZONES)
+def test_the_text_of_some_buckets_is_a_period_of_just_these(
+    day: date, length: int, one: int, other: int, zone: str
+) -> None:
+    period = whole_days(day, day + timedelta(days=length), zone)
+    held = list(buckets(period, bucket_of(period)))
+    first, last = sorted((one % len(held), other % len(held)))
+    chosen = parse(stretch_text(period, held[first][0], held[last][0]), zone, NOW)
+    assert chosen.since <= held[first][1].since
+    assert chosen.until >= held[last][1].until
+    if length > 2 and length < 99:
+        assert (chosen.since, chosen.until) == (held[first][1].since, held[last][1].until)

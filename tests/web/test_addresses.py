@@ -15,9 +15,13 @@ from streamlit.testing.v1 import AppTest
 
 from quayledger.reports.inventory.changes import family_titles
 from quayledger.reports.inventory.kinds import KINDS
+from quayledger.reports.log.event_counts import FACETS
+from quayledger.reports.security.investigate import KINDS as INVESTIGATED
 from quayledger.web import launch
 from quayledger.web.app import PAGES
-from quayledger.web.events import ACTOR_TYPES, HOURS, TEXT_FILTERS
+from quayledger.web.event_filters import ACTOR_TYPES, CATEGORIES, HOURS
+from quayledger.web.event_filters import NAMES as NAME_FILTERS
+from quayledger.web.events import COLUMNS
 from quayledger.web.url_state import DRAWN
 from tests.reports.sample import HOSTILE_NAMESPACE
 from tests.web.conftest import Open, said
@@ -34,11 +38,20 @@ BAR = {
 }
 USAGE = ["By namespace", "By repository", "By user", "By robot account", "By client program", "Builds"]
 EVENTS = {
-    **{name: st.just("") | NAMES for name, _ in TEXT_FILTERS},
+    **{name: st.just("") | NAMES for name, _, _ in NAME_FILTERS},
+    "kind": st.lists(st.sampled_from(["pull_repo", "push_repo", "nosuch"]), max_size=2, unique=True),
+    "category": st.lists(st.sampled_from(CATEGORIES), max_size=2, unique=True),
+    "outcome": st.sampled_from(["", "success", "failure"]),
+    "exclude": st.lists(
+        st.sampled_from(["kind:pull_repo", "actor:alice", "x:y", f"namespace:{HOSTILE_NAMESPACE}"]),
+        max_size=2,
+        unique=True,
+    ),
+    "columns": st.lists(st.sampled_from(list(COLUMNS)), max_size=3, unique=True),
     "actor_type": st.sampled_from(["", *ACTOR_TYPES]),
     "hour": st.sampled_from(["", *list(HOURS)[::17]]),
     "page": st.sampled_from(["1", "2", "4", "x"]),
-    "counts": st.booleans(),
+    "counts": st.lists(st.sampled_from(list(FACETS)), max_size=2, unique=True),
     "event": st.sampled_from(["", "main-20261120-3", "nosuch"]),
 }
 INVENTORY = {
@@ -46,14 +59,17 @@ INVENTORY = {
     "object": st.sampled_from([kind.name for kind in KINDS]),
     "name": st.none() | NAMES,
     "day": st.none() | st.dates(date(2026, 11, 8), date(2026, 11, 21)),
-    "days": DAYS.map(tuple),
+    # Streamlit reads a range of one day from an address as its first day alone; the page shows the same for both.
+    "days": DAYS.filter(lambda days: days[0] < days[1]).map(tuple),
     "what": st.lists(st.sampled_from(list(family_titles())), max_size=3, unique=True),
     "steps": st.booleans(),
 }
+INVESTIGATE = {"object": st.sampled_from(list(INVESTIGATED)), "name": st.none() | NAMES}
 CONTROLS = {
     "": BAR,
     "usage": BAR | {"table": st.sampled_from(USAGE)},
     "events": BAR | EVENTS,
+    "investigate": {name: BAR[name] for name in ("source", "period", "tz")} | INVESTIGATE,
     "inventory": {"source": BAR["source"]} | INVENTORY,
     "completeness": BAR | {"table": st.sampled_from(["Runs", "Requests by purpose"])},
 }

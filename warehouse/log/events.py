@@ -556,6 +556,28 @@ def neighbours(snap: Snapshot, flt: EventFilter, fields: Sequence[CountedField],
     return snap.frame(sql, where.values | {"limit": limit}, _files(snap, flt))
 
 
+def seen_together(
+    snap: Snapshot, flt: EventFilter, *, shared: CountedField, of: CountedField, limit: int
+) -> pl.DataFrame:
+    """What else the filter's period has of a field `of` with the same values of the field `shared`, such as accounts from the
+    addresses of one account: value, shared (how many values in common), events, first_at, last_at (UTC); the most in common
+    first."""
+    where = _where(snap, flt)
+    around = _where(snap, EventFilter(since=flt.since, until=flt.until, source_ids=flt.source_ids))
+    one, other = FIELDS.get(shared, shared), FIELDS.get(of, of)
+    return snap.frame(
+        f"""WITH mine AS MATERIALIZED (SELECT DISTINCT {one} AS value FROM events WHERE {where.sql} AND {one} IS NOT NULL),
+        own AS MATERIALIZED (SELECT DISTINCT {other} AS value FROM events WHERE {where.sql} AND {other} IS NOT NULL)
+        SELECT {other} AS value, count(DISTINCT {one}) AS shared, count(*) AS events, min(occurred_at) AS first_at,
+            max(occurred_at) AS last_at
+        FROM events WHERE {around.sql} AND {one} IN (SELECT value FROM mine) AND {other} IS NOT NULL
+            AND {other} NOT IN (SELECT value FROM own)
+        GROUP BY ALL ORDER BY shared DESC, events DESC, value LIMIT $limit""",
+        where.values | {"limit": limit},
+        _files(snap, flt),
+    )
+
+
 def _counts_sql(fields: Sequence[CountedField], relation: str, more: str, times: str) -> str:
     """The relation is read once, whatever the number of fields."""
     columns = {field: FIELDS.get(field, field) for field in fields}

@@ -1,0 +1,42 @@
+"""The readers' room: anything that events name, found by a part of its name, as a table."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from quayledger.reports.formatting import visible
+from quayledger.reports.model import Column, Table
+from quayledger.warehouse.log.find import find
+from quayledger.warehouse.snapshot import Snapshot
+
+# What people call each field that is searched.
+FIELD_LABELS = {
+    "actor": "Account",
+    "kind": "Kind",
+    "namespace": "Namespace",
+    "repository": "Repository",
+    "tag": "Tag",
+    "digest": "Digest",
+    "ip": "IP address",
+    "user_agent": "User agent",
+}
+_COLUMNS = (
+    Column("value", "Name", "text"),
+    Column("what", "What", "text"),
+    Column("events", "Events"),
+    Column("days", "Days"),
+    Column("first_at", "First", "time"),
+    Column("last_at", "Last", "time"),
+    Column("source_id", "Source", "text"),
+    Column("field", "Field", "text"),
+)
+
+
+def find_table(snapshot: Snapshot, text: str, *, exact_only: bool = False, limit: int = 50) -> Table:
+    """What events name that is or contains `text`, exact ones first, then the latest; `field` is the event filter's. `limit` 0:
+    all. Errors: WarehouseError."""
+    found = find(snapshot, text, exact_only=exact_only, limit=limit)
+    frame = found.with_columns(pl.col("field").replace(FIELD_LABELS).alias("what"))
+    frame = frame.select(column.name for column in _COLUMNS)
+    empty = f"No event that is held names {visible(text[:100])}."
+    return Table("found", "Found", _COLUMNS, frame, frame.height, empty=empty)
