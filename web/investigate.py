@@ -22,7 +22,7 @@ from quayledger.warehouse.log.known_names import NamedField
 from quayledger.web import alert_links, charts, links, widgets
 from quayledger.web.links import INVESTIGATE_PATH
 from quayledger.web.page import Page, View
-from quayledger.web.url_state import bound
+from quayledger.web.url_state import bound, bound_tabs
 
 _COMPLETED: dict[str, NamedField] = {
     "user": "actor",
@@ -31,8 +31,14 @@ _COMPLETED: dict[str, NamedField] = {
     "repository": "repository",
     "tag": "tag",
 }
-# What stands beside the timeline; the rest has a place of its own.
-_OWN_PLACE = ("seen", "alerts", "access", "events")
+_EVENTS = "Events"
+_TABS = {
+    _EVENTS: ("events", "kind"),
+    "From where": ("ip", "network", "shared"),
+    "With what": ("credential", "client", "user_agent"),
+    "Who and what": ("actor", "repository", "tag", "digest"),
+    "Access": ("access",),
+}
 _MOST_VALUES = 200
 
 
@@ -55,13 +61,13 @@ def draw(view: View) -> None:
     widgets.title(chart.title)
     charts.draw_brush(chart, f"investigate-{kind}-{name}-{view.period.bounds}", 110, partial(_brushed, view))
     _alerts(report.table("alerts"))
-    _neighbours(view, report)
-    for table in report.tables:
-        if table.name == "access":
-            widgets.title(table.title)
-            widgets.table(table, "investigate-access", order="by name")
-            widgets.csv_file(report, "access")
-    _events(view, report, kind, name)
+    _new(report.table("new"))
+    groups = {title: names for title, names in _TABS.items() if _held(report, names)}
+    opened, place = bound_tabs(list(groups), "tab")
+    with place:
+        if opened == _EVENTS:
+            _events(view, report, kind, name)
+        _tables(report, groups[opened])
     widgets.report_files(report, partial(view.report, REPORT_ID, kind=kind, name=name, top=0))
     widgets.notes(report.notes)
 
@@ -126,21 +132,29 @@ def _alerts(table: Table) -> None:
         alert_links.follow(widgets.table(alert_links.short(table), "investigate-alerts", opens="alert_id"))
 
 
-def _neighbours(view: View, report: Report) -> None:
+def _new(table: Table) -> None:
+    """What is unusual about it: what it did not do, use or come from before."""
+    if table.frame.height:
+        widgets.title(table.title)
+        widgets.table(table, "investigate-new", order="the latest first")
+
+
+def _held(report: Report, names: tuple[str, ...]) -> list[Table]:
+    return [table for table in report.tables if table.name in names]
+
+
+def _tables(report: Report, names: tuple[str, ...]) -> None:
     """What its events name; a click goes on to that."""
-    tables = [table for table in report.tables if table.name not in _OWN_PLACE and table.frame.height]
-    places = st.container(key="ql-pair").columns(2)
-    for number, table in enumerate(tables):
-        with places[number % 2]:
-            widgets.title(table.title)
-            opens = "value" if kind_of_value(table.drill, "") else ""
-            row = widgets.table(table, f"investigate-{table.name}", opens=opens, order="the most frequent first")
-            if table.frame.height < table.total_rows or table.frame.height > widgets.MOST_SHOWN:
-                widgets.csv_file(report, table.name)
-            if row is not None:
-                _go(table, str(next(iter(row.values()))))
-    if quiet := [table.title for table in report.tables if table.name not in _OWN_PLACE and not table.frame.height]:
-        st.caption(f"Its events name none of: {', '.join(quiet)}.")
+    for table in _held(report, names):
+        if table.name == "events":
+            continue
+        widgets.title(table.title)
+        opens = "value" if kind_of_value(table.drill, "") else ""
+        row = widgets.table(table, f"investigate-{table.name}", opens=opens, order="the most frequent first")
+        if table.frame.height:
+            widgets.csv_file(report, table.name)
+        if row is not None:
+            _go(table, str(next(iter(row.values()))))
 
 
 def _go(table: Table, value: str) -> None:

@@ -65,6 +65,8 @@ _BEFORE_DAYS = 30
 _MOST = 5_000  # values of one field that are read, so that a busy registry's answer stays bounded
 _NEWEST = 50
 _PREVIEW = 10
+# New every day where people work: that tells nothing.
+_OFTEN_NEW = ("tag", "digest")
 _SHARED: dict[InvestigateKind, tuple[CountedField, CountedField, str, str]] = {
     "user": ("ip", "actor", "Accounts from the same addresses", "Account"),
     "robot": ("ip", "actor", "Accounts from the same addresses", "Account"),
@@ -88,7 +90,7 @@ class InvestigateParams(msgspec.Struct, frozen=True, kw_only=True):
 def build(snapshot: Snapshot, params: InvestigateParams, *, now: datetime | None = None) -> Report:
     """What the record holds about one thing. `now`: when it is made (aware).
 
-    Tables `seen` (first and last event of the whole record), `alerts`, one for each field that its events name (value, events,
+    Tables `seen` (first and last event of the whole record), `alerts`, `new` (all values that are new), one for each field that its events name (value, events,
     first and last in the period, new: not seen in the 30 days before), `networks`, `shared` (accounts of the same addresses),
     `access` (from the inventory), `events` (the newest); chart `series`. Raises BadParameter, DeskError, WarehouseError."""
     moment = now or datetime.now(UTC)
@@ -111,6 +113,7 @@ def build(snapshot: Snapshot, params: InvestigateParams, *, now: datetime | None
         tables=(
             _seen(snapshot, wanted),
             concerned,
+            _new(found, params.top),
             *found,
             *_shared(view, params.kind, name, wanted, params.top),
             *access,
@@ -223,6 +226,29 @@ def _table(field: str, title: str, label: str, rows: pl.DataFrame, top: int) -> 
     noun = label if label.startswith("IP") else label.lower()
     empty = f"No event names {'an' if label[0] in 'AI' else 'a'} {noun}."
     return Table(field, title, columns, shown, total, drill=field, empty=empty, preview_rows=_PREVIEW)
+
+
+def _new(found: list[Table], top: int) -> Table:
+    """What is new, whatever the field, the latest first."""
+    columns = (
+        Column("value", "Name", "text"),
+        Column("what", "What", "text"),
+        Column("events", "Events"),
+        Column("first_at", "First", "time"),
+        Column("last_at", "Last", "time"),
+    )
+    names = [column.name for column in columns]
+    fresh = [
+        table.frame.filter(pl.col("is_new")).with_columns(what=pl.lit(table.columns[0].label)).select(names)
+        for table in found
+        if "is_new" in table.frame.columns and table.name not in _OFTEN_NEW
+    ]
+    frame = pl.concat(fresh).sort("first_at", "what", "value", descending=[True, False, False])
+    title = f"New: not seen in the {_BEFORE_DAYS} days before"
+    empty = "Nothing is new, as far as the record reaches."
+    return Table(
+        "new", title, columns, frame.head(top) if top else frame, frame.height, empty=empty, preview_rows=_PREVIEW
+    )
 
 
 def _networks(rows: pl.DataFrame, top: int) -> Table:

@@ -64,7 +64,11 @@ INVENTORY = {
     "what": st.lists(st.sampled_from(list(family_titles())), max_size=3, unique=True),
     "steps": st.booleans(),
 }
-INVESTIGATE = {"object": st.sampled_from(list(INVESTIGATED)), "name": st.none() | NAMES}
+INVESTIGATE = {
+    "object": st.sampled_from(list(INVESTIGATED)),
+    "name": st.none() | NAMES,
+    "tab": st.sampled_from(["Events", "From where", "With what"]),
+}
 CONTROLS = {
     "": BAR,
     "usage": BAR | {"table": st.sampled_from(USAGE)},
