@@ -27,7 +27,7 @@ NAMES: tuple[tuple[str, str, NamedField | None], ...] = (
     ("repository", "Repository", "repository"),
     ("ip", "IP address or network", "ip"),
     ("tag", "Tag", "tag"),
-    ("user_agent", "User agent contains", "user_agent"),
+    ("user_agent", "User agent contains", None),
     ("digest", "Digest", None),
     ("credential", "Credential", None),
     ("client", "Client", None),
