@@ -1,5 +1,5 @@
-"""The browser front: who reads and decides. Where a proxy or Streamlit's own sign-in says who it is, that; else who runs the
-pages, where nobody else can reach them; else the name that was typed, and then it is said that nobody checked it."""
+"""Who reads and decides. Where a proxy or Streamlit's own sign-in says who it is, that; else who runs the pages, where nobody
+else can reach them; else the name that was typed, and then it is said that nobody checked it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The browser front: alerts in a short table, and the way from one to its page."""
+"""Alerts in a short table, and the way from one to its page."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The browser front: what the list of events is narrowed to. Every filter is in the address, completes from what the record
-holds, and shows as a button that takes it away again."""
+"""The filters of the page Events: each is in the address, completes from what the record holds, and shows as a button that takes
+it away again."""
 
 from __future__ import annotations
 

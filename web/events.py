@@ -14,9 +14,9 @@ from quayledger.reports.desk.store import DeskError
 from quayledger.reports.log.event_counts import FACETS
 from quayledger.reports.log.events_page import BROWSER_EXPORT_LIMIT, SHOWN, EventsPage, ExportForm, as_quay_gave_it
 from quayledger.reports.model import Chart
-from quayledger.reports.security.investigate import KINDS, kind_of_value
+from quayledger.reports.security.investigation import KINDS, kind_of_value
 from quayledger.warehouse.log.events import CountedField
-from quayledger.web import account, charts, event_filters, links, saved_views, widgets
+from quayledger.web import account, charts, event_filters, links, views_menu, widgets
 from quayledger.web.links import EVENTS_PATH
 from quayledger.web.page import Page, View
 from quayledger.web.record import EventQuery
@@ -57,7 +57,7 @@ def draw(view: View) -> None:
     """Draw the page."""
     filters, saved = st.columns([5, 1.2])
     with saved:
-        saved_views.show(view.record, EVENTS_PATH, event_filters.ALL_FILTERS)
+        views_menu.show(view.record, EVENTS_PATH, event_filters.ALL_FILTERS)
     with filters:
         query, event = event_filters.show(view)
     with st.sidebar:

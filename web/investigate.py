@@ -1,5 +1,4 @@
-"""The browser front: Investigate. Everything about one user, robot, token, address, repository, tag or digest, and the ways on
-from it."""
+"""The page Investigate: one user, robot, token, address, repository, tag or digest, and the ways on from it."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ import streamlit as st
 from quayledger.reports import formatting
 from quayledger.reports.errors import ReportError
 from quayledger.reports.model import Report, Table
-from quayledger.reports.security.investigate import (
+from quayledger.reports.security.investigation import (
     KINDS,
     REPORT_ID,
     InvestigateKind,

@@ -1,4 +1,4 @@
-"""The readers' room: who may do what, as one table, for a report that is about more than the inventory."""
+"""Who may do what, as one table, for a report that is about more than the inventory."""
 
 from __future__ import annotations
 

@@ -51,4 +51,6 @@ def _facet(rows: pl.DataFrame, field: CountedField, labels: dict[str, str]) -> T
     frame = rows.select(pl.col("value").alias("key"), "events")
     total = int(rows["distinct"][0]) if rows.height else 0
     empty = f"{FACETS[field]}: none."
-    return Table(f"by_{field}", FACETS[field], columns, frame, total, field, empty=empty, labels=labels or msgspec.UNSET)
+    return Table(
+        f"by_{field}", FACETS[field], columns, frame, total, field, empty=empty, labels=labels or msgspec.UNSET
+    )

@@ -1,4 +1,4 @@
-"""The readers' room: anything that events name, found by a part of its name, as a table."""
+"""Names of the record found by a part of them, as a table."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from quayledger.reports.inventory.changes import family_titles
 from quayledger.reports.inventory.kinds import KINDS
 from quayledger.reports.log.event_counts import FACETS
-from quayledger.reports.security.investigate import KINDS as INVESTIGATED
+from quayledger.reports.security.investigation import KINDS as INVESTIGATED
 from quayledger.web import launch
 from quayledger.web.app import PAGES
 from quayledger.web.event_filters import ACTOR_TYPES, CATEGORIES, HOURS

@@ -1,4 +1,4 @@
-"""The browser front: views of a page that were saved under a name, for everybody who reads this ledger."""
+"""Views of a page that were saved under a name, for everybody who reads this ledger."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The readers' room: everything that the record holds about one account, credential, address, repository, tag or digest: when
-it was first and last seen, what happened, with whom and what it was seen, what it may do, and which alerts concern it."""
+"""Report on one account, token, address, repository, tag or digest: first and last seen, what it did, with whom and what it was
+seen, what it may do, what is new, and which alerts concern it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from quayledger.reports.errors import BadParameter, UnknownObject
 from quayledger.reports.formatting import visible
 from quayledger.reports.inventory.access_table import access_table
 from quayledger.reports.log import events_page, period_view
-from quayledger.reports.log.period_view import View
+from quayledger.reports.log.period_view import PeriodView
 from quayledger.reports.model import Column, Metric, Note, Report, Table
 from quayledger.reports.period import Period
 from quayledger.reports.security import event_report
@@ -97,7 +97,7 @@ def build(snapshot: Snapshot, params: InvestigateParams, *, now: datetime | None
     name = params.name.strip()
     if not name:
         raise BadParameter(f"Say which {KINDS[params.kind][0].lower()}: {KINDS[params.kind][1]}.")
-    view = event_report.look(snapshot, params.period, None, params.sources)
+    view = event_report.read_period(snapshot, params.period, None, params.sources)
     wanted = _filter(params.kind, name, params.period, params.sources)
     found = _neighbours(view, params.kind, wanted, params.top)
     total = events.count_events(snapshot, wanted)
@@ -177,7 +177,7 @@ _SEEN = (
 )
 
 
-def _neighbours(view: View, kind: InvestigateKind, wanted: EventFilter, top: int) -> list[Table]:
+def _neighbours(view: PeriodView, kind: InvestigateKind, wanted: EventFilter, top: int) -> list[Table]:
     """What its events name, with what is new since the 30 days before the period."""
     fields = [one for one in _NEIGHBOURS if one[0] not in _own_fields(kind, wanted)]
     asked = [field for field, _, _ in fields]
@@ -202,7 +202,7 @@ def _own_fields(kind: InvestigateKind, wanted: EventFilter) -> set[str]:
     return own if is_network or kind != "ip" else own | {"ip"}
 
 
-def _is_new(view: View, now: pl.DataFrame, before: pl.DataFrame) -> pl.Series:
+def _is_new(view: PeriodView, now: pl.DataFrame, before: pl.DataFrame) -> pl.Series:
     """Whether a value was not there in the days before; null where nothing at all is known of those days."""
     keys = ["field", "value"]
     if before.is_empty() or before.height >= _MOST:
@@ -294,7 +294,7 @@ def _network(stored: str) -> str | None:
     return f"{type(address)(first)}/{kept}"
 
 
-def _shared(view: View, kind: InvestigateKind, name: str, wanted: EventFilter, top: int) -> list[Table]:
+def _shared(view: PeriodView, kind: InvestigateKind, name: str, wanted: EventFilter, top: int) -> list[Table]:
     if kind not in _SHARED:
         return []
     shared, of, title, label = _SHARED[kind]
@@ -324,7 +324,9 @@ def _shared(view: View, kind: InvestigateKind, name: str, wanted: EventFilter, t
     ]
 
 
-def _access(view: View, kind: InvestigateKind, name: str, top: int, now: datetime) -> tuple[list[Table], list[Note]]:
+def _access(
+    view: PeriodView, kind: InvestigateKind, name: str, top: int, now: datetime
+) -> tuple[list[Table], list[Note]]:
     if kind not in ("user", "robot", "repository"):
         return [], []
     try:
