@@ -13,7 +13,7 @@ from quayledger.reports.desk import preferences
 from quayledger.reports.desk.store import DeskError
 from quayledger.reports.log.event_counts import FACETS
 from quayledger.reports.log.events_page import BROWSER_EXPORT_LIMIT, SHOWN, EventsPage, ExportForm, as_quay_gave_it
-from quayledger.reports.model import Chart
+from quayledger.reports.model import Chart, labelled
 from quayledger.reports.security.investigation import KINDS, kind_of_value
 from quayledger.warehouse.log.events import CountedField
 from quayledger.web import account, charts, event_filters, links, views_menu, widgets
@@ -204,7 +204,8 @@ def _event(view: View, event_id: str) -> None:
         widgets.title(f"{formatting.moment(row['occurred_at'])}")
         st.button("Close", key="close-event", on_click=_close, type="tertiary", icon=":material/close:")
     with st.container(height=_LIST_PX - 40, border=False):
-        widgets.facts([(label, str(row[name])) for name, label in _FACTS if row[name] is not None])
+        shown = labelled(found, view.record.account_labels()).row(0, named=True)
+        widgets.facts([(label, str(shown[name])) for name, label in _FACTS if shown[name] is not None])
         _pivots(row)
         st.caption("As Quay gave it, secrets cut out")
         st.code(as_quay_gave_it(found)[0], language="json", wrap_lines=True)
