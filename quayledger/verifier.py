@@ -43,10 +43,7 @@ _SEALED_FORMAT, _EVENT_FORMAT, _PROOF_FORMAT = "quayledger-day/1", "quayledger-e
 _TILE = 256
 _MAX_FILE_BYTES = 64 << 20
 _MEMORY = "300MB"
-_COLUMNS = (
-    "source_id, day, event_no, scope, reading_id, occurred_at, kind, namespace, namespace_kind, performer, performer_kind, "
-    "ip, repository, repository_namespace, tag, digest, user_agent, metadata, extra"
-).split(", ")
+_COLUMNS = ["source_id", "day", "event_no", "scope", "reading_id", "occurred_at", "kind", "namespace", "namespace_kind", "performer", "performer_kind", "ip", "repository", "repository_namespace", "tag", "digest", "user_agent", "metadata", "extra"]
 _TEXT = {
     "day": "strftime(day, '%Y-%m-%d')",
     "event_no": "CAST(event_no AS VARCHAR)",
