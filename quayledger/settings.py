@@ -361,6 +361,17 @@ class MonthsSettings(_Section):
     )
 
 
+class SealSettings(_Section):
+    """The seal: the signed log that proves that closed days were not altered."""
+
+    enabled: bool = Field(default=True, description="false: days are closed, but not sealed.")
+    key_file: Path | None = Field(
+        default=None,
+        description="File with the key that signs the log, outside the ledger's folder; `quayledger key create` makes one. "
+        "Empty: the log grows unsigned, and proves nothing yet.",
+    )
+
+
 class ClockSettings(_Section):
     """When the service does its work."""
 
@@ -445,6 +456,7 @@ class Settings(_Section):
     detections: DetectionSettings = DetectionSettings()
     siem: SiemSettings = SiemSettings()
     months: MonthsSettings = MonthsSettings()
+    seal: SealSettings = SealSettings()
     publish: PublishSettings = PublishSettings()
     duckdb: DuckDBSettings = DuckDBSettings()
     clock: ClockSettings = ClockSettings()

@@ -31,6 +31,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,27 @@ _SEALED_FORMAT, _EVENT_FORMAT, _PROOF_FORMAT = "quayledger-day/1", "quayledger-e
 _TILE = 256
 _MAX_FILE_BYTES = 64 << 20
 _MEMORY = "300MB"
-_COLUMNS = ["source_id", "day", "event_no", "scope", "reading_id", "occurred_at", "kind", "namespace", "namespace_kind", "performer", "performer_kind", "ip", "repository", "repository_namespace", "tag", "digest", "user_agent", "metadata", "extra"]
+_COLUMNS = [
+    "source_id",
+    "day",
+    "event_no",
+    "scope",
+    "reading_id",
+    "occurred_at",
+    "kind",
+    "namespace",
+    "namespace_kind",
+    "performer",
+    "performer_kind",
+    "ip",
+    "repository",
+    "repository_namespace",
+    "tag",
+    "digest",
+    "user_agent",
+    "metadata",
+    "extra",
+]
 _TEXT = {
     "day": "strftime(day, '%Y-%m-%d')",
     "event_no": "CAST(event_no AS VARCHAR)",
@@ -335,6 +356,11 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+@lru_cache(maxsize=1)
+def _connected(path: Path) -> duckdb.DuckDBPyConnection:
+    return _connect(path)
+
+
 def _check_manifests(
     connection: duckdb.DuckDBPyConnection, entries: Sequence[bytes | None], verdict: Verdict
 ) -> dict[tuple[str, str], list[dict[str, Any]]]:
@@ -473,6 +499,7 @@ def _check_days(work: Sequence[DayJob], jobs: int, verdict: Verdict) -> None:
             results = list(pool.map(check_day, work, chunksize=max(1, min(16, len(work) // jobs))))
     else:
         results = [check_day(job) for job in work]
+        _connected.cache_clear()
     for events, damages in results:
         verdict.days += 1
         verdict.events += events
@@ -557,13 +584,17 @@ def _events(job: DayJob) -> Iterator[tuple[str, int, str]]:
         path = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path).replace("'", "''")
         columns = plain if layout == 0 else ", ".join(_SAID.get(column, column) for column in _COLUMNS)
         parts.append(f"SELECT {columns} FROM read_parquet('{path}') WHERE source_id = $source AND day = $day")
-    with _connect(Path(job.database)) as connection:
+    # One connection for all days of a process: opening the ledger costs more than a quiet day.
+    connection = _connected(Path(job.database)).cursor()
+    try:
         connection.execute(
             f"SELECT kind, event_no, {CANONICAL_SQL} FROM ({' UNION ALL '.join(parts)}) ORDER BY event_no",
             {"source": job.source, "day": job.day},
         )
         while rows := connection.fetchmany(20_000):
             yield from rows
+    finally:
+        connection.close()
 
 
 def canonical(text: str) -> bytes:
@@ -641,7 +672,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (given.ledger is None) == (given.proof is None):
         parser.error("name a ledger, or a proof with --proof")
     try:
-        keys = [PublicKey.parse(_text_or_file(text)) for text in given.public_key]
+        keys = [PublicKey.parse(text_or_file(text)) for text in given.public_key]
         if given.proof is not None:
             _print_proof(check_proof(_read(given.proof).decode(), keys), as_json=given.json)
             return WHOLE
@@ -656,7 +687,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return verdict.exit_code
 
 
-def _text_or_file(text: str) -> str:
+def text_or_file(text: str) -> str:
+    """A key as it was given, or from the file of that name."""
     return text if "+" in text and not Path(text).exists() else _read(Path(text)).decode()
 
 

@@ -26,7 +26,7 @@ from quayledger.settings import (
 )
 
 
-def settings_text(source_id: str, url: str) -> str:
+def settings_text(source_id: str, url: str, key_file: Path | None = None) -> str:
     """A whole `quayledger.toml` for one source: what is set, and everything else as a comment with its default."""
     lines = [
         "# Settings of quayledger. Every one has an environment variable too: QUAYLEDGER_ and the path in capitals, with two",
@@ -43,7 +43,10 @@ def settings_text(source_id: str, url: str) -> str:
         if name == "notify":
             lines += _targets()
         elif isinstance(section, type) and issubclass(section, BaseModel):
-            lines += ["", f"# {_first_line(section)}", f"[{name}]", *_commented(section, skip=set())]
+            lines += ["", f"# {_first_line(section)}", f"[{name}]"]
+            is_set = name == "seal" and key_file is not None
+            lines += [f'key_file = "{_escaped(str(key_file))}"'] if is_set else []
+            lines += _commented(section, skip={"key_file"} if is_set else set())
     return "\n".join(lines) + "\n"
 
 
@@ -59,13 +62,13 @@ def _targets() -> list[str]:
     ]
 
 
-def write_settings(home: Path, source_id: str, url: str, *, overwrite: bool) -> Path:
+def write_settings(home: Path, source_id: str, url: str, *, overwrite: bool, key_file: Path | None = None) -> Path:
     """Writes the file into the ledger's folder. Raises SettingsError where one is there already or it cannot be written."""
     path = home / CONFIG_NAME
     try:
         home.mkdir(parents=True, exist_ok=True)
         with path.open("w" if overwrite else "x", encoding="utf-8") as file:
-            file.write(settings_text(source_id, url))
+            file.write(settings_text(source_id, url, key_file))
     except FileExistsError as error:
         if error.filename == str(home):
             raise SettingsError(f"{home} is a file, not a folder. Name another folder with --home") from None

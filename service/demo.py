@@ -18,7 +18,14 @@ from urllib.request import Request, urlopen
 import msgspec
 from pydantic import SecretStr
 
-from quayledger.settings import CollectSettings, InventorySettings, Settings, SourceSettings, explain_os_error
+from quayledger.settings import (
+    CollectSettings,
+    InventorySettings,
+    SealSettings,
+    Settings,
+    SourceSettings,
+    explain_os_error,
+)
 from quayledger.warehouse.ledger import holder
 
 _READY_WAIT_S = 90.0
@@ -47,6 +54,7 @@ def fresh_home(home: Path) -> None:
         if (held_by := holder(home)) is not None:
             raise DemoError(f"a demo still runs in {home} (process {held_by.pid}): end it, or name another --home")
         shutil.rmtree(home)
+        key_file_of(home).unlink(missing_ok=True)
     home.mkdir(parents=True, exist_ok=True)
     (home / _MARK).touch()
 
@@ -95,7 +103,12 @@ def _control(quay: StandIn, what: str, wish: dict[str, str]) -> Any:
         raise DemoError(f"the stand-in Quay cannot be changed: {why}") from None
 
 
-def demo_settings(quay: StandIn, days: int) -> Settings:
+def key_file_of(home: Path) -> Path:
+    """Where a demo keeps the key that signs its log: beside its folder, because a key inside would prove nothing."""
+    return home.resolve().with_name(home.resolve().name + ".key")
+
+
+def demo_settings(quay: StandIn, days: int, key_file: Path | None = None) -> Settings:
     """Settings for the stand-in: the superuser's whole log, with a budget that only a stand-in may be given."""
     source = SourceSettings(
         url=quay.url,
@@ -110,6 +123,7 @@ def demo_settings(quay: StandIn, days: int) -> Settings:
             "sources": {"demo": source},
             "collect": CollectSettings(backfill_days=days, settle_seconds=0),
             "inventory": InventorySettings(settle_hours=0),
+            "seal": SealSettings(key_file=key_file),
         }
     )
 

@@ -28,6 +28,7 @@ from quayledger.service.http_server import PortUnavailable
 from quayledger.service.inbox import NoAnswer
 from quayledger.settings import SettingsError
 from quayledger.warehouse.errors import DiskFull, LedgerBusy, NotPublished, WarehouseError
+from quayledger.warehouse.seals.keys import KeyUnusable
 
 
 class Exit(IntEnum):
@@ -44,6 +45,9 @@ class Exit(IntEnum):
     LEDGER = 8
     DISK_FULL = 9
     NOTHING_YET = 10
+    ALTERED_EVENTS = 20
+    ALTERED_LOG = 21
+    UNTRUSTED_HEAD = 22
     INTERRUPTED = 130
 
 
@@ -59,6 +63,9 @@ MEANING: dict[Exit, str] = {
     Exit.LEDGER: "The ledger or the desk is corrupt or of a newer version, or a file or folder cannot be used.",
     Exit.DISK_FULL: "The disk is full; what was collected before stays.",
     Exit.NOTHING_YET: "Nothing has been collected yet.",
+    Exit.ALTERED_EVENTS: "Sealed events, states or files are not as they were sealed (`verify`).",
+    Exit.ALTERED_LOG: "The log of seals is damaged (`verify`).",
+    Exit.UNTRUSTED_HEAD: "The head of the log is not to be trusted: wrong key, wrong signature, fork, cut (`verify`).",
     Exit.INTERRUPTED: "Stopped by Ctrl-C or a signal; the next run goes on from here.",
 }
 
@@ -90,6 +97,7 @@ _TABLE: tuple[tuple[type[Exception], Exit], ...] = (
     (PortUnavailable, Exit.BUSY),
     (DiskFull, Exit.DISK_FULL),
     (NotPublished, Exit.NOTHING_YET),
+    (KeyUnusable, Exit.SETTINGS),
     (WarehouseError, Exit.LEDGER),
 )
 EXPECTED: tuple[type[Exception], ...] = tuple(kind for kind, _ in _TABLE)

@@ -26,6 +26,8 @@ from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log.check_files import check_files
 from quayledger.warehouse.log.close import close_days
 from quayledger.warehouse.log.former_names import note_former_names
+from quayledger.warehouse.seals.keys import read_key
+from quayledger.warehouse.seals.seal import SealOutcome, seal_days
 
 log = logging.getLogger("quayledger")
 
@@ -61,7 +63,7 @@ async def sync_and_publish(
             )
     finally:
         try:
-            check_and_close(ledger, settings, now())
+            close_and_seal(ledger, settings, now())
         finally:
             if not (often and publish.is_soon(ledger)):
                 publish.publish(ledger, keep=settings.publish.keep, now=now())
@@ -98,10 +100,32 @@ def check_and_close(ledger: Ledger, settings: Settings, now: datetime) -> list[E
     return close_days(ledger, now.date(), settings.months.final_after_days)
 
 
-def close_and_publish(ledger: Ledger, settings: Settings, now: datetime) -> list[EventFile]:
-    """Checks the files of closed days, moves what is settled into new ones, then gives readers a new copy, whatever ended
-    the closing. Raises DiskFull, WarehouseError."""
+def seal(ledger: Ledger, settings: Settings, now: datetime) -> SealOutcome | None:
+    """Seals the days that were judged or changed; None where that is off. Raises KeyUnusable, LogForked, DiskFull,
+    WarehouseError; what was collected stays."""
+    if not settings.seal.enabled:
+        return None
+    key = read_key(settings.seal.key_file) if settings.seal.key_file is not None else None
+    outcome = seal_days(ledger, key, now)
+    if outcome.days_unreadable:
+        log.warning(
+            "%d days cannot be sealed: the files of their events are damaged or missing", outcome.days_unreadable
+        )
+    return outcome
+
+
+def close_and_seal(ledger: Ledger, settings: Settings, now: datetime) -> list[EventFile]:
+    """Checks and closes, then seals, whatever ended the closing. Raises as both do."""
     try:
         return check_and_close(ledger, settings, now)
+    finally:
+        seal(ledger, settings, now)
+
+
+def close_and_publish(ledger: Ledger, settings: Settings, now: datetime) -> list[EventFile]:
+    """Checks the files of closed days, moves what is settled into new ones, seals, then gives readers a new copy, whatever ended
+    the closing. Raises DiskFull, WarehouseError."""
+    try:
+        return close_and_seal(ledger, settings, now)
     finally:
         publish.publish(ledger, keep=settings.publish.keep, now=now)

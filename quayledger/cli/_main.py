@@ -14,7 +14,7 @@ from quayledger import cli
 from quayledger.cli._tree import CONTEXT_SETTINGS, CommandGroup
 
 SECTIONS = {
-    "Set up": ("init", "doctor", "plan"),
+    "Set up": ("init", "key", "doctor", "plan"),
     "Collect": ("sync", "inventory", "import", "export", "serve"),
     "Read": ("status", "verify", "events", "find", "report", "detect", "alerts", "notify", "app"),
     "Try it without a Quay": ("demo",),

@@ -28,6 +28,7 @@ from quayledger.service import demo
 from quayledger.settings import SourceSettings
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log import events
+from quayledger.warehouse.seals.keys import create_key, new_name
 from quayledger.warehouse.snapshot import Snapshot
 
 _AN_HOUR = timedelta(hours=1)
@@ -82,7 +83,10 @@ def _play(ledger: Ledger, standing: demo.StandIn, days: int) -> None:
     """Reads the log and the registry as they were two hours ago; then the registry changes for an hour, and what changed is
     read; and the log once more, without which nobody knows whether an event tells of what the registry's reading found. The
     stand-in's clock and ours agree all the time."""
-    chosen, begun = demo.demo_settings(standing, days), utc_now()
+    key_file = demo.key_file_of(ledger.home)
+    if not key_file.exists():
+        create_key(key_file, new_name())
+    chosen, begun = demo.demo_settings(standing, days, key_file), utc_now()
     end_of_sync(sync_here(ledger, chosen, SyncRequest(), now=_earlier), as_json=False)
     end_of_inventory(inventory_here(ledger, chosen, InventoryRequest(), now=_earlier), as_json=False)
     err.print("The registry changes for an hour: permissions, tags, accounts")

@@ -21,6 +21,7 @@ from quayledger.collector.doctor import examine
 from quayledger.service import config_template
 from quayledger.service.exit_codes import exit_of
 from quayledger.settings import SettingsError, SourceSettings, check_source_id, said_by, variable_of
+from quayledger.warehouse.seals.keys import create_key, default_key_file, new_name
 
 
 def command(
@@ -29,6 +30,7 @@ def command(
     source: Annotated[str, typer.Option(metavar="ID", help="Permanent ID of this source.")] = "main",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing settings file.")] = False,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Ask for a token and try it.")] = True,
+    key: Annotated[bool, typer.Option("--key/--no-key", help="Make the key that signs the log of sealed days.")] = True,
 ) -> None:
     """Raises SettingsError for an address or an id that cannot be used; exits with the code of what `doctor` finds wrong."""
     address = url or Prompt.ask("Address of the Quay", console=err)
@@ -40,8 +42,15 @@ def command(
         raise SettingsError("; ".join(f"{fault['loc'][-1]}: {said_by(fault['msg'])}" for fault in faults)) from None
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    path = config_template.write_settings(home, source, tried.url, overwrite=overwrite)
+    key_file = default_key_file(home) if key else None
+    path = config_template.write_settings(home, source, tried.url, overwrite=overwrite, key_file=key_file)
     err.print(f"[green]written[/] {escape(str(path))}", soft_wrap=True)
+    if key_file is not None and not key_file.exists():
+        create_key(key_file, new_name())
+        err.print(
+            f"[green]written[/] {escape(str(key_file))}, the key that signs the log of sealed days: keep a copy of it elsewhere",
+            soft_wrap=True,
+        )
     variable = variable_of(source, "token")
     err.print(
         f"The file does not hold the token. Set {variable}, or {variable}_FILE to the name of a file that holds it.",

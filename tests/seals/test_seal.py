@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,11 +21,11 @@ from tests.warehouse import sample
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     with Ledger.open(tmp_path / "ledger", command="test") as opened:
         sample.begin(opened)
         fill(opened)
-        yield opened  # type: ignore[misc]
+        yield opened
 
 
 def _manifests(ledger: Ledger) -> list[dict[str, object]]:
@@ -107,7 +108,7 @@ def test_a_new_key_signs_the_same_log(ledger: Ledger) -> None:
 def test_a_log_of_many_manifests_has_the_tiles_of_the_standard(ledger: Ledger) -> None:
     with ledger.transaction() as cursor:
         cursor.execute(
-            "INSERT INTO slices SELECT * REPLACE (day - CAST(number AS INTEGER) - 10 AS day) FROM slices, range(300) AS days(number) "
+            "INSERT INTO slices SELECT slices.* REPLACE (day - CAST(number AS INTEGER) - 10 AS day) FROM slices, range(300) AS days(number) "
             "WHERE day = ?",
             [DAYS[3]],
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -14,6 +16,21 @@ _MAX_KEY_BYTES = 4096
 
 class KeyUnusable(WarehouseError):
     """The signing key cannot be read, written or used; the text says which file, why, and what to do."""
+
+
+def default_key_file(home: Path) -> Path | None:
+    """Where the key of a ledger lies unless another place is named: in the user's own configuration; None without one."""
+    try:
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    except RuntimeError:
+        return None
+    digest = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:8]
+    return base / "quayledger" / f"{home.resolve().name}-{digest}.key"
+
+
+def new_name() -> str:
+    """A name for a new key, and with it for the log: unlike that of any other, and telling nothing of the host."""
+    return f"quayledger/{secrets.token_hex(8)}"
 
 
 def create_key(path: Path, name: str) -> SigningKey:

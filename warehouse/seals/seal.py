@@ -67,10 +67,12 @@ class LogForked(WarehouseError):
 
 
 class SealOutcome(msgspec.Struct, frozen=True):
-    """What a sealing did. `days_waiting`: days that are sealed next time. `is_signed`: the head in `seals/` covers all."""
+    """What a sealing did. `days_waiting`: days that are sealed next time. `days_unreadable`: days whose file is missing or
+    damaged. `is_signed`: the head in `seals/` covers all manifests."""
 
     days_sealed: int
     days_waiting: int
+    days_unreadable: int
     log_size: int
     is_signed: bool
 
@@ -97,17 +99,31 @@ def seal_days(ledger: Ledger, key: SigningKey | None, now: datetime, *, most_sec
     waits for the next call. `key` None: the log grows, unsigned. Raises LogForked, DiskFull, WarehouseError; every manifest
     that was made durable stays."""
     with translated(ledger.home):
-        waiting = _due(ledger, now.date())
+        waiting, unreadable = _readable(ledger, _due(ledger, now.date()))
         sealed, until = 0, time.monotonic() + most_seconds
         while sealed < len(waiting) and (not sealed or time.monotonic() < until):
             batch = waiting[sealed : sealed + _BATCH_DAYS]
             sealed += _append(ledger, batch, now, until)
-        return _publish_log(ledger, key, now, sealed, len(waiting) - sealed)
+        size, is_signed = _publish_log(ledger, key, now)
+        return SealOutcome(sealed, len(waiting) - sealed, unreadable, size, is_signed)
 
 
 def _due(ledger: Ledger, today: date) -> list[_Due]:
     found = ledger.rows(_DUE, {"today": today, "unsettled": [state.value for state in _UNSETTLED]})
     return [_Due(*row) for row in found]
+
+
+def _readable(ledger: Ledger, due: Sequence[_Due]) -> tuple[list[_Due], int]:
+    """The days whose events can be read, and how many others there are: a file that is missing holds up no other day."""
+    with ledger.quiescent() as cursor:
+        faults = event_files.find_faults(ledger.home, event_files.recorded_files(cursor))
+    lost = [(fault.file.source_id, fault.file.first_day, fault.file.last_day) for fault in faults]
+    readable = [
+        day
+        for day in due
+        if not any(source == day.source_id and first <= day.day <= last for source, first, last in lost)
+    ]
+    return readable, len(due) - len(readable)
 
 
 def _append(ledger: Ledger, batch: Sequence[_Due], now: datetime, until: float) -> int:
@@ -132,10 +148,6 @@ def _read_only_its_file(cursor: Cursor, ledger: Ledger, files: Sequence[event_fi
     """Lets the views read the files that can hold this day alone: a ledger of years has hundreds."""
     needed = [file for file in files if file.source_id == due.source_id and file.first_day <= due.day <= file.last_day]
     rules = event_files.current_rules(cursor)
-    faulty = {fault.file for fault in event_files.find_faults(ledger.home, needed)}
-    if faulty:
-        lost = next(iter(faulty))
-        raise WarehouseError(f"{due.day} of {due.source_id} cannot be sealed: {ledger.home / lost.file} is not whole")
     event_files.set_views(cursor, ledger.home, files, rules, needed)
 
 
@@ -192,12 +204,12 @@ def _record(cursor: Cursor, made: Manifest, entry: bytes, index: int, secret: by
     cursor.execute("INSERT INTO seal_secrets VALUES (?, ?, ?, ?)", [*key, secret.hex()])
 
 
-def _publish_log(ledger: Ledger, key: SigningKey | None, now: datetime, sealed: int, waiting: int) -> SealOutcome:
-    """Writes the tiles that are missing and, with a key, signs the head."""
+def _publish_log(ledger: Ledger, key: SigningKey | None, now: datetime) -> tuple[int, bool]:
+    """Writes the tiles that are missing and, with a key, signs the head; returns the log's size, and whether it is signed."""
     folder = ledger.home / tiles.SEALS_FOLDER
     leaves = [bytes.fromhex(leaf) for (leaf,) in ledger.rows("SELECT leaf FROM log_entries ORDER BY leaf_index")]
     if not leaves:
-        return SealOutcome(0, waiting, 0, is_signed=False)
+        return 0, False
     signed = _signed_before(ledger)
     if signed is not None and (signed.size > len(leaves) or merkle.root(leaves[: signed.size]) != signed.root):
         raise LogForked(
@@ -207,7 +219,7 @@ def _publish_log(ledger: Ledger, key: SigningKey | None, now: datetime, sealed: 
         )
     tiles.write_tiles(folder, leaves, _written(ledger), lambda first, to: _entries(ledger, first, to))
     if key is None:
-        return SealOutcome(sealed, waiting, len(leaves), is_signed=False)
+        return len(leaves), False
     head = Checkpoint(key.name, len(leaves), merkle.root(leaves))
     if signed != head or not _is_signed_by(ledger, key):
         note = head.signed([key])
@@ -215,7 +227,7 @@ def _publish_log(ledger: Ledger, key: SigningKey | None, now: datetime, sealed: 
             cursor.execute("INSERT INTO log_heads VALUES (?, ?, ?, ?)", [head.size, head.root.hex(), note, now])
         tiles.write_whole(folder / tiles.PUBLIC_KEY_NAME, f"{key.verifier}\n".encode())
         tiles.write_whole(folder / tiles.CHECKPOINT_NAME, note.encode())
-    return SealOutcome(sealed, waiting, len(leaves), is_signed=True)
+    return len(leaves), True
 
 
 def _signed_before(ledger: Ledger) -> Checkpoint | None:

@@ -1,0 +1,1 @@
+"""Make and show the key that signs the log of sealed days."""
