@@ -25,7 +25,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def environment(home: Path, url: str = "", token: str = "", **more: str) -> dict[str, str]:
     """The caller's environment without settings of ours, and then these."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("QUAYLEDGER_")}
-    given = {"QUAYLEDGER_HOME": str(home), "COLUMNS": "160", "PYTHONPATH": str(ROOT), **more}
+    own = {"XDG_CONFIG_HOME": str(home.parent / "config")}  # `init` writes a key there
+    given = {"QUAYLEDGER_HOME": str(home), "COLUMNS": "160", "PYTHONPATH": str(ROOT), **own, **more}
     if url:
         given["QUAYLEDGER_SOURCES__MAIN__URL"] = url
         given["QUAYLEDGER_SOURCES__MAIN__REQUESTS_PER_SECOND"] = "1000"

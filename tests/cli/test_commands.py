@@ -39,6 +39,9 @@ def test_the_first_hour(run: Run, quay: Any, tmp_path: Path) -> None:
     assert token not in written
     assert quay.url in written
     assert run("init", "--url", quay.url, "--no-check").returncode == 3
+    (key,) = (tmp_path / "config/quayledger").glob("*.key")
+    assert str(key) in written
+    assert run("key", "show").stdout.startswith("quayledger/")
 
     looked = run("doctor", "--json", **asked)
     assert looked.returncode == 0, looked.stderr
@@ -48,6 +51,10 @@ def test_the_first_hour(run: Run, quay: Any, tmp_path: Path) -> None:
     synced = run("sync", *RANGE, "--json", **asked)
     assert synced.returncode == 0, synced.stderr
     assert sources(synced)["events_new"] == 1200
+    verified = run("verify", "--json")
+    assert verified.returncode == 0, verified.stderr
+    sealed = json.loads(verified.stdout)["seals"]
+    assert (sealed["events"], sealed["damages"], sealed["note"]) == (1200, [], "")
     assert planned["least_requests"] == sum(part["pages"] for part in planned["parts"]) + planned["count_requests"]
     assert planned["least_requests"] <= sources(synced)["requests"] <= planned["most_requests"]
 

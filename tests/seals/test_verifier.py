@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from quayledger.warehouse.seals.note import SigningKey, parse_checkpoint, split_
 from quayledger.warehouse.seals.seal import seal_days
 from tests.seals.conftest import KEY, PUBLIC
 from tests.warehouse import sample
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_an_honest_ledger_is_as_it_was_sealed(sealed: Path) -> None:
@@ -253,3 +256,12 @@ def test_a_key_that_is_none_is_refused(sealed: Path, key: str, capsys: pytest.Ca
 def test_a_ledger_that_nobody_sealed_is_said_to_be_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verifier.main([str(tmp_path), "--public-key", str(KEY.verifier)]) == verifier.UNREADABLE
     assert "nothing of this ledger was sealed" in capsys.readouterr().err
+
+
+def test_every_damage_and_exit_code_is_documented() -> None:
+    page = (ROOT / "docs/integrity.md").read_text(encoding="utf-8")
+    words = set(re.findall(r'Damage\(\s*(?:EVENTS|LOG|HEAD), "([^"]+)"', Path(verifier.__file__).read_text(encoding="utf-8")))
+    assert len(words) > 10
+    assert [word for word in sorted(words) if f"`{word}`" not in page] == []
+    for code in (verifier.WHOLE, verifier.USAGE, verifier.UNREADABLE, verifier.EVENTS, verifier.LOG, verifier.HEAD):
+        assert f"| {code} |" in page
