@@ -93,7 +93,7 @@ class Damage:
 
 
 @dataclass
-class Verdict:
+class Verification:
     """What a check found."""
 
     head: str = ""
@@ -183,7 +183,7 @@ class PublicKey:
 
 
 @dataclass(frozen=True)
-class Head:
+class LogHead:
     """A checkpoint: the size of a log and its root."""
 
     origin: str
@@ -191,7 +191,7 @@ class Head:
     root: bytes
 
 
-def open_head(note: str, keys: Iterable[PublicKey]) -> Head:
+def open_head(note: str, keys: Iterable[PublicKey]) -> LogHead:
     """The checkpoint in a note, if one of the keys signed it. Raises BadHead."""
     text, separator, lines = note.rpartition("\n\n")
     found = re.fullmatch(r"([^\n]+)\n(0|[1-9][0-9]{0,18})\n([A-Za-z0-9+/]{43}=)((?:\n[^\n]+)*)", text)
@@ -218,7 +218,7 @@ def open_head(note: str, keys: Iterable[PublicKey]) -> Head:
                 good = True
     if not good:
         raise BadHead(f"it is signed by {', '.join(names) or 'nobody'} with another key than the one given")
-    return Head(found[1], int(found[2]), base64.b64decode(found[3]))
+    return LogHead(found[1], int(found[2]), base64.b64decode(found[3]))
 
 
 # The log -------------------------------------------------------------------------------------------------------------
@@ -270,9 +270,9 @@ class DayJob:
     secrets: tuple[str, ...]
 
 
-def check(home: Path, keys: Sequence[PublicKey], expected: Sequence[str], jobs: int) -> Verdict:
+def check(home: Path, keys: Sequence[PublicKey], expected: Sequence[str], jobs: int) -> Verification:
     """Checks all of a ledger. `expected`: notes with heads that were kept elsewhere. Raises Unreadable."""
-    verdict = Verdict()
+    verdict = Verification()
     entries = _check_head(home, keys, expected, verdict)
     database = _database(home)
     with _connect(database) as connection:
@@ -286,7 +286,9 @@ def check(home: Path, keys: Sequence[PublicKey], expected: Sequence[str], jobs: 
     return verdict
 
 
-def _check_head(home: Path, keys: Sequence[PublicKey], expected: Sequence[str], verdict: Verdict) -> list[bytes | None]:
+def _check_head(
+    home: Path, keys: Sequence[PublicKey], expected: Sequence[str], verdict: Verification
+) -> list[bytes | None]:
     """Checks the head, and that the log leads to it; returns the entries."""
     folder = home / "seals"
     try:
@@ -314,12 +316,14 @@ def _check_head(home: Path, keys: Sequence[PublicKey], expected: Sequence[str], 
     return entries
 
 
-def _unsigned(note: str) -> Head:
+def _unsigned(note: str) -> LogHead:
     found = re.match(r"([^\n]+)\n(0|[1-9][0-9]{0,8})\n([A-Za-z0-9+/]{43}=)\n", note)
-    return Head(found[1], int(found[2]), base64.b64decode(found[3])) if found else Head("", 0, root_of([]))
+    return LogHead(found[1], int(found[2]), base64.b64decode(found[3])) if found else LogHead("", 0, root_of([]))
 
 
-def _check_expected(kept: str, keys: Sequence[PublicKey], head: Head, leaves: list[bytes], verdict: Verdict) -> None:
+def _check_expected(
+    kept: str, keys: Sequence[PublicKey], head: LogHead, leaves: list[bytes], verdict: Verification
+) -> None:
     try:
         earlier = open_head(kept, keys)
     except BadHead as error:
@@ -362,7 +366,7 @@ def _connected(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _check_manifests(
-    connection: duckdb.DuckDBPyConnection, entries: Sequence[bytes | None], verdict: Verdict
+    connection: duckdb.DuckDBPyConnection, entries: Sequence[bytes | None], verdict: Verification
 ) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Compares the log's entries with the ledger's own copies; returns the manifests by source and day."""
     held = connection.execute("SELECT leaf_index, entry FROM log_entries ORDER BY leaf_index").fetchall()
@@ -422,7 +426,7 @@ def _day_jobs(
     home: Path,
     database: Path,
     known: dict[tuple[str, str], list[dict[str, Any]]],
-    verdict: Verdict,
+    verdict: Verification,
 ) -> list[DayJob]:
     files = connection.execute(
         "SELECT source_id, CAST(first_day AS VARCHAR), CAST(last_day AS VARCHAR), file, layout, rows, sha256, size_bytes FROM event_files"
@@ -465,7 +469,7 @@ def _file_fault(path: Path, sha256: str, size: int) -> str:
 
 
 def _check_states(
-    connection: duckdb.DuckDBPyConnection, known: dict[tuple[str, str], list[dict[str, Any]]], verdict: Verdict
+    connection: duckdb.DuckDBPyConnection, known: dict[tuple[str, str], list[dict[str, Any]]], verdict: Verification
 ) -> None:
     """Compares what the ledger says of each day with its newest manifest."""
     judged = connection.execute(
@@ -493,7 +497,7 @@ def _check_states(
         )
 
 
-def _check_days(work: Sequence[DayJob], jobs: int, verdict: Verdict) -> None:
+def _check_days(work: Sequence[DayJob], jobs: int, verdict: Verification) -> None:
     if jobs > 1 and len(work) > 1:
         with ProcessPoolExecutor(jobs) as pool:
             results = list(pool.map(check_day, work, chunksize=max(1, min(16, len(work) // jobs))))
@@ -692,7 +696,7 @@ def text_or_file(text: str) -> str:
     return text if "+" in text and not Path(text).exists() else _read(Path(text)).decode()
 
 
-def print_verdict(verdict: Verdict, *, as_json: bool) -> None:
+def print_verdict(verdict: Verification, *, as_json: bool) -> None:
     """Prints what was found: text, or one JSON object."""
     if as_json:
         print(json.dumps({**asdict(verdict), "exit_code": verdict.exit_code}, indent=2))

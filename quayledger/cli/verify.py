@@ -69,7 +69,7 @@ def _prove(home: Path, event: str, output: Path | None) -> None:
     err.print("Whoever has verifier.py and the public key can check it, without the ledger.", soft_wrap=True)
 
 
-def _check_seals(home: Path, given: list[str], expected: list[Path]) -> tuple[verifier.Verdict | None, str]:
+def _check_seals(home: Path, given: list[str], expected: list[Path]) -> tuple[verifier.Verification | None, str]:
     """What the verifier says, and what that rests on; None where nothing is sealed and signed."""
     note, keys = "", list(given)
     if not keys:
@@ -96,7 +96,7 @@ def _check_seals(home: Path, given: list[str], expected: list[Path]) -> tuple[ve
         return None, f"Nothing is checked against seals: {error}."
 
 
-def _builtins(verdict: verifier.Verdict) -> dict[str, Any]:
+def _builtins(verdict: verifier.Verification) -> dict[str, Any]:
     return {**msgspec.to_builtins(verdict), "exit_code": verdict.exit_code}
 
 
@@ -116,7 +116,7 @@ def _show(home: Path, found: Verified) -> None:
     )
 
 
-def _show_seals(sealed: verifier.Verdict | None, note: str) -> None:
+def _show_seals(sealed: verifier.Verification | None, note: str) -> None:
     if sealed is not None:
         for damage in sealed.damages:
             where = f"{damage.source} {damage.day}: " if damage.day else ""

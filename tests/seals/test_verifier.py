@@ -260,7 +260,9 @@ def test_a_ledger_that_nobody_sealed_is_said_to_be_so(tmp_path: Path, capsys: py
 
 def test_every_damage_and_exit_code_is_documented() -> None:
     page = (ROOT / "docs/integrity.md").read_text(encoding="utf-8")
-    words = set(re.findall(r'Damage\(\s*(?:EVENTS|LOG|HEAD), "([^"]+)"', Path(verifier.__file__).read_text(encoding="utf-8")))
+    words = set(
+        re.findall(r'Damage\(\s*(?:EVENTS|LOG|HEAD), "([^"]+)"', Path(verifier.__file__).read_text(encoding="utf-8"))
+    )
     assert len(words) > 10
     assert [word for word in sorted(words) if f"`{word}`" not in page] == []
     for code in (verifier.WHOLE, verifier.USAGE, verifier.UNREADABLE, verifier.EVENTS, verifier.LOG, verifier.HEAD):

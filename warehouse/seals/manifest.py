@@ -28,7 +28,7 @@ class KindSeal(msgspec.Struct, frozen=True):
     root: bytes
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class DayManifest(msgspec.Struct, frozen=True):
     """What one manifest states of a (source, UTC day). Times are aware; `expected_events` None: the source vouches for no
     number. `first_event_no` to `last_event_no` are the events sealed by it; none where `kinds` is empty."""
 

@@ -22,7 +22,7 @@ from quayledger.warehouse.errors import WarehouseError
 from quayledger.warehouse.ledger import Cursor, Ledger, utc
 from quayledger.warehouse.schema import SliceState
 from quayledger.warehouse.seals import canonical, merkle, tiles
-from quayledger.warehouse.seals.manifest import MAX_ENTRY_BYTES, KindSeal, Manifest
+from quayledger.warehouse.seals.manifest import MAX_ENTRY_BYTES, DayManifest, KindSeal
 from quayledger.warehouse.seals.note import BadNote, Checkpoint, SigningKey, parse_checkpoint, split_note
 
 _BATCH_DAYS = 64
@@ -151,7 +151,7 @@ def _read_only_its_file(cursor: Cursor, ledger: Ledger, files: Sequence[event_fi
     event_files.set_views(cursor, ledger.home, files, rules, needed)
 
 
-def _manifest(cursor: Cursor, ledger_id: str, due: _Due, secret: bytes, now: datetime) -> Manifest:
+def _manifest(cursor: Cursor, ledger_id: str, due: _Due, secret: bytes, now: datetime) -> DayManifest:
     key = [due.source_id, due.day]
     leaves: dict[str, list[bytes]] = {}
     first = last = 0
@@ -159,7 +159,7 @@ def _manifest(cursor: Cursor, ledger_id: str, due: _Due, secret: bytes, now: dat
     for kind, event_no, almost in _fetched(cursor):
         leaves.setdefault(kind, []).append(canonical.event_leaf(secret, event_no, almost))
         first, last = first or event_no, event_no
-    return Manifest(
+    return DayManifest(
         ledger_id=ledger_id,
         source_id=due.source_id,
         source_url=due.source_url,
@@ -182,7 +182,7 @@ def _manifest(cursor: Cursor, ledger_id: str, due: _Due, secret: bytes, now: dat
     )
 
 
-def _record(cursor: Cursor, made: Manifest, entry: bytes, index: int, secret: bytes) -> None:
+def _record(cursor: Cursor, made: DayManifest, entry: bytes, index: int, secret: bytes) -> None:
     leaf = merkle.leaf_hash(entry).hex()
     cursor.execute("INSERT INTO log_entries VALUES (?, ?, ?, ?)", [index, entry.decode(), leaf, made.sealed_at])
     key = [made.source_id, made.day, made.sequence]
