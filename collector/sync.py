@@ -257,7 +257,7 @@ async def _complete(
     _note_skew(run)
     await find_older_rows(run, due)
     grown = [] if run.days_named or not days else await recount(run, days)
-    wanted = sorted({*due, *grown})
+    wanted = await asyncio.to_thread(_without_damaged, run, sorted({*due, *grown}))
     if run.source.exports != "off" and callbacks and not await preflight(run, callbacks):
         run.state.most_repair = EXPORT_REQUESTS
     await _export(run, callbacks, wanted, fell_short=False)
@@ -269,6 +269,21 @@ async def _complete(
     parts = [(day, scope.text) for day in due for scope in run.scopes(day)]
     if run.state.newest_refusal is not None and all(part in run.state.refused for part in parts):
         raise run.state.newest_refusal
+
+
+def _without_damaged(run: SourceRun, days: list[date]) -> list[date]:
+    """The days whose events can be read; the others are judged by what they held, and wait until their file is put back, since
+    nothing could be added to them."""
+    left = days
+    for fault in slices.damaged_files(run.ledger, run.source_id):
+        first, last = fault.file.first_day, fault.file.last_day
+        inside = [day for day in left if first <= day <= last]
+        left = [day for day in left if not first <= day <= last]
+        for day in inside:
+            judge_day(run, day)
+        if inside:
+            run.state.notes.append(f"{fault.file.label} is left as it is: {fault.describe(run.ledger.home)}")
+    return left
 
 
 def _note_skew(run: SourceRun) -> None:

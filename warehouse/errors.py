@@ -40,6 +40,10 @@ class LedgerMissing(WarehouseError):
     """The live file is gone though other files of the ledger are there."""
 
 
+class DamagedFile(LedgerMissing):
+    """A file of closed days is missing or damaged, so what is new of its days cannot be told."""
+
+
 class DiskFull(WarehouseError):
     """The disk took no more; what was being written was rolled back."""
 

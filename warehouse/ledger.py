@@ -23,7 +23,8 @@ import polars as pl
 from quayledger.warehouse import migrate
 from quayledger.warehouse.duckdb_errors import is_full, translated
 from quayledger.warehouse.errors import DiskFull, LedgerBusy, LedgerCorrupt, LedgerMissing, LockHolder, WarehouseError
-from quayledger.warehouse.event_files import EVENT_FOLDERS, write_empty_files
+from quayledger.warehouse.event_files import EVENT_FOLDERS, recorded_files, write_empty_files
+from quayledger.warehouse.file_checks import check_touched
 from quayledger.warehouse.limits import Limits, apply, connection_config, limits_of, remove_stale_spill
 
 LIVE_NAME = "live.duckdb"
@@ -251,6 +252,7 @@ def _open_live(home: Path, limits: Limits) -> Cursor:
             connection.execute("SET GLOBAL threads = 1")
             apply(connection, limits)
             migrate.migrate(connection, live)
+            check_touched(home, (file.file for file in recorded_files(connection)), datetime.now(UTC))
             connection.execute("BEGIN")
             migrate.install_seeds(connection)
             migrate.install_views(connection, home)

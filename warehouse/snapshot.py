@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import duckdb
 import polars as pl
 
-from quayledger.warehouse import file_checks, migrate
+from quayledger.warehouse import migrate
 from quayledger.warehouse.duckdb_errors import is_damage, translated
 from quayledger.warehouse.errors import LedgerCorrupt, LedgerMissing
 from quayledger.warehouse.event_files import (
@@ -27,13 +27,12 @@ from quayledger.warehouse.event_files import (
     set_views,
     with_kinds,
 )
+from quayledger.warehouse.file_checks import check_touched, compute_digests
 from quayledger.warehouse.ledger import Cursor
 from quayledger.warehouse.limits import Limits, apply, connection_config, limits_of
 from quayledger.warehouse.publish import Published, is_intact, newest
 
 _TRIES = 3
-# Files of closed days that were touched since their digest was computed are read by whoever opens a copy, up to so many bytes.
-_BELIEVED_AT_ONCE_BYTES = 256 << 20
 _DAMAGED_ROLLUPS = (
     "a rollup of closed days turned out to be damaged. Ask again: the answer then comes from the events themselves; "
     "`quayledger serve` and `quayledger sync` make the rollup anew"
@@ -57,27 +56,21 @@ class Snapshot:
         self.faults: list[FileFault] = []
         self.whole_files: set[EventFile] = set()
         self.rolled_files: set[EventFile] = set()
-        self._look_at_files(datetime.now(UTC), _BELIEVED_AT_ONCE_BYTES)
+        self._look_at_files(datetime.now(UTC), all_files=False)
 
     def check_files(self, now: datetime) -> None:
         """Reads every file of closed days and its rollups; afterwards `faults`, `whole_files` and `rolled_files` are certain."""
-        self._look_at_files(now, None)
+        self._look_at_files(now, all_files=True)
 
     def is_whole(self, sidecar: Path) -> bool:
         """Whether a file of rollups is there and not known to be damaged."""
         return is_whole(self.home, sidecar, self._sidecars, self._checks)
 
-    def _look_at_files(self, now: datetime, most_bytes: int | None) -> None:
-        """Which files can be used: those that nobody touched since their digest was found right, and of the others those that
-        are as on record. `most_bytes`: where they are larger together, their digest is left to `quayledger verify` and to
-        the service; None: all are read anew."""
-        checks = file_checks.read_checks(self.home) if self.files else {}
+    def _look_at_files(self, now: datetime, *, all_files: bool) -> None:
+        """Which files can be used: those that are as on record. `all_files`: also those that nobody touched since their digest was
+        found right are read."""
         paths = [file.file for file in self.files] + [Path(sidecar) for sidecar in self._sidecars]
-        unknown = [path for path in paths if file_checks.known_sha256(checks, self.home, path) is None]
-        if most_bytes is None:
-            checks = file_checks.compute_digests(self.home, paths, now)[0]
-        elif unknown and sum(_size(self.home / path) for path in unknown) <= most_bytes:
-            checks = file_checks.compute_digests(self.home, unknown, now, 0)[0]
+        checks = compute_digests(self.home, paths, now)[0] if all_files else check_touched(self.home, paths, now)
         self._checks = checks
         self.faults = with_kinds(self._connection, find_faults(self.home, self.files, checks))
         faulty = {fault.file for fault in self.faults}
@@ -167,13 +160,6 @@ class Snapshot:
     def _asked(self, sql: str, values: Values, files: Sequence[EventFile] | None) -> Iterator[Cursor]:
         with translated(self.published.path), contextlib.closing(self.cursor(files)) as cursor:
             yield cursor.execute(sql, values)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _connect(home: Path, published: Published, limits: Limits) -> Cursor:

@@ -23,6 +23,7 @@ from quayledger.collector.quay.exports import request_export
 from quayledger.collector.quay.scopes import Scope
 from quayledger.settings import Settings, SourceSettings
 from quayledger.warehouse import runs, sources
+from quayledger.warehouse.errors import DamagedFile
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log.held_parts import user_namespaces
 from quayledger.warehouse.log.staging import Staging, TooMany
@@ -158,6 +159,8 @@ class _Import:
         for day in days:
             try:
                 merged = load.merge(day, is_first=day == days[0], is_whole=day <= head.days[1])
+            except DamagedFile as error:
+                left_out[day] = str(error)
             except TooMany as error:
                 left_out[day] = str(error)
                 load.void(day, str(error))

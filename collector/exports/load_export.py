@@ -22,6 +22,7 @@ from quayledger.collector.log.source_run import SourceRun
 from quayledger.collector.quay.errors import QuayError
 from quayledger.collector.quay.scopes import Scope
 from quayledger.warehouse import sources
+from quayledger.warehouse.errors import DamagedFile
 from quayledger.warehouse.log import slices
 from quayledger.warehouse.log.slices import Merged, Reading
 from quayledger.warehouse.log.staging import Staging, TooMany, merge_staged
@@ -133,6 +134,8 @@ async def merge_days(run: SourceRun, load: Load, target: Target, staging: Stagin
     for day in days:
         try:
             merged = await _merge_day(run, load, target, day, is_first=day == days[0])
+        except DamagedFile as error:
+            left_out[day] = str(error)
         except TooMany as error:
             left_out[day] = str(error)
             await asyncio.to_thread(load.void, day, str(error))

@@ -10,6 +10,7 @@ from quayledger.collector.log.page_chain import living_token, replay, usable
 from quayledger.collector.log.readings import merge_chain, reading_of
 from quayledger.collector.log.source_run import SourceRun
 from quayledger.collector.quay.scopes import Scope
+from quayledger.warehouse.errors import DamagedFile
 from quayledger.warehouse.log.held_parts import user_namespaces
 from quayledger.warehouse.log.slices import slices
 from quayledger.warehouse.log.watermarks import clear_watermark
@@ -52,6 +53,10 @@ def _merge_landed(run: SourceRun, log: landing.LandingFile) -> None:
     users = user_namespaces(run.ledger, run.source_id, log.header.day)
     result = replay(log, DefaultNamespace.of(Scope.parse(listed), user_namespaces=users), run.settle)
     if log.marks and (result.events or result.rejects):
-        merged = merge_chain(run, reading_of(log.header, result, log.marks[-1].landed_at), result)
+        try:
+            merged = merge_chain(run, reading_of(log.header, result, log.marks[-1].landed_at), result)
+        except DamagedFile as error:  # the pages wait for the file to be put back
+            run.state.notes.append(f"{log.header.day}: {error}")
+            return
         run.state.progress.events_new += merged.new_events
     log.remove()

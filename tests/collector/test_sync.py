@@ -15,12 +15,14 @@ import pytest
 from pydantic import SecretStr
 
 from quayledger.collector.quay.redaction import redact
-from quayledger.collector.sync import SyncOutcome, SyncRequest
+from quayledger.collector.sync import SourceOutcome, SyncOutcome, SyncRequest
 from quayledger.service.jobs import sync_and_publish
 from quayledger.settings import CollectSettings, Settings, SourceSettings
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log import events, quay_json
+from quayledger.warehouse.log.close import close_days, event_file_list
 from quayledger.warehouse.log.completeness import completeness
+from quayledger.warehouse.publish import publish
 from quayledger.warehouse.snapshot import Snapshot
 
 END = "2026-11-20"
@@ -228,3 +230,45 @@ def test_several_quays_live_in_one_ledger(quay: Any, start_simulator: Any, tmp_p
     assert both["main"].failure is None, "one source in trouble does not stop another"
     assert "Check the address" in both["second"].error
     assert held(tmp_path) == truth(quay) + truth(other)
+
+
+def recount(quay: Any, home: Path, chosen: Settings) -> SourceOutcome:
+    """A run of the schedule more than a week later, when closed days are counted once more."""
+    quay.control("clock", advance=8 * 86_400)
+    now = datetime.fromisoformat(quay.control("clock")["now"])
+    wanted = chosen.model_copy(update={"collect": CollectSettings(settle_seconds=0, backfill_days=90)})
+    with Ledger.open(home, command="test") as ledger:
+        work = sync_and_publish(ledger, wanted, SyncRequest(), command="test", now=lambda: now)
+        return asyncio.run(work).sources[0]
+
+
+def test_closed_months_give_quays_own_rows_and_a_damaged_file_stops_no_other_day(
+    start_simulator: Any, tmp_path: Path
+) -> None:
+    quay = start_simulator("--events", "1200", "--days", str(DAYS), "--end", END, "--precision", "microsecond")
+    chosen, (first, last) = settings(quay.url, quay.tokens["superuser"]), everything()
+    collect(tmp_path, chosen, first, last)
+    with Ledger.open(tmp_path, command="test") as ledger:
+        files = event_file_list(ledger)
+        assert [file.label for file in files] == [str(first + timedelta(days=back)) for back in range(DAYS)]
+    assert held(tmp_path) == truth(quay)
+
+    damaged, content = tmp_path / files[2].file, (tmp_path / files[2].file).read_bytes()
+    damaged.write_bytes(content[:-1] + b"!")
+    for day in (files[2].first_day, files[3].first_day):
+        late = {"namespace": "platform", "datetime": f"{day}T12:00:00+00:00"}
+        quay.control("insert", rows=[late])
+    outcome = recount(quay, tmp_path, chosen)
+    assert (outcome.failure, outcome.events_new) == (None, 1)
+    assert any(f"{files[2].label} is left as it is" in note and "Put it back" in note for note in outcome.notes)
+    assert sum(held(tmp_path).values()) == 1201 - files[2].rows
+
+    damaged.write_bytes(content)
+    assert recount(quay, tmp_path, chosen).events_new == 1
+    found = held(tmp_path)
+    assert (sum((found - truth(quay)).values()), truth(quay) - found) == (2, Counter())
+    with Ledger.open(tmp_path, command="test") as ledger:
+        close_days(ledger, last + timedelta(days=60), 10)
+        assert [(file.label, file.rows) for file in event_file_list(ledger)] == [("2026-11", 1200)]
+        publish(ledger, keep=2, now=datetime.now(UTC))
+    assert held(tmp_path) == found, "from the month's file, and two late rows beside it"

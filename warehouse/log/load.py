@@ -9,8 +9,8 @@ from typing import Literal
 import msgspec
 import polars as pl
 
-from quayledger.warehouse.errors import LedgerMissing
-from quayledger.warehouse.event_files import find_faults, recorded_files
+from quayledger.warehouse.errors import DamagedFile
+from quayledger.warehouse.event_files import FileFault, find_faults, recorded_files
 from quayledger.warehouse.ledger import Cursor, Ledger
 from quayledger.warehouse.log.merge import merge
 from quayledger.warehouse.schema import EVENT_SCHEMA, REJECT_SCHEMA, SliceState
@@ -59,7 +59,7 @@ def merge_reading(ledger: Ledger, reading: Reading, events: pl.DataFrame, reject
     """Stores what of a reading is not held yet: `events` (EVENT_SCHEMA) and `rejects` (REJECT_SCHEMA). Nothing held ever
     shrinks or changes; merging twice is merging once. Makes the day's slice where there is none.
 
-    Raises ValueError for an event outside the reading's day, LedgerBusy, DiskFull, LedgerCorrupt."""
+    Raises ValueError for an event outside the reading's day, DamagedFile, LedgerBusy, DiskFull, LedgerCorrupt."""
     events = _checked(events, reading.day)
     with ledger.transaction() as cursor:
         place = place_of(ledger, cursor, reading)
@@ -100,15 +100,21 @@ def _checked(events: pl.DataFrame, day: date) -> pl.DataFrame:
     return events
 
 
+def damaged_files(ledger: Ledger, source_id: str) -> list[FileFault]:
+    """The source's files of closed days that are missing or damaged: nothing can be merged into their days."""
+    with ledger.quiescent() as cursor:
+        return find_faults(ledger.home, [file for file in recorded_files(cursor) if file.source_id == source_id])
+
+
 def place_of(ledger: Ledger, cursor: Cursor, reading: Reading) -> _Place:
-    """Raises LedgerMissing where the file with the day's events is not there: what is new could not be told."""
+    """Raises DamagedFile where the file with the day's events cannot be read: what is new could not be told."""
     files = [
         file
         for file in recorded_files(cursor)
         if file.source_id == reading.source_id and file.first_day <= reading.day <= file.last_day
     ]
     for fault in find_faults(ledger.home, files):
-        raise LedgerMissing(fault.describe(ledger.home))
+        raise DamagedFile(fault.describe(ledger.home))
     return _Place("stg_events", "corrections") if files else _Place("event_rows", "event_rows")
 
 

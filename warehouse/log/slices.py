@@ -14,7 +14,7 @@ import polars as pl
 
 from quayledger.warehouse.ledger import Cursor, Ledger, utc
 from quayledger.warehouse.log.close import CLOSE_AT_ONCE_EVENTS, close_day
-from quayledger.warehouse.log.load import Merged, Reading, merge_reading, record_void
+from quayledger.warehouse.log.load import Merged, Reading, damaged_files, merge_reading, record_void
 from quayledger.warehouse.schema import EVENT_SCHEMA, KEY_COLUMNS, SEALED_STATES, SliceState
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Merged",
     "Reading",
     "SliceRow",
+    "damaged_files",
     "held_by_day",
     "held_counts",
     "held_keys",
