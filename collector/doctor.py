@@ -15,18 +15,17 @@ from quayledger.collector.errors import CollectorError
 from quayledger.collector.exports.download import private_hosts
 from quayledger.collector.log.cover import Access, find_access, parse_scopes
 from quayledger.collector.log.days import utc_now
-from quayledger.collector.quay import discovery, logs, users
+from quayledger.collector.quay import discovery, installation, logs, users
 from quayledger.collector.quay.client import QuayClient
 from quayledger.collector.quay.credentials import credential_of
 from quayledger.collector.quay.errors import Forbidden, NotAQuay, NotFound, QuayError
 from quayledger.collector.quay.logs import LONGEST_WINDOW_DAYS
 from quayledger.collector.quay.scopes import Scope
 from quayledger.settings import CallbackSettings, SettingsError, SourceSettings
+from quayledger.warehouse.catalog import recorded_kinds
 
 Level = Literal["ok", "note", "warning", "error"]
 _CLOCK_TOLERANCE_S = 5.0
-# Written only where the registry's configuration says so; their absence must not be read as peace.
-_OFF_BY_DEFAULT = ("login_failure", "pull_repo_failed", "push_repo_failed", "delete_tag_failed")
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -60,9 +59,10 @@ async def examine(
     callbacks: CallbackSettings | None = None,
     *,
     now: Callable[[], datetime] = utc_now,
+    reads_config: bool = False,
 ) -> Diagnosis:
     """Checks one source, and the settings for its exports. Never raises for what is wrong with it: that is a finding, with the
-    error beside it."""
+    error beside it. `reads_config`: the settings let Quay's configuration be asked for what its log records."""
     checks: list[Check] = []
     cover: tuple[str, ...] = ()
     failed: Exception | None = None
@@ -72,7 +72,7 @@ async def examine(
         async with QuayClient(source_id, source) as client:
             try:
                 checks.extend(await _credential(client, source))
-                cover = await _examine(client, source_id, source, now(), checks)
+                cover = await _examine(client, source_id, source, now(), checks, reads_config=reads_config)
             finally:
                 requests = client.meter.requests
             checks.append(_pace(client, source))
@@ -131,25 +131,35 @@ async def _account(client: QuayClient, source: SourceSettings, named: str) -> Ch
 
 
 async def _examine(
-    client: QuayClient, source_id: str, source: SourceSettings, now: datetime, checks: list[Check]
+    client: QuayClient,
+    source_id: str,
+    source: SourceSettings,
+    now: datetime,
+    checks: list[Check],
+    *,
+    reads_config: bool,
 ) -> tuple[str, ...]:
-    checks.append(await _address(client))
+    address, operations = await _address(client)
+    checks.append(address)
     today = now.date()
     access = await _access(client, source_id, source, today)
     checks.extend(_explain(access))
     for scope in access.scopes[:1]:
-        checks.extend(await _look_at(client, scope, today, now))
+        found, kinds = await _look_at(client, scope, today, now)
+        config = await _log_config(client) if reads_config else None
+        checks.extend([*found, *_recorded(kinds, operations, config)])
     return tuple(scope.text for scope in access.scopes)
 
 
-async def _address(client: QuayClient) -> Check:
+async def _address(client: QuayClient) -> tuple[Check, frozenset[str]]:
     """A Quay behind a proxy that hides its API reference can be read all the same."""
     try:
         offers = await discovery.get_discovery(client, purpose="probe")
     except (NotFound, Forbidden, NotAQuay) as error:
         step = "If the checks below succeed, this does no harm; otherwise check the address and any proxy on the way"
-        return Check("address", "note", f"the API reference cannot be read ({error.says})", step)
-    return Check("address", "ok", f"a Quay answers; its API reference lists {len(offers.operations)} operations")
+        return Check("address", "note", f"the API reference cannot be read ({error.says})", step), frozenset()
+    says = f"a Quay answers; its API reference lists {len(offers.operations)} operations"
+    return Check("address", "ok", says), frozenset(offers.operations)
 
 
 async def _access(client: QuayClient, source_id: str, source: SourceSettings, today: date) -> Access:
@@ -176,8 +186,8 @@ def _explain(access: Access) -> list[Check]:
     return checks
 
 
-async def _look_at(client: QuayClient, scope: Scope, today: date, now: datetime) -> list[Check]:
-    """Counts the last four weeks with one request, and reads one page of today."""
+async def _look_at(client: QuayClient, scope: Scope, today: date, now: datetime) -> tuple[list[Check], frozenset[str]]:
+    """Counts the last four weeks with one request, and reads one page of today; with the kinds that were counted."""
     first = today - timedelta(days=LONGEST_WINDOW_DAYS - 1)
     counts = await logs.aggregate_logs(client, scope, first, today, purpose="probe")
     page = await logs.list_logs(client, scope, today, today, purpose="probe")
@@ -187,15 +197,35 @@ async def _look_at(client: QuayClient, scope: Scope, today: date, now: datetime)
     checks.extend(_rotation(counts))
     if page.served_at is not None:
         checks.append(_clock(page.served_at, now))
-    if absent := [kind for kind in _OFF_BY_DEFAULT if kind not in kinds]:
-        checks.append(
-            Check(
-                "failures",
-                "note",
-                f"none in four weeks of: {', '.join(absent)}. Quay does not record them unless it is configured to",
-                "Set ACTION_LOG_AUDIT_LOGIN_FAILURES and the related options in Quay's configuration to record failed access",
-            )
-        )
+    return checks, frozenset(kinds)
+
+
+async def _log_config(client: QuayClient) -> dict[str, object] | None:
+    """Quay's settings of what its log records, where it lets them be read."""
+    try:
+        found = await installation.get_log_config(client, purpose="probe")
+    except (Forbidden, NotFound, NotAQuay):
+        return None
+    return {name.upper(): value for name, value in msgspec.structs.asdict(found).items() if value is not None}
+
+
+def _recorded(kinds: frozenset[str], operations: frozenset[str], config: dict[str, object] | None) -> list[Check]:
+    """What this Quay does not record: the absence of such events must not be read as peace."""
+    checks, switched = [], {kind for switch in recorded_kinds.SWITCHES for kind in switch.kinds}
+    for one in recorded_kinds.gaps(recorded_kinds.recordings(kinds, operations, config)):
+        if one.state == "not known" and (one.setting or one.kinds[0] in switched):
+            continue  # the switch, or the line below, says it
+        says = f"{one.what}: {one.state} ({one.why})"
+        step = ""
+        if one.state in ("switched off", "off by default"):
+            step = f"Set {one.setting} in Quay's configuration to record them"
+        elif one.state == "not recorded by this version of Quay":
+            step = f"Quay records them since {one.since:%Y-%m}: upgrade it to record them"
+        checks.append(Check("recorded", "note", says, step))
+    if config is None:
+        says = "Quay's configuration was not read, so which events it leaves out is inferred"
+        step = "Add log_config to [inventory] extra; Quay needs FEATURE_SUPERUSER_CONFIGDUMP, and only settings of its log are kept"
+        checks.append(Check("recorded", "note", says, step))
     return checks
 
 

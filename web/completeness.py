@@ -31,6 +31,8 @@ def draw(view: View) -> None:
     _spent(report)
     widgets.title(report.table("freshness").title)
     widgets.table(report.table("freshness"), "completeness-freshness")
+    widgets.title(report.table("recorded").title)
+    widgets.table(report.table("recorded"), "completeness-recorded")
     _next_runs(view)
     widgets.report_files(report)
     widgets.notes(report.notes)

@@ -25,7 +25,8 @@ def command(home: Home = settings_room.DEFAULT_HOME, source: Sources = None, as_
     found = []
     for source_id, one in choose_sources(settings, tuple(source or ())):
         with err.status(f"examining {source_id}"):
-            diagnosis = asyncio.run(examine(source_id, one, settings.callbacks))
+            reads_config = "log_config" in settings.inventory.extra
+            diagnosis = asyncio.run(examine(source_id, one, settings.callbacks, reads_config=reads_config))
         found.append(diagnosis)
         if not as_json:
             show_diagnosis(diagnosis)

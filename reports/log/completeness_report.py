@@ -11,7 +11,7 @@ import polars as pl
 from msgspec import Meta
 
 from quayledger.reports import formatting, states
-from quayledger.reports.log import costs, period_view
+from quayledger.reports.log import costs, period_view, recording
 from quayledger.reports.log.coverage import deficits, mark_unreadable, sum_known
 from quayledger.reports.log.period_view import PeriodView
 from quayledger.reports.model import Chart, Column, Encodings, Metric, Note, Parameter, Report, Table
@@ -37,6 +37,7 @@ class _Found(msgspec.Struct, frozen=True):
     days: pl.DataFrame
     purposes: pl.DataFrame
     fresh: pl.DataFrame
+    recorded: pl.DataFrame
 
 
 class CompletenessParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +52,7 @@ def build(snapshot: Snapshot, params: CompletenessParams, *, now: datetime | Non
     """The completeness of a period, in UTC days. `now`: when it is made (aware).
 
     Tables `completeness` (each day, scope and kind: counted, held, state, requests, when closed), `deficits` (closed days that lack events or that nothing proves), `states`,
-    `repairs`, `runs`, `spent` (by UTC day), `purposes`, `freshness`; charts `calendar` (state of each UTC day) and
+    `repairs`, `runs`, `spent` (by UTC day), `purposes`, `freshness`, `recorded` (what each Quay records at all); charts `calendar` (state of each UTC day) and
     `requests` (against the minimum, and those of the inventory). Errors: WarehouseError."""
     period, source_ids = params.period, params.sources
     view = period_view.read(snapshot, period, namespace=None, source_ids=source_ids, compare=False)
@@ -88,6 +89,7 @@ def _find(view: PeriodView) -> _Found:
         runs=costs.by_run(spent),
         days=costs.by_day(spent),
         purposes=costs.by_purpose(completeness.request_costs(view.snapshot, *stretch)),
+        recorded=recording.table(recording.by_source(view.snapshot, view.source_ids)),
         fresh=costs.lag_minutes(completeness.freshness(view.snapshot, view.source_ids), view.as_of),
     )
 
@@ -271,6 +273,15 @@ _PURPOSES = (
     Column("mean_ms", "Average, ms", unit="wait for a reply"),
     Column("received_bytes", "Bytes"),
 )
+_RECORDED = (
+    _SOURCE,
+    Column("what", "What", "text"),
+    _STATE,
+    Column("is_certain", "Certain", "text", "no: inferred"),
+    Column("why", "How it is known", "text"),
+    Column("recorded_since", "Recorded since", "day", "in Quay's source code"),
+    Column("kinds", "Kinds", "text"),
+)
 _FRESHNESS = (
     _SOURCE,
     Column("last_event_at", "Newest event", "time"),
@@ -293,6 +304,7 @@ def _tables(view: PeriodView, found: _Found, top: int) -> tuple[Table, ...]:
         _table("spent", "Requests by UTC day", _SPENT, found.days, empty="No run started in this period."),
         _table("purposes", "Requests by purpose", _PURPOSES, found.purposes, empty="No run started in this period."),
         _table("freshness", "Freshness", _FRESHNESS, found.fresh),
+        _table("recorded", "What this Quay records", _RECORDED, found.recorded),
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from quayledger.reports import formatting
 from quayledger.reports.formatting import plural, visible
+from quayledger.reports.log import recording
 from quayledger.reports.log.coverage import Coverage, measure
 from quayledger.reports.period import Period
 from quayledger.warehouse.log import events, known_names
@@ -37,6 +38,7 @@ def explain(snapshot: Snapshot, flt: EventFilter) -> tuple[str, ...]:
     coverage = _coverage(snapshot, flt, as_of)
     names = [*_unknown_sources(snapshot, flt), *_unknown_kinds(snapshot, flt), *_unknown_names(snapshot, flt)]
     gaps = [*_outside(flt, coverage, as_of), *_gaps(coverage, flt), *_missing(flt, coverage)]
+    gaps += recording.unrecorded(snapshot, flt.kinds, flt.source_ids)
     if names or gaps:
         return ("No events match.", *names, *gaps)
     if coverage.level != "good":

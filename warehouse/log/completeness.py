@@ -62,6 +62,15 @@ def completeness(snap: Snapshot, first: date, last: date, source_ids: tuple[str,
     )
 
 
+def kinds_seen(snap: Snapshot, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
+    """One row per source and kind of which any event was held or counted, whatever its day: source_id, kind."""
+    return snap.frame(
+        f"SELECT DISTINCT source_id, kind FROM mart_kind_coverage "
+        f"WHERE (source_count > 0 OR stored_count > 0) AND {_SOURCES} ORDER BY source_id, kind",
+        {"source_ids": list(source_ids)},
+    )
+
+
 def readings(snap: Snapshot, first: date, last: date, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
     """One row per reading of a UTC day, newest day first: reading_id, source_id, day, scope, part ('': the whole scope),
     method (pages, export, file), state (merged, void), reason, run_id, started_at, ended_at, rows, requests, end_reason,
