@@ -37,6 +37,8 @@ def due_times(
         due["inventory"] = _after(last_inventory, timedelta(minutes=settings.inventory.run_every_minutes), now)
     if settings.detections.enabled:
         due["detections"] = now
+    if settings.siem.folder is not None:
+        due["siem"] = now
     if settings.notify:
         due["notifications"] = now + NOTIFY_EVERY
     return due

@@ -21,7 +21,7 @@ from quayledger.collector.quay.errors import (
 )
 from quayledger.reports.delivery.notify_targets import NotTaken
 from quayledger.reports.desk.alerts import BadDecision
-from quayledger.reports.desk.store import DeskBusy, DeskError
+from quayledger.reports.desk.store import DeskBusy, DeskError, DeskFull
 from quayledger.reports.errors import ReportError
 from quayledger.service.demo import DemoError
 from quayledger.service.http_server import PortUnavailable
@@ -76,6 +76,7 @@ _TABLE: tuple[tuple[type[Exception], Exit], ...] = (
     (BadDecision, Exit.USAGE),
     (NotTaken, Exit.UNREACHABLE),
     (DeskBusy, Exit.BUSY),
+    (DeskFull, Exit.DISK_FULL),
     (DeskError, Exit.LEDGER),
     (DemoError, Exit.USAGE),
     (BadCover, Exit.SETTINGS),

@@ -33,8 +33,10 @@ from quayledger.collector.inventory.inventory_sync import InventoryOutcome, Inve
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.quay.client import rate_limit_of
 from quayledger.collector.sync import Progress, SyncOutcome, SyncRequest
-from quayledger.reports.delivery import deliver
+from quayledger.reports.delivery import deliver, siem
 from quayledger.reports.desk import watch
+from quayledger.reports.desk.alerts import last_change
+from quayledger.reports.desk.store import Desk
 from quayledger.reports.formatting import plural
 from quayledger.service import callback_server, inbox
 from quayledger.service.answers import inventory_answers, inventory_progress_answer, progress_answer, sync_answers
@@ -56,6 +58,7 @@ _LOG_LANE = "log"
 _INVENTORY_LANE = "inventory"
 _DETECTION_LANE = "detections"
 _NOTIFY_LANE = "notifications"
+_SIEM_LANE = "siem"
 _LANES = {
     "sync": _LOG_LANE,
     "publish": _LOG_LANE,
@@ -63,6 +66,7 @@ _LANES = {
     "inventory": _INVENTORY_LANE,
     "detections": _DETECTION_LANE,
     "notifications": _NOTIFY_LANE,
+    "siem": _SIEM_LANE,
 }
 _STOPPED = Failure("the service was stopped meanwhile", 130)
 
@@ -94,6 +98,9 @@ class Service:
         self._beat_at = 0.0
         self._is_planned = False
         self._judged: Path | None = None  # the copy that the rules saw last
+        self._exported: tuple[Path, int] | None = (
+            None  # the copy and the change of an alert that were written for a SIEM
+        )
         self._scheduler = BackgroundScheduler(
             executors={lane: ThreadPoolExecutor(1) for lane in set(_LANES.values())},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
@@ -223,6 +230,7 @@ class Service:
             "inventory": self._inventory_job,
             "detections": self._detection_job,
             "notifications": self._notification_job,
+            "siem": self._siem_job,
         }
         self._run_in_lane(_LANES[name], name, work[name])
 
@@ -285,6 +293,19 @@ class Service:
         for target_id, failure in done.failures.items():
             log.warning("notifications: %s: %s", target_id, failure)
         return "; ".join(f"{target_id}: {failure}" for target_id, failure in done.failures.items())
+
+    def _siem_job(self) -> str:
+        """Writes what is new for a SIEM, where there is a new copy or an alert that changed."""
+        if not publish.is_any(self._ledger.home):
+            return ""
+        with Desk.open(self._ledger.home) as desk:
+            newest = (publish.newest(self._ledger.home).path, last_change(desk))
+        if newest != self._exported:
+            written = siem.write_new(self._ledger.home, self._settings.siem, self._now())
+            self._exported = None if written.is_busy else newest
+            if written.files:
+                log.info("siem: %s, %s", plural(written.events, "event"), plural(written.alerts, "alert"))
+        return ""
 
     def _run_soon(self, name: str) -> None:
         """Brings a job forward to now."""
@@ -483,6 +504,8 @@ def _intervals_s(settings: Settings) -> dict[str, float]:
         found["inventory"] = settings.inventory.run_every_minutes * 60
     if settings.detections.enabled:
         found["detections"] = settings.detections.run_every_minutes * 60
+    if settings.siem.folder is not None:
+        found["siem"] = settings.siem.run_every_minutes * 60
     if settings.notify:
         found["notifications"] = NOTIFY_EVERY.total_seconds()
     return found

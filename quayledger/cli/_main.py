@@ -16,7 +16,7 @@ from quayledger.cli._tree import CONTEXT_SETTINGS, CommandGroup
 SECTIONS = {
     "Set up": ("init", "key", "doctor", "plan"),
     "Collect": ("sync", "inventory", "import", "export", "serve"),
-    "Read": ("status", "verify", "events", "find", "report", "detect", "alerts", "notify", "app"),
+    "Read": ("status", "verify", "events", "find", "report", "detect", "alerts", "notify", "export-events", "app"),
     "Try it without a Quay": ("demo",),
 }
 

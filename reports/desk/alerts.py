@@ -228,6 +228,22 @@ def history(desk: Desk, alert_id: int) -> list[Change]:
     ]
 
 
+def last_change(desk: Desk) -> int:
+    """The running number of the last change of any alert; 0 where there is none. Raises DeskError."""
+    return int(desk.rows("SELECT coalesce(max(rowid), 0) AS number FROM changes")[0]["number"])
+
+
+def changed_since(desk: Desk, change: int) -> tuple[dict[int, tuple[int, datetime]], int]:
+    """The alerts that changed after the change of that running number: by alert, the number and time (aware) of its last
+    change; and the last number there is. Raises DeskError."""
+    last = last_change(desk)
+    rows = desk.rows(
+        "SELECT alert_id, rowid AS number, changed_at FROM changes WHERE rowid > ? AND rowid <= ? ORDER BY rowid",
+        (change, last),
+    )
+    return {row["alert_id"]: (row["number"], _moment(row["changed_at"])) for row in rows}, last
+
+
 def set_state(desk: Desk, alert_id: int, state: AlertState, by_whom: str, now: datetime, *, note: str = "") -> Alert:
     """Acknowledge, begin work on, resolve or reopen (`new`) an alert. Raises BadDecision, DeskError."""
     if state is AlertState.SUPPRESSED:

@@ -60,6 +60,10 @@ class DeskTooNew(DeskError):
     """The file was written by a newer version of quayledger."""
 
 
+class DeskFull(DeskError):
+    """The disk has no room for what was decided."""
+
+
 class DeskUnreadable(DeskError):
     """The file is damaged, is no desk, or cannot be opened or written."""
 
@@ -147,7 +151,7 @@ def _translated(path: Path) -> Iterator[None]:
                 "browser, and try again; nothing was changed."
             ) from None
         if code.startswith("SQLITE_FULL"):
-            raise DeskUnreadable(
+            raise DeskFull(
                 f"{path} cannot grow: the disk is full. Make room and try again; nothing was changed."
             ) from None
         raise DeskUnreadable(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from quayledger.reports.desk import preferences, saved_views
+from quayledger.reports.desk import outbox, preferences, saved_views, store
 from quayledger.reports.desk.store import FILE_NAME, Desk
 from tests.warehouse.sample import NOW
 
@@ -41,12 +41,13 @@ def test_a_preference_is_that_of_one_person(tmp_path: Path) -> None:
         assert preferences.read_preference(desk, "bob", "columns") is None
 
 
-def test_a_desk_of_the_first_version_is_upgraded(tmp_path: Path) -> None:
-    with Desk.open(tmp_path):
-        pass
+@pytest.mark.parametrize("version", range(1, len(store._VERSIONS)))
+def test_a_desk_of_an_earlier_version_is_upgraded(tmp_path: Path, version: int) -> None:
     with sqlite3.connect(tmp_path / FILE_NAME) as held:
-        held.execute("DROP TABLE saved_views")
-        held.execute("DROP TABLE preferences")
-        held.execute("PRAGMA user_version = 1")
+        for statements in store._VERSIONS[:version]:
+            for statement in statements:
+                held.execute(statement)
+        held.execute(f"PRAGMA user_version = {version}")
     with Desk.open(tmp_path) as desk:
         assert saved_views.list_views(desk, "events") == []
+        assert outbox.messages(desk) == []

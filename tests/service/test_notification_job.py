@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,18 @@ from pydantic import SecretStr
 from quayledger.reports.desk import alerts
 from quayledger.reports.desk.store import Desk
 from quayledger.service import due_times, scheduler
-from quayledger.settings import DetectionSettings, NotifyTarget
+from quayledger.settings import DetectionSettings, NotifyTarget, SiemSettings
 from tests.delivery.conftest import Webhook, webhook
 from tests.service.conftest import WallClock, serving, settings, wait_for
 
 __all__ = ["webhook"]
+
+
+def _findings(home: Path) -> set[str]:
+    """The alerts that were written for a SIEM."""
+    lines = [line for path in (home / "siem").glob("ocsf-*.jsonl") for line in path.read_text().splitlines()]
+    records = [json.loads(line) for line in lines]
+    return {one["finding_info"]["uid"] for one in records if one["class_uid"] == 2004}
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +41,7 @@ def test_an_alert_is_told_of_once_the_target_is_back(
         update={
             "detections": DetectionSettings(run_every_minutes=0.005),
             "notify": {"ops": NotifyTarget(target_url=SecretStr(webhook.url))},
+            "siem": SiemSettings(folder=tmp_path / "siem", run_every_minutes=0.005),
         }
     )
     webhook.status = 500
@@ -45,4 +54,5 @@ def test_an_alert_is_told_of_once_the_target_is_back(
         with Desk.open(tmp_path) as desk:
             wanted = {f"(alert {one.alert_id})" for one in alerts.list_alerts(desk, clock()) if one.severity != "low"}
         wait_for(lambda: len(webhook.posts) >= len(wanted), "the notifications")
+        wait_for(lambda: len(_findings(tmp_path)) >= len(wanted), "the findings for a SIEM")
     assert sorted(post["title"][post["title"].index("(") :] for post in webhook.posts) == sorted(wanted)
