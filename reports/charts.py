@@ -39,6 +39,8 @@ _DAY_TITLES = {
     "stored_events": "Events held",
     "expected_events": "Events counted by Quay",
 }
+# Where the axes of days have their marks.
+_DAYS = [0, 7, 30, 60, 90, 180, 365, 730, 1825, 3650]
 _ID = re.compile(r'\bid="([^"]+)"')
 _MARK = re.compile(r'<path aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="[^"]*"([^>]*?)/>')
 _LONG_NUMBER = re.compile(r"(\d+\.\d)\d+")
@@ -47,7 +49,14 @@ _LONG_NUMBER = re.compile(r"(\d+\.\d)\d+")
 def build(chart: Chart) -> Drawing:
     """The chart; every mark carries the running number of its row in the chart's frame as `row`, for a click. `x` fills the
     width that it is given."""
-    builders = {"line": _series, "bar": _bars, "heat": _heat, "strip": _strip, "calendar": _calendar}
+    builders = {
+        "line": _series,
+        "bar": _bars,
+        "heat": _heat,
+        "strip": _strip,
+        "calendar": _calendar,
+        "scatter": _scatter,
+    }
     return builders[chart.kind](chart)
 
 
@@ -165,6 +174,30 @@ def _bars(chart: Chart) -> Drawing:
             alt.Y("name:N", sort=None, title=None, axis=labels),
             alt.X("number:Q", title=None, axis=alt.Axis(format=",d", tickMinStep=1, tickCount=5)),
             _parts(names),
+        )
+    )
+    return drawing
+
+
+def _scatter(chart: Chart) -> Drawing:
+    """A point a row: `x` along, the first `y` upward, both spread so that few days are told apart and years have room."""
+    codes = chart.encodings
+    upward = codes.y[0]
+    frame = (
+        chart.frame.with_row_index("row")
+        .with_columns(pl.col("row").cast(pl.Int64), _shown("name").alias("said_name"))
+        .with_columns(pl.col(codes.colour).alias("what"))
+    )
+    groups = frame["what"].unique(maintain_order=True).sort().to_list()
+    spread = alt.Scale(type="symlog", constant=10, domainMin=0, nice=False, padding=8)
+    along, up = codes.labels
+    drawing: alt.Chart = (
+        _chart(frame, 230, said_name="Name", what="What", **{codes.x: along, upward: up})
+        .mark_circle(cursor="pointer", size=70, opacity=0.75)
+        .encode(
+            alt.X(f"{codes.x}:Q", title=along, scale=spread, axis=alt.Axis(values=_DAYS, format=",d", grid=False)),
+            alt.Y(f"{upward}:Q", title=up, scale=spread, axis=alt.Axis(values=_DAYS, format=",d")),
+            _parts({name: name for name in groups}),
         )
     )
     return drawing

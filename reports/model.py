@@ -15,7 +15,7 @@ from quayledger.reports.trust import Trust
 from quayledger.warehouse.log.former_names import label_of
 
 ColumnKind = Literal["text", "count", "ratio", "share", "change", "bytes", "flag", "time", "day"]
-ChartKind = Literal["line", "bar", "heat", "strip", "calendar"]
+ChartKind = Literal["line", "bar", "heat", "strip", "calendar", "scatter"]
 NoteLevel = Literal["info", "warning"]
 
 

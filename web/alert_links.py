@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
+from quayledger.reports.desk.alerts import AlertState
 from quayledger.reports.model import Table
 from quayledger.web.url_state import go
 
 ALERTS_PATH = "alerts"
+OPEN_STATES = (AlertState.NEW, AlertState.ACKNOWLEDGED, AlertState.IN_PROGRESS)
 _SHORT = ("alert_id", "severity", "title", "subject", "last_at", "events", "state", "owner")
 
 
@@ -25,4 +27,4 @@ def short(table: Table) -> Table:
 def follow(row: dict[str, Any] | None) -> None:
     """An alert was clicked (None: not): go to it."""
     if row is not None:
-        go(ALERTS_PATH, {"alert": str(row["alert_id"]), "state": "all"})
+        go(ALERTS_PATH, {"alert": str(row["alert_id"]), "state": "All"})

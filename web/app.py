@@ -11,7 +11,9 @@ from streamlit.delta_generator import DeltaGenerator
 from quayledger.warehouse.errors import NotPublished, WarehouseError
 from quayledger.web import (
     account,
+    alerts,
     completeness,
+    credentials,
     events,
     filter_bar,
     inventory,
@@ -27,8 +29,10 @@ from quayledger.web.url_state import begin, faults
 
 PAGES: tuple[Page, ...] = (
     overview.PAGE,
+    alerts.PAGE,
     events.PAGE,
     investigate.PAGE,
+    credentials.PAGE,
     usage.PAGE,
     inventory.PAGE,
     completeness.PAGE,

@@ -166,7 +166,7 @@ def _buttons() -> None:
     with st.container(horizontal=True, key="ql-chips", vertical_alignment="center"):
         for name, value in held.items():
             for one in [value] if isinstance(value, str) else value:
-                said = f"{labels.get(name, name.title())}: {_short(one)}"
+                said = f"{labels.get(name, name.title())}: {widgets.shortened(one)}"
                 st.button(
                     widgets.plain(said),
                     key=f"clear-{name}-{one}",
@@ -175,11 +175,6 @@ def _buttons() -> None:
                     icon=":material/close:",
                 )
         st.button("Clear all", key="clear-filters", on_click=_clear_all, type="tertiary")
-
-
-def _short(text: str) -> str:
-    seen = formatting.visible(text)
-    return seen if len(seen) <= 48 else f"{seen[:47]}…"
 
 
 def _clear(name: str, value: str) -> None:

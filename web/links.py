@@ -29,6 +29,12 @@ def to_investigation(kind: str, name: str) -> None:
     go(INVESTIGATE_PATH, {**address("source", "period", "tz"), "object": kind, "name": name})
 
 
+def to_event(row: dict[str, Any]) -> None:
+    """Leave for one event among those of its UTC day."""
+    day = row["occurred_at"].date()
+    go(EVENTS_PATH, {"period": _days(day, day), "event": row["event_id"]})
+
+
 def event_link(view: View, row: dict[str, Any]) -> str:
     """The address of one event among those of its UTC day."""
     day = row["occurred_at"].date()

@@ -136,7 +136,11 @@ class Record:
 
     def event(self, event_id: str) -> pl.DataFrame:
         """The event of that id: EVENT_COLUMNS, no row where there is none."""
-        return _event(self._copy, event_id)
+        return _events_by_id(self._copy, (event_id,))
+
+    def events_by_id(self, event_ids: tuple[str, ...]) -> pl.DataFrame:
+        """The events of these ids, newest first: EVENT_COLUMNS; those that the copy holds."""
+        return _events_by_id(self._copy, event_ids)
 
     def seen_names(self, field: NamedField) -> list[str]:
         """The names that events have in a field, the most frequent first, as many as a choice can hold."""
@@ -216,9 +220,9 @@ def _events(copy: Copy, asked: str, _query: EventQuery, page: int) -> EventsPage
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _event(copy: Copy, event_id: str) -> pl.DataFrame:
+def _events_by_id(copy: Copy, event_ids: tuple[str, ...]) -> pl.DataFrame:
     with _snapshot(copy) as snapshot:
-        return reader.by_ids(snapshot, [event_id])
+        return reader.by_ids(snapshot, event_ids)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -42,6 +42,12 @@ def plain(value: str) -> str:
     return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+-.!|~<>:$&" else sign for sign in formatting.visible(value))
 
 
+def shortened(value: str, longest: int = 48) -> str:
+    """Text from a registry for a label: what cannot be seen as its code, cut where it is long."""
+    seen = formatting.visible(value)
+    return seen if len(seen) <= longest else f"{seen[: longest - 1]}…"
+
+
 def ignored(faults: Iterable[str]) -> None:
     """What of the address could not be used."""
     for fault in faults:
@@ -112,6 +118,19 @@ def csv_file(
         f"{_file_name(report)}-{table}.csv",
         "text/csv",
         key=f"csv-{report.id}-{table}",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def table_file(value: Table, name: str, label: str = "CSV, all rows") -> None:
+    """A table that is of no report as CSV, with cells that no spreadsheet obeys."""
+    st.download_button(
+        label,
+        lambda: csv.render_table(value),
+        f"{name}.csv",
+        "text/csv",
+        key=f"csv-{name}",
         icon=":material/download:",
         on_click="ignore",
     )

@@ -7,15 +7,19 @@ import io
 from datetime import date, datetime
 from typing import Any
 
-from quayledger.reports.model import Report
+from quayledger.reports.model import Report, Table
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def render(report: Report, table: str = "") -> str:
-    """One table of the report, the first where none is named: a header line with the columns' names, then its rows.
-    Numbers are plain (shares and changes as fractions of one), times ISO 8601. Raises UnknownTable."""
-    chosen = report.chosen(table)
+    """One table of the report, the first where none is named. Raises UnknownTable."""
+    return render_table(report.chosen(table))
+
+
+def render_table(chosen: Table) -> str:
+    """A table: a header line with the columns' names, then its rows. Numbers are plain (shares and changes as fractions of
+    one), times ISO 8601."""
     sheet = io.StringIO()
     writer = csv.writer(sheet, lineterminator="\r\n")
     writer.writerow(column.name for column in chosen.columns)

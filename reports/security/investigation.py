@@ -3,6 +3,7 @@ seen, what it may do, what is new, and which alerts concern it."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -21,10 +22,11 @@ from quayledger.reports.log.period_view import PeriodView
 from quayledger.reports.model import Column, Metric, Note, Report, Table
 from quayledger.reports.period import Period
 from quayledger.reports.security import event_report
+from quayledger.reports.security.credential_rows import APP_TOKEN, ROBOT
 from quayledger.reports.spec import PeriodParam, ReportSpec, SourcesParam, TopParam
 from quayledger.warehouse.errors import NotPublished
 from quayledger.warehouse.log import events
-from quayledger.warehouse.log.addresses import addresses_of
+from quayledger.warehouse.log.addresses import addresses_of, network_of
 from quayledger.warehouse.log.events import CountedField, EventFilter
 from quayledger.warehouse.snapshot import Snapshot
 
@@ -139,6 +141,26 @@ def kind_of_value(field: str, value: str) -> InvestigateKind | None:
         return "robot" if "+" in value else "user"
     kinds: dict[str, InvestigateKind] = {one: kind for kind, one in _FIELD.items() if one != "actor"}
     return "tag" if field == "tag" else kinds.get(field)
+
+
+def kind_of_credential(kind: str, name: str) -> tuple[InvestigateKind, str]:
+    """How a credential of the report on robots and tokens is investigated: tokens by what events call them."""
+    if kind == ROBOT:
+        return "robot", name
+    return "token", f"app token {name}" if kind == APP_TOKEN else f"OAuth token of {name}"
+
+
+def kind_of_text(text: str) -> InvestigateKind | None:
+    """What a name that somebody wrote most likely is, by its form; None: nothing that events name."""
+    if not text.strip():
+        return None
+    if network_of(text):
+        return "ip"
+    if re.match(r"sha\d{3}:", text):
+        return "digest"
+    if "/" in text:
+        return "tag" if ":" in text.rpartition("/")[2] else "repository"
+    return "robot" if "+" in text else "user"
 
 
 def _filter(kind: InvestigateKind, name: str, period: Period, sources: tuple[str, ...]) -> EventFilter:

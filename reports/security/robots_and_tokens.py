@@ -15,7 +15,7 @@ from quayledger.reports.inventory.accounts import OWN_LIST
 from quayledger.reports.inventory.common import lists_needed, repositories_needed, teams_needed
 from quayledger.reports.inventory.inventory_query import Asked, Drawn, fetch_states_by, moment_of
 from quayledger.reports.inventory.knowledge import each, explain, one, summed_up
-from quayledger.reports.model import Column, Metric, Note, Parameter, Report, Table
+from quayledger.reports.model import Chart, Column, Encodings, Metric, Note, Parameter, Report, Table
 from quayledger.reports.security.credential_rows import (
     APP_TOKEN,
     APPLICATION,
@@ -92,7 +92,7 @@ def build(snapshot: Snapshot, params: CredentialsParams, *, now: datetime | None
     """Robots, app tokens, OAuth applications and their tokens as they are now, the longest idle first. `now`: when it is made
     (aware). `namespace`: what belongs to this organization or user.
 
-    Tables `credentials` (the columns of `credential_rows`) and `oauth_tokens_in_log` (OAuth tokens by the number that events
+    Chart `age_idle`; tables `credentials` (the columns of `credential_rows`) and `oauth_tokens_in_log` (OAuth tokens by the number that events
     name). Errors: NotPublished for a copy without an inventory, WarehouseError."""
     now = now or datetime.now(UTC)
     period, at = moment_of(snapshot, None, now)
@@ -111,7 +111,7 @@ def build(snapshot: Snapshot, params: CredentialsParams, *, now: datetime | None
         trust=summed_up(drawn.parts).trust,
         metrics=tuple(_metrics(rows, drawn)),
         tables=(_credentials(rows, drawn, params), _numbered(asked, params)),
-        charts=(),
+        charts=(_chart(rows),),
         notes=tuple(_notes(asked, drawn, rows)),
     )
 
@@ -160,6 +160,26 @@ def _credentials(rows: pl.DataFrame, drawn: Drawn, params: CredentialsParams) ->
         note=drawn.table.note,
         empty=empty if all(part.known for part in drawn.parts) else "",
     )
+
+
+def _chart(rows: pl.DataFrame) -> Chart:
+    """Each credential by its age and its idle days; those of which either is not known are counted in the summary."""
+    what = (
+        pl.when(pl.col("expired").fill_null(value=False))
+        .then(pl.lit("Expired"))
+        .when(pl.col("powerful").fill_null(value=False))
+        .then(pl.lit("Administers"))
+        .when(pl.col("unused_write").fill_null(value=False))
+        .then(pl.lit("Write unused"))
+        .otherwise(pl.lit("Other"))
+    )
+    frame = rows.drop_nulls(["age_days", "idle_days"]).select(
+        "name", "kind", "owner", "age_days", "idle_days", what.alias("what")
+    )
+    missing = rows.height - frame.height
+    said = f"Not drawn, as age or use is not known: {missing:,} of {rows.height:,}." if missing else ""
+    codes = Encodings("age_days", ("idle_days",), "what", ("Age, days", "Idle days"))
+    return Chart("age_idle", "Age and idle days", "scatter", frame, codes, said)
 
 
 def _numbered(asked: Asked, params: CredentialsParams) -> Table:
@@ -240,4 +260,5 @@ SPEC = ReportSpec(
     audience=("security", "compliance"),
     params=CredentialsParams,
     build=build,
+    page="credentials",
 )

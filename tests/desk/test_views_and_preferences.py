@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from quayledger.reports.desk import outbox, preferences, saved_views, store
+from quayledger.reports.desk import outbox, preferences, saved_views, store, visits
 from quayledger.reports.desk.store import FILE_NAME, Desk
 from tests.warehouse.sample import NOW
 
@@ -51,3 +52,14 @@ def test_a_desk_of_an_earlier_version_is_upgraded(tmp_path: Path, version: int) 
     with Desk.open(tmp_path) as desk:
         assert saved_views.list_views(desk, "events") == []
         assert outbox.messages(desk) == []
+
+
+def test_a_visit_lasts_half_an_hour_and_the_one_before_is_told(tmp_path: Path) -> None:
+    with Desk.open(tmp_path) as desk:
+        assert visits.begin_visit(desk, "alice", NOW) is None
+        assert visits.begin_visit(desk, "alice", NOW + timedelta(minutes=29)) is None
+        assert visits.begin_visit(desk, "bob", NOW + timedelta(hours=1)) is None
+        for minutes in (61, 80):
+            assert visits.begin_visit(desk, "alice", NOW + timedelta(minutes=minutes)) == NOW
+        later = visits.begin_visit(desk, "alice", NOW + timedelta(hours=9))
+        assert later == NOW + timedelta(minutes=61)

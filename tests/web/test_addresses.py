@@ -18,7 +18,9 @@ from quayledger.reports.inventory.kinds import KINDS
 from quayledger.reports.log.event_counts import FACETS
 from quayledger.reports.security.investigation import KINDS as INVESTIGATED
 from quayledger.web import launch
+from quayledger.web.alerts import STATES
 from quayledger.web.app import PAGES
+from quayledger.web.credentials import KINDS as CREDENTIAL_KINDS
 from quayledger.web.event_filters import ACTOR_TYPES, CATEGORIES, HOURS
 from quayledger.web.event_filters import NAMES as NAME_FILTERS
 from quayledger.web.events import COLUMNS
@@ -69,10 +71,25 @@ INVESTIGATE = {
     "name": st.none() | NAMES,
     "tab": st.sampled_from(["Events", "From where", "With what"]),
 }
+ALERTS = {
+    "view": st.sampled_from(["Alerts", "Back-test of a rule"]),
+    "state": st.sampled_from(list(STATES)),
+    "severity": st.lists(st.sampled_from(["low", "high"]), max_size=2, unique=True),
+    "alert": st.sampled_from(["", "1", "999", "x"]),
+    "rule": st.sampled_from(["D1", "D14"]),
+}
+CREDENTIALS = {
+    "credential_kind": st.sampled_from(["", *CREDENTIAL_KINDS]),
+    "namespace": BAR["namespace"],
+    "idle": st.booleans(),
+    "powerful": st.booleans(),
+}
 CONTROLS = {
-    "": BAR,
+    "": BAR | {"find": st.just("") | NAMES},
     "usage": BAR | {"table": st.sampled_from(USAGE)},
     "events": BAR | EVENTS,
+    "alerts": {name: BAR[name] for name in ("source", "period", "tz")} | ALERTS,
+    "credentials": {"source": BAR["source"]} | CREDENTIALS,
     "investigate": {name: BAR[name] for name in ("source", "period", "tz")} | INVESTIGATE,
     "inventory": {"source": BAR["source"]} | INVENTORY,
     "completeness": BAR | {"table": st.sampled_from(["Runs", "Requests by purpose"])},
@@ -93,7 +110,7 @@ def test_every_page_is_among_the_pages_that_are_tried() -> None:
 
 @pytest.mark.parametrize("path", CONTROLS)
 def test_any_view_is_reproduced_from_its_address(open_app: Open, path: str) -> None:
-    home = "inventory" if path == "inventory" else "log"
+    home = "inventory" if path in ("inventory", "credentials") else "log"
 
     @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.fixed_dictionaries({}, optional=CONTROLS[path]))
