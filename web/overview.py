@@ -11,6 +11,7 @@ from quayledger.reports.desk import alerts as desk_alerts
 from quayledger.reports.desk import visits
 from quayledger.reports.desk.report import alerts_table
 from quayledger.reports.desk.store import DeskError
+from quayledger.reports.log.find_table import FIELD_OF
 from quayledger.reports.log.overview import REPORT_ID
 from quayledger.reports.security.investigation import kind_of_value
 from quayledger.web import account, alert_links, charts, links, widgets
@@ -61,7 +62,7 @@ def _find(view: View) -> None:
 
 def _open(row: dict[str, Any]) -> None:
     """What was found: everything about it, or its events where there is nothing more to say of it."""
-    field, value = row["field"], str(row["value"])
+    field, value = FIELD_OF[row["what"]], str(row["value"])
     kind = kind_of_value(field, value)
     if kind is not None:
         links.to_investigation(kind, value)

@@ -20,6 +20,7 @@ FIELD_LABELS = {
     "ip": "IP address",
     "user_agent": "User agent",
 }
+FIELD_OF = {label: field for field, label in FIELD_LABELS.items()}
 _COLUMNS = (
     Column("value", "Name", "text"),
     Column("what", "What", "text"),
@@ -28,13 +29,11 @@ _COLUMNS = (
     Column("first_at", "First", "time"),
     Column("last_at", "Last", "time"),
     Column("source_id", "Source", "text"),
-    Column("field", "Field", "text"),
 )
 
 
 def find_table(snapshot: Snapshot, text: str, *, exact_only: bool = False, limit: int = 50) -> Table:
-    """What events name that is or contains `text`, exact ones first, then the latest; `field` is the event filter's. `limit` 0:
-    all. Errors: WarehouseError."""
+    """What events name that is or contains `text`, exact ones first, then the latest; `what` is one of FIELD_LABELS. `limit` 0: all. Errors: WarehouseError."""
     found = find(snapshot, text, exact_only=exact_only, limit=limit)
     frame = found.with_columns(pl.col("field").replace(FIELD_LABELS).alias("what"))
     frame = frame.select(column.name for column in _COLUMNS)

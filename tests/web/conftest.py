@@ -24,6 +24,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from quayledger.web import launch
+from tests.reports.alerts_sample import build_alerts
 from tests.reports.completeness_sample import build_pipeline_ledger
 from tests.reports.inventory_sample import build_inventory
 from tests.reports.sample import build_ledger
@@ -37,6 +38,7 @@ Homes = Callable[[str], Path]
 Open = Callable[..., AppTest]
 _BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "log": build_ledger,
+    "alerts": build_alerts,
     "inventory": build_inventory,
     "completeness": build_pipeline_ledger,
 }
