@@ -181,20 +181,22 @@ def _decide(view: View, alert: Alert) -> None:
         st.caption("Say who you are first, at the top of the page: decisions are kept with a name.")
     off, number = not person, alert.alert_id
 
-    def act(decide: Callable[[Desk, datetime], object]) -> None:
+    def act(decide: Callable[[Desk, datetime], object], *, takes_note: bool) -> None:
         try:
             with view.record.desk() as desk:
                 decide(desk, datetime.now(UTC))
         except (BadDecision, DeskError) as error:
             st.session_state[_FAULT] = str(error)
         else:
-            st.session_state[_NOTE] = ""
+            if takes_note:
+                st.session_state[_NOTE] = ""
 
     def said() -> str:
         return str(st.session_state.get(_NOTE, ""))
 
     def button(label: str, key: str, decide: Callable[[Desk, datetime], object], **options: Any) -> None:
-        st.button(label, key=f"alert-{key}", on_click=act, args=(decide,), disabled=off, **options)
+        takes_note = {"takes_note": key != "assign"}
+        st.button(label, key=f"alert-{key}", on_click=act, args=(decide,), kwargs=takes_note, disabled=off, **options)
 
     with st.container(border=True):
         with st.container(horizontal=True):
