@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+import msgspec
 import polars as pl
 import streamlit as st
 
@@ -31,6 +32,7 @@ STATES = {_OPEN: "Open", "all": "All", **{state.value: state.value.capitalize() 
 _NOTE, _OWNER, _UNTIL, _FAULT = "alert-note", "alert-owner", "alert-until", "alert-fault"
 _LIST_COLUMNS = ("occurred_at", "kind", "actor", "repository", "tag", "ip", "outcome")
 _MOST_EVIDENCE = 500
+Decide = Callable[[Desk, datetime], object]
 # What comes next in the work on an alert, by where it stands.
 _STEPS: dict[str, tuple[AlertState, str]] = {
     "acknowledge": (AlertState.ACKNOWLEDGED, "Acknowledge"),
@@ -172,18 +174,22 @@ def _pivots(alert: Alert) -> None:
                 links.to_investigation(kind, name)
 
 
-def _decide(view: View, alert: Alert) -> None:
-    """What can be decided, under the name of who decides."""
-    person = account.person(view.record)
-    if fault := st.session_state.pop(_FAULT, ""):
-        widgets.fault(fault)
-    if not person:
-        st.caption("Say who you are first, at the top of the page: decisions are kept with a name.")
-    off, number = not person, alert.alert_id
+class _Desk(msgspec.Struct, frozen=True):
+    """Where a decision on an alert is made: whose it is, and of what."""
 
-    def act(decide: Callable[[Desk, datetime], object], *, takes_note: bool) -> None:
+    view: View
+    number: int
+    person: str
+
+    def button(self, label: str, key: str, decide: Decide, **options: Any) -> None:
+        """A button that decides something; who is not known can decide nothing."""
+        args = (decide, key != "assign")
+        st.button(label, key=f"alert-{key}", on_click=self.act, args=args, disabled=not self.person, **options)
+
+    def act(self, decide: Decide, takes_note: bool) -> None:
+        """Decide; what went wrong is said when the page is drawn again."""
         try:
-            with view.record.desk() as desk:
+            with self.view.record.desk() as desk:
                 decide(desk, datetime.now(UTC))
         except (BadDecision, DeskError) as error:
             st.session_state[_FAULT] = str(error)
@@ -191,57 +197,68 @@ def _decide(view: View, alert: Alert) -> None:
             if takes_note:
                 st.session_state[_NOTE] = ""
 
-    def said() -> str:
-        return str(st.session_state.get(_NOTE, ""))
+    def step(self, state: AlertState) -> Decide:
+        """The decision that an alert is in that state from now on."""
+        return lambda desk, now: desk_alerts.set_state(desk, self.number, state, self.person, now, note=_said())
 
-    def button(label: str, key: str, decide: Callable[[Desk, datetime], object], **options: Any) -> None:
-        takes_note = {"takes_note": key != "assign"}
-        st.button(label, key=f"alert-{key}", on_click=act, args=(decide,), kwargs=takes_note, disabled=off, **options)
+    def add_note(self, desk: Desk, now: datetime) -> object:
+        """Keep what was typed."""
+        return desk_alerts.add_note(desk, self.number, _said(), self.person, now)
 
+    def assign(self, desk: Desk, now: datetime) -> object:
+        """Give it to who was typed; nobody typed: to oneself."""
+        owner = " ".join(str(st.session_state.get(_OWNER) or self.person).split())
+        return desk_alerts.assign(desk, self.number, owner, self.person, now)
+
+    def suppress(self, desk: Desk, now: datetime) -> object:
+        """Hide it until the day that was chosen."""
+        chosen: date = st.session_state[_UNTIL]
+        until = datetime.combine(chosen, time(), UTC)
+        return desk_alerts.suppress(desk, self.number, until, self.person, now, reason=_said())
+
+
+def _said() -> str:
+    return str(st.session_state.get(_NOTE, ""))
+
+
+def _decide(view: View, alert: Alert) -> None:
+    """What can be decided, under the name of who decides."""
+    desk = _Desk(view, alert.alert_id, account.person(view.record))
+    if fault := st.session_state.pop(_FAULT, ""):
+        widgets.fault(fault)
+    if not desk.person:
+        st.caption("Say who you are first, at the top of the page: decisions are kept with a name.")
     with st.container(border=True):
         with st.container(horizontal=True):
             for step in _OFFERED[alert.state]:
                 state, label = _STEPS[step]
-                button(label, step, _step(number, state, person, said))
+                desk.button(label, step, desk.step(state))
         st.text_area("Note, or reason", key=_NOTE, height=68, max_chars=2_000)
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            button("Add note", "note-add", lambda desk, now: desk_alerts.add_note(desk, number, said(), person, now))
+            desk.button("Add note", "add-note", desk.add_note)
             if alert.state is not AlertState.RESOLVED:
-                resolve = _step(number, AlertState.RESOLVED, person, said)
-                button("Resolve", "resolve", resolve, type="primary")
+                desk.button("Resolve", "resolve", desk.step(AlertState.RESOLVED), type="primary")
         first, second = st.columns(2, vertical_alignment="bottom")
         with first, st.container(horizontal=True, vertical_alignment="bottom"):
-            st.text_input("Assign to", key=_OWNER, placeholder=formatting.visible(person) or "name", max_chars=80)
-            button("Assign", "assign", lambda desk, now: desk_alerts.assign(desk, number, _owner(person), person, now))
+            me = formatting.visible(desk.person) or "name"
+            st.text_input("Assign to", key=_OWNER, placeholder=me, max_chars=80, width=150)
+            desk.button("Assign", "assign", desk.assign)
         with second, st.container(horizontal=True, vertical_alignment="bottom"):
-            today = datetime.now(UTC).date()
-            st.date_input(
-                "Suppress until (UTC)",
-                value=today + timedelta(days=7),
-                key=_UNTIL,
-                format="YYYY-MM-DD",
-                min_value=today + timedelta(days=1),
-                max_value=today + LONGEST_SUPPRESSION,
-            )
-            button(
-                "Suppress",
-                "suppress",
-                lambda desk, now: desk_alerts.suppress(desk, number, _until(), person, now, reason=said()),
-            )
+            _until_field()
+            desk.button("Suppress", "suppress", desk.suppress)
 
 
-def _step(number: int, state: AlertState, person: str, said: Callable[[], str]) -> Callable[[Desk, datetime], object]:
-    return lambda desk, now: desk_alerts.set_state(desk, number, state, person, now, note=said())
-
-
-def _owner(person: str) -> str:
-    """Who was typed; nobody typed: oneself."""
-    return " ".join(str(st.session_state.get(_OWNER) or person).split())
-
-
-def _until() -> datetime:
-    chosen: date = st.session_state[_UNTIL]
-    return datetime.combine(chosen, time(), UTC)
+def _until_field() -> None:
+    today = datetime.now(UTC).date()
+    st.date_input(
+        "Suppress until (UTC)",
+        value=today + timedelta(days=7),
+        key=_UNTIL,
+        format="YYYY-MM-DD",
+        min_value=today + timedelta(days=1),
+        max_value=today + LONGEST_SUPPRESSION,
+        width=150,
+    )
 
 
 def _evidence(view: View, event_ids: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ from quayledger.reports.desk.store import FILE_NAME, Desk
 from quayledger.web import account
 from tests.reports.alerts_sample import ACTOR, HOSTILE_SUBJECT
 from tests.reports.sample import NOW
-from tests.web.conftest import Homes, Open, drawn, needs_chromium, open_row, said
+from tests.web.conftest import Homes, Open, drawn, needs_chromium, said
 
 DAYS = "period=2026-11-12..2026-11-21"
 
@@ -117,6 +117,14 @@ def test_credentials_by_age_and_use(open_app: Open) -> None:
     assert set(robots["name"]) < everything
 
 
+def open_in(page: Page, key: str, row: int) -> None:
+    """Click the button in the first cell of a row (the first is 0) of the table that has this key."""
+    grid = page.locator(f".st-key-{key}").get_by_test_id("stDataFrame")
+    grid.locator("canvas").first.wait_for()
+    drawn(page)
+    grid.click(position={"x": 40, "y": 36 * (row + 1) + 18})
+
+
 @needs_chromium
 def test_who_pushed_a_tag_in_three_acts(page: Page, addresses: Callable[[str], str]) -> None:
     page.goto(f"{addresses('alerts')}/?{DAYS}")
@@ -125,7 +133,7 @@ def test_who_pushed_a_tag_in_three_acts(page: Page, addresses: Callable[[str], s
     find.fill("v1.1")
     find.press("Enter")  # first act: ask
     expect(page).to_have_url(re.compile("find=v1.1"))
-    open_row(page, 0)  # second act: open the tag
+    open_in(page, "found", 0)  # second act: open the tag
     expect(page).to_have_url(re.compile(r"/investigate\?.*object=tag|object=Tag"))
     expect(page.get_by_test_id("figure-actor")).to_be_visible()
     drawn(page)
@@ -146,11 +154,11 @@ def test_an_alert_is_followed_to_its_evidence_and_resolved(
     page: Page, addresses: Callable[[str], str], homes: Homes
 ) -> None:
     page.goto(f"{addresses('alerts')}/?{DAYS}")
-    open_row(page, 0)
+    open_in(page, "overview-alerts", 0)
     expect(page).to_have_url(re.compile(r"/alerts\?alert=1"))
     expect(page.get_by_role("heading", name="High: Mass deletion")).to_be_visible()
     address = page.url
-    open_row(page, 0, table=1)
+    open_in(page, "alert-evidence", 0)
     expect(page).to_have_url(re.compile(r"/events\?period=.*event=main-"))
     expect(page.get_by_test_id("stCode").first).to_contain_text('"kind": "delete_tag"')
     drawn(page)
