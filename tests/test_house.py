@@ -24,7 +24,19 @@ SQL = re.compile(
 )
 ONE_TOPIC = {
     # the same thing, in the layers that ask for it, keep it, report it and show it
-    *("app", "charts", "completeness", "coverage", "demo", "events", "manifests", "organizations", "overview", "plan"),
+    *(
+        "alerts",
+        "app",
+        "charts",
+        "completeness",
+        "coverage",
+        "demo",
+        "events",
+        "manifests",
+        "organizations",
+        "overview",
+        "plan",
+    ),
     *("repositories", "sources", "tags", "usage", "Organization", "User"),
     # the same part, one in each wing or package
     *("common", "errors", "model", "registry", "report", "store"),

@@ -199,7 +199,8 @@ def table(
         cells = cells.with_columns(
             pl.col(first.name).cast(pl.String).str.replace_all(":material/", ": material/", literal=True)
         )
-    st.dataframe(
+    # The container has the key in the page, so that style and tests can name the table.
+    st.container(key=f"ql-table-{key}").dataframe(
         cells,
         hide_index=True,
         placeholder="–",
@@ -224,7 +225,7 @@ def event_list(
     """A list of events; `on_open` gets the event whose time was clicked. `columns`: names and labels, the time first."""
     time = columns[0][0]
     moments = pl.col(time).dt.convert_time_zone(time_zone).dt.strftime("%Y-%m-%d %H:%M:%S")
-    st.dataframe(
+    st.container(key=f"ql-table-{key}").dataframe(
         legible(frame.select(moments, *(name for name, _ in columns[1:]))),
         hide_index=True,
         placeholder="–",

@@ -17,7 +17,7 @@ _NAME = "last-visits"
 VISIT = timedelta(minutes=30)
 
 
-class News(msgspec.Struct, frozen=True):
+class SinceVisit(msgspec.Struct, frozen=True):
     """What is new: alerts that were raised, and of older ones those with new events. `since` aware, UTC."""
 
     since: datetime
@@ -44,7 +44,7 @@ def begin_visit(desk: Desk, person: str, now: datetime) -> datetime | None:
     return datetime.fromisoformat(current) if current else None
 
 
-def news_since(found: Sequence[Alert], since: datetime) -> News:
+def news_since(found: Sequence[Alert], since: datetime) -> SinceVisit:
     """What of these alerts is new."""
     raised = [one for one in found if one.raised_at > since]
-    return News(since, len(raised), len([one for one in found if one.changed_at > since]) - len(raised))
+    return SinceVisit(since, len(raised), len([one for one in found if one.changed_at > since]) - len(raised))

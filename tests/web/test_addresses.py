@@ -20,7 +20,7 @@ from quayledger.reports.security.investigation import KINDS as INVESTIGATED
 from quayledger.web import launch
 from quayledger.web.alerts import STATES
 from quayledger.web.app import PAGES
-from quayledger.web.credentials import KINDS as CREDENTIAL_KINDS
+from quayledger.web.credentials_page import KINDS as CREDENTIAL_KINDS
 from quayledger.web.event_filters import ACTOR_TYPES, CATEGORIES, HOURS
 from quayledger.web.event_filters import NAMES as NAME_FILTERS
 from quayledger.web.events import COLUMNS

@@ -119,7 +119,7 @@ def test_credentials_by_age_and_use(open_app: Open) -> None:
 
 def open_in(page: Page, key: str, row: int) -> None:
     """Click the button in the first cell of a row (the first is 0) of the table that has this key."""
-    grid = page.locator(f".st-key-{key}").get_by_test_id("stDataFrame")
+    grid = page.locator(f".st-key-ql-table-{key}").get_by_test_id("stDataFrame")
     grid.locator("canvas").first.wait_for()
     drawn(page)
     grid.click(position={"x": 40, "y": 36 * (row + 1) + 18})
