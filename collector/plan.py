@@ -10,6 +10,7 @@ from datetime import date, datetime
 import msgspec
 
 from quayledger.collector.exports.choice import Choice, choose
+from quayledger.collector.log.counts import MOST_PROBES
 from quayledger.collector.log.cover import find_access, parse_scopes
 from quayledger.collector.log.days import ONE_DAY, days_between, utc_now, windows
 from quayledger.collector.log.page_chain import SPARE_PAGES
@@ -23,8 +24,6 @@ from quayledger.collector.quay.scopes import Scope
 from quayledger.collector.sources import choose_sources
 from quayledger.collector.sync import SyncRequest, requested_days
 from quayledger.settings import Settings, SourceSettings
-
-_PROBES = 1  # whether the source holds rows from before the first day
 
 
 class PlannedPart(msgspec.Struct, frozen=True):
@@ -65,7 +64,9 @@ class SourcePlan(msgspec.Struct, frozen=True):
     @property
     def most_requests(self) -> int:
         """About what a sync requests where pages lose rows on every day; replies that must be repeated are not in it."""
-        return max(self.least_requests, self.count_requests + _PROBES + sum(part.most_requests for part in self.parts))
+        return max(
+            self.least_requests, self.count_requests + MOST_PROBES + sum(part.most_requests for part in self.parts)
+        )
 
     @property
     def seconds(self) -> tuple[float, float]:

@@ -69,7 +69,7 @@ STATES: tuple[State, ...] = (
     State(
         "rotated",
         "uncountable",
-        "Quay holds no older event: events of this day may have been deleted before it was first read",
+        "no older event was found at Quay: events of this day may have been deleted before it was first read",
         "#7a6f4f",
         "<",
     ),

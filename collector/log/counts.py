@@ -31,6 +31,8 @@ from quayledger.warehouse.schema import PROVEN_STATES, SEALED_STATES, SliceState
 
 # What one scope of a cover may suffer without the rest of the source being stopped.
 PART_ERRORS = (Forbidden, NotFound, BadRequest, SearchUnavailable)
+MOST_PROBES = 13  # for older rows, of four weeks each
+_EARLIEST = date(1971, 1, 1)
 _RECOUNT_AFTER = timedelta(days=7)
 _RETRY_AFTER = timedelta(hours=20)
 _RETRIED = frozenset({SliceState.SHORT, SliceState.OVER, SliceState.UNCOUNTABLE})
@@ -121,17 +123,25 @@ async def count(run: SourceRun, due: Iterable[date], *, purpose: str = "count") 
 
 
 async def find_older_rows(run: SourceRun, due: Iterable[date]) -> None:
-    """Counts the four weeks before the first row that was counted, where closed days depend on it: a day can be called
-    verified only where the source holds an older row. One request a scope, and only while none is known."""
+    """Counts the weeks before the first row that was counted, where closed days depend on it: a day can be called verified only
+    where the source holds an older row. Goes back four weeks at a time, a request for each and scope, until there is one, or
+    for a year: a registry may have been silent for long, and one that deletes its log keeps less than that or all of it."""
     oldest = run.state.oldest_counted_day
     open_to_doubt = [day for day in due if run.is_over(day) and (oldest is None or day <= oldest)]
     if not open_to_doubt:
         return
     last = min(open_to_doubt) - 2 * ONE_DAY  # the day before was counted with it
-    for scope in run.scopes(open_to_doubt[0]):
-        with contextlib.suppress(*PART_ERRORS, UnusableCount):
-            first = last - (LONGEST_WINDOW_DAYS - 1) * ONE_DAY
-            note_oldest_day(run, await logs.aggregate_logs(run.client, scope, first, last, purpose="probe"))
+    scopes, probes = run.scopes(open_to_doubt[0]), 0
+    while scopes and probes + len(scopes) <= max(MOST_PROBES, len(scopes)) and last > _EARLIEST:
+        first = last - (LONGEST_WINDOW_DAYS - 1) * ONE_DAY
+        for scope in scopes:
+            with contextlib.suppress(*PART_ERRORS, UnusableCount):
+                note_oldest_day(run, await logs.aggregate_logs(run.client, scope, first, last, purpose="probe"))
+        probes += len(scopes)
+        run.state.looked_back_to = first
+        if run.state.oldest_counted_day is not None and run.state.oldest_counted_day < min(open_to_doubt):
+            return
+        last = first - ONE_DAY
 
 
 def note_oldest_day(run: SourceRun, counts: Mapping[date, Mapping[str, int]]) -> None:

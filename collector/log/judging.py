@@ -30,6 +30,7 @@ def judge_day(run: SourceRun, day: date, parts: Sequence[ScopeDay] | None = None
         over=run.is_over(day),
         over_at=run.over_at(day),
         rejected_rows=row.rejected_rows if row else 0,
+        looked_back_to=run.state.looked_back_to,
         has_older_rows=_has_older_rows(run, day) or _was_sealed(row, cover.version),
         unreadable=repairs.reason(run.ledger, run.source_id, day),
     )

@@ -47,6 +47,7 @@ class RunState:
     newest_refusal: QuayError | None = None
     unusable_counts: dict[SliceKey, str] = field(default_factory=dict)  # counts that cannot be true
     oldest_counted_day: date | None = None  # with a row, of those that this run counted
+    looked_back_to: date | None = None  # no row is older than the oldest and younger than this day
     resumable: dict[SliceKey, LandingFile] = field(default_factory=dict)  # chains to read on where they ended
     join_tokens: dict[SliceKey, str] = field(default_factory=dict)  # where a chain of an open day ended
     skipped_rows: dict[SliceKey, int] = field(default_factory=dict)  # that this run's look at an open day missed

@@ -6,7 +6,7 @@ A state never says more than is known: where the count proves nothing, the day i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -33,11 +33,12 @@ def judge(
     over_at: datetime,
     rejected_rows: int,
     has_older_rows: bool = True,
+    looked_back_to: date | None = None,
     unreadable: str = "",
 ) -> Verdict:
     """The state of a day made of `parts`, one a scope of its cover. `over_at`: when the day, with its grace, ended or will end.
-    `has_older_rows`: the source holds a row of an earlier day, so that nothing of this one was rotated away. `unreadable`: what
-    a repair could not get at, for the note of a day that stays short."""
+    `has_older_rows`: the source holds a row of an earlier day, so that nothing of this one was rotated away. `looked_back_to`: since when it
+    holds none. `unreadable`: what a repair could not get at, for the note of a day that stays short."""
     unavailable = [f"{part.scope.text}: {part.unavailable}" for part in parts if part.unavailable]
     uncounted = [part.scope for part in parts if part.counted is None and not part.unavailable]
     short = _by_kind(parts, lambda part: part.lacking)
@@ -70,7 +71,7 @@ def judge(
         notes.append(f"{_rows(rejected_rows)} could not be read as events (see the rejected rows)")
     if state in _PROVEN_BY_COUNT and not has_older_rows:
         state = SliceState.ROTATED
-        notes.insert(0, _rotated(parts))
+        notes.insert(0, _rotated(parts, looked_back_to))
     return Verdict(state, expected, "; ".join(notes))
 
 
@@ -88,10 +89,13 @@ def _rows(number: int) -> str:
     return f"{number:,} {'row' if number == 1 else 'rows'}"
 
 
-def _rotated(parts: Sequence[ScopeDay]) -> str:
+def _rotated(parts: Sequence[ScopeDay], looked_back_to: date | None) -> str:
+    since = f" back to {looked_back_to}" if looked_back_to else ""
     if any(part.counted for part in parts):
-        return "the source holds no older event, so events of this day may have been rotated away"
-    return "before the first event that the source holds: what it held of this day may have been rotated away"
+        return f"the source holds no older event{since}, so events of this day may have been rotated away"
+    return (
+        f"no event at the source on this day or before it{since}: what it held of this day may have been rotated away"
+    )
 
 
 def _state(

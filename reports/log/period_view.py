@@ -151,7 +151,7 @@ def _completeness(coverage: Coverage, as_of: datetime) -> list[Note]:
             Note(
                 "warning",
                 f"{formatting.plural(coverage.days_uncountable, 'day')} cannot be proven complete: Quay gave no usable "
-                "count, or holds no older event and may have deleted some of these days.",
+                "count, or no older event was found there, so that it may have deleted some of these days.",
             )
         )
     if coverage.rejected_rows:

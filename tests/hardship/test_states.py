@@ -39,7 +39,7 @@ def test_days_before_the_sources_first_event_are_never_verified(start_simulator:
     found = states(tmp_path)
     assert {row.state.value for day, row in found.items() if day <= first} == {"rotated"}
     assert {row.state.value for day, row in found.items() if day > first} == {"verified"}
-    assert "before the first event" in found[first - timedelta(days=1)].note
+    assert "no event at the source on this day or before it back to 20" in found[first - timedelta(days=1)].note
     assert "no older event" in found[first].note
     assert check(tmp_path, quay) == 0
 
@@ -53,6 +53,18 @@ def test_a_quiet_fortnight_before_the_range_is_no_rotation(start_simulator: Any,
     quay = start_simulator("--events", "100", "--days", "2", *ENDS)
     quay.control("insert", rows=[{"namespace": "platform", "datetime": f"{END - timedelta(days=20)}T09:00:00+00:00"}])
     assert collect(tmp_path, settings(quay), 6).states == {"verified": 6}
+
+
+@pytest.mark.parametrize(("silent_days", "state"), [(300, "verified"), (500, "rotated")])
+def test_a_long_silence_before_the_range_is_no_rotation(
+    start_simulator: Any, tmp_path: Path, silent_days: int, state: str
+) -> None:
+    quay = start_simulator("--events", "100", "--days", "1", *ENDS)
+    old = END - timedelta(days=silent_days)
+    quay.control("insert", rows=[{"namespace": "platform", "datetime": f"{old}T09:00:00+00:00"}])
+    assert collect(tmp_path, settings(quay), 1).states == {state: 1}
+    # A year is looked through, four weeks at a time, and what was not looked at is not said.
+    assert (f"no older event back to {END - timedelta(days=365)}" in states(tmp_path)[END].note) == (state == "rotated")
 
 
 def test_what_was_proven_stays_proven_when_the_source_rotates(start_simulator: Any, tmp_path: Path) -> None:
