@@ -31,7 +31,7 @@ from quayledger.warehouse.schema import PROVEN_STATES, SEALED_STATES, SliceState
 
 # What one scope of a cover may suffer without the rest of the source being stopped.
 PART_ERRORS = (Forbidden, NotFound, BadRequest, SearchUnavailable)
-MOST_PROBES = 13  # for older rows, of four weeks each
+MOST_PROBES = 6  # for older rows, of four weeks each
 _EARLIEST = date(1971, 1, 1)
 _RECOUNT_AFTER = timedelta(days=7)
 _RETRY_AFTER = timedelta(hours=20)
@@ -125,7 +125,7 @@ async def count(run: SourceRun, due: Iterable[date], *, purpose: str = "count") 
 async def find_older_rows(run: SourceRun, due: Iterable[date]) -> None:
     """Counts the weeks before the first row that was counted, where closed days depend on it: a day can be called verified only
     where the source holds an older row. Goes back four weeks at a time, a request for each and scope, until there is one, or
-    for a year: a registry may have been silent for long, and one that deletes its log keeps less than that or all of it."""
+    for half a year: a registry may have been silent for long."""
     oldest = run.state.oldest_counted_day
     open_to_doubt = [day for day in due if run.is_over(day) and (oldest is None or day <= oldest)]
     if not open_to_doubt:
