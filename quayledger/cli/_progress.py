@@ -49,7 +49,7 @@ def _bars() -> Iterator[Show]:
 
         def show(source_id: str, done: int, total: int, said: str) -> None:
             if source_id not in tasks:
-                tasks[source_id] = shown.add_task(escape(source_id), said="")
+                tasks[source_id] = shown.add_task(escape(source_id), total=None, said="")
             shown.update(tasks[source_id], total=total or None, completed=done, said=said)
 
         yield show
@@ -62,7 +62,8 @@ def _lines() -> Iterator[Show]:
     ended, since_s = threading.Event(), time.monotonic()
 
     def show(source_id: str, done: int, total: int, said: str) -> None:
-        latest[source_id] = f"{escape(source_id)}: {done:,} of {total:,}; {said}"
+        of = f"{done:,} of {total:,}; " if total else ""
+        latest[source_id] = f"{escape(source_id)}: {of}{said}"
 
     def print_lines() -> None:
         while not ended.wait(_LINE_EVERY_S):

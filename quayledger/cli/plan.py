@@ -115,10 +115,15 @@ def _plan_json(item: SourcePlan) -> dict[str, Any]:
 
 def _show_plan(item: SourcePlan) -> None:
     table = Table("day", "scope", "counted", "held", "missing", "requests", title=escape(item.source_id))
-    for part in item.parts:
+    lacking = [part for part in item.parts if part.missing_events]
+    for part in lacking:
         numbers = f"{part.counted_events:,}", f"{part.held_events:,}", f"{part.missing_events:,}"
         table.add_row(str(part.day), escape(part.scope), *numbers, _range(part.pages, part.most_requests))
-    out.print(table)
+    if lacking:
+        out.print(table)
+    if whole := len({part.day for part in item.parts} - {part.day for part in lacking}):
+        days = "1 day lacks" if whole == 1 else f"{whole} days lack"
+        out.print(f"{escape(item.source_id)}: {days} nothing that Quay counts.")
     least, most = (timedelta(seconds=round(seconds)) for seconds in item.seconds)
     least_cpu, most_cpu = (timedelta(seconds=math.ceil(seconds)) for seconds in item.cpu_seconds)
     out.print(

@@ -19,6 +19,7 @@ from quayledger.cli._progress import Show, alert_printer, exit_with, follow, pri
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.sources import choose_sources
 from quayledger.collector.sync import SyncRequest
+from quayledger.reports.states import held
 from quayledger.service import answers as service_answers
 from quayledger.service import inbox
 from quayledger.service.jobs import sync_and_publish
@@ -90,6 +91,10 @@ def _sync_there(home: Path, request: SyncRequest, busy: LedgerBusy) -> tuple[inb
     return last
 
 
+# Groups of states that need no word; the others' meaning is said.
+_EXPECTED = ("verified", "open")
+
+
 def _show(show: Show, alert: Callable[[str, str], None], item: inbox.SourceAnswer) -> None:
     alert(item.source_id, item.alert)
     said = f"{item.events_new:,} of about {item.events_expected:,} events, {item.requests:,} requests"
@@ -105,6 +110,9 @@ def end_of_sync(answers: tuple[inbox.SourceAnswer, ...], as_json: bool) -> None:
         err.print(
             f"[bold]{escape(item.source_id)}[/]: {item.events_new:,} new events, {item.requests:,} requests; days: {days}"
         )
+        for state in held(set(item.states)):
+            if state.group not in _EXPECTED:
+                err.print(f"  {escape(state.name)}: {escape(state.meaning)}", soft_wrap=True)
         print_notes(item.notes, item.error)
     if as_json:
         print_json({"sources": answers})
