@@ -121,7 +121,7 @@ class Serving:
             self._process.kill()
             raise SystemExit(f"the service did not end in 120 s: {told}") from None
 
-    def wait_for_sync(self, seconds: float = 120.0) -> None:
+    def wait_for_sync(self, seconds: float = 900.0) -> None:
         """Waits until a sync succeeds that ended after this call. Raises SystemExit where none does, or the service ended."""
         since = time.monotonic()
         while time.monotonic() - since < seconds:
