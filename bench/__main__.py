@@ -8,7 +8,7 @@ import tempfile
 
 from bench.measure import ROOT, machine
 
-NAMES = ("load", "storage", "queries", "large", "requests", "export_file", "inventory")
+NAMES = ("load", "storage", "queries", "large", "requests", "export_file", "inventory", "detections")
 
 
 def main() -> int:
