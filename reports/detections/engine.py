@@ -5,6 +5,7 @@ day is loaded with it, so a burst across midnight is found whole. Running a peri
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,7 @@ HISTORY = timedelta(days=30)
 TAG_HISTORY = timedelta(days=365)
 DAY_STATES = timedelta(days=45)
 _DAY = timedelta(days=1)
+_TRANSFERS = {"pull_repo", "push_repo"}
 _TAG_KINDS = {"push_repo", "create_tag", "move_tag", "revert_tag"}
 
 
@@ -76,13 +78,14 @@ def run(
 
     A rule whose input the record does not hold is disabled and says why; one that fails is named with its failure, and
     the others go on. Raises WarehouseError."""
-    absent = {rule.id: _absent(snapshot, rule, until, source_ids) for rule in rules}
+    held = _held(snapshot, rules, since, until, source_ids)
+    absent = {rule.id: _absent(rule, held, until) for rule in rules}
     able = [rule for rule in rules if not absent[rule.id]]
     found: dict[str, list[Signal]] = {rule.id: [] for rule in able}
     failures: dict[str, str] = {}
     spent: dict[str, float] = dict.fromkeys(found, 0.0)
     for begin, end in _days(since, until):
-        inputs = _inputs(snapshot, able, begin, end, source_ids)
+        inputs = _inputs(snapshot, able, held, begin, end, source_ids)
         for rule in able:
             if rule.id in failures:
                 continue
@@ -97,7 +100,7 @@ def run(
             rule=rule,
             signals=tuple(merge(found.get(rule.id, ()), rule.merge_within)),
             disabled=absent[rule.id],
-            judged_since=_judged_since(snapshot, rule, since, source_ids),
+            judged_since=_judged_since(rule, held.first_event_at, since),
             failure=failures.get(rule.id, ""),
             seconds=spent.get(rule.id, 0.0),
         )
@@ -138,31 +141,60 @@ def _together(old: Signal, new: Signal) -> Signal:
     )
 
 
-def _absent(snapshot: Snapshot, rule: Rule, until: datetime, source_ids: Sequence[str]) -> str:
+class _Held(msgspec.Struct, frozen=True):
+    """What is asked once for a whole run. `private`: the stretches in which repositories were private; `read_at`: when the
+    inventory was read first."""
+
+    kinds: set[str]
+    first_event_at: datetime | None
+    private: pl.DataFrame
+    read_at: datetime | None
+    days: pl.DataFrame
+    unlogged: pl.DataFrame
+
+
+def _held(
+    snapshot: Snapshot, rules: Sequence[Rule], since: datetime, until: datetime, source_ids: Sequence[str]
+) -> _Held:
+    last = (until - timedelta(microseconds=1)).date()
+    days = events.coverage(snapshot, (since - DAY_STATES).date(), last, tuple(source_ids))
+    private, read_at = PRIVATE_SCHEMA.to_frame(), None
+    changes = UNLOGGED_SCHEMA.to_frame()
+    with contextlib.suppress(NotPublished):
+        if any(rule.needs_inventory for rule in rules):
+            private = inventory.history(snapshot, "repositories", source_ids=source_ids, where={"is_public": False})
+        if any(rule.needs_changes for rule in rules):
+            read_at = inventory.first_read_at(snapshot, source_ids)
+            found = unlogged.changes(snapshot, since, until, source_ids=source_ids)
+            changes = found.filter(pl.col("state") == unlogged.UNLOGGED).select(UNLOGGED_SCHEMA.names())
+    return _Held(
+        kinds=detection_inputs.kinds_held(snapshot, source_ids),
+        first_event_at=detection_inputs.first_event_at(snapshot, source_ids),
+        private=private,
+        read_at=read_at,
+        days=days.select(DAY_SCHEMA.names()),
+        unlogged=changes,
+    )
+
+
+def _absent(rule: Rule, held: _Held, until: datetime) -> str:
     """Why the record cannot feed a rule; '' where it can."""
-    if rule.switches and not detection_inputs.kinds_held(snapshot, source_ids) & set(rule.kinds):
+    if rule.switches and not held.kinds & set(rule.kinds):
         return f"the record holds no {' or '.join(rule.kinds)}: Quay writes it only with {', '.join(rule.switches)}"
-    if rule.needs_history:
-        first = detection_inputs.first_event_at(snapshot, source_ids)
-        if first is None or first > until - rule.needs_history:
-            days = rule.needs_history.days
-            return f"it needs a record of {days} days to tell what is new"
-    if rule.needs_inventory and not _private(snapshot, until, source_ids).height:
+    if rule.needs_history and (held.first_event_at is None or held.first_event_at > until - rule.needs_history):
+        return f"it needs a record of {rule.needs_history.days} days to tell what is new"
+    if rule.needs_inventory and not _private(held, until).height:
         return "the inventory knows no private repository: run `quayledger inventory sync`"
-    if rule.needs_changes:
-        try:
-            first_read = inventory.first_read_at(snapshot, source_ids)
-        except NotPublished:
-            first_read = None
-        if first_read is None or first_read >= until:
-            return "the inventory was not read by then: run `quayledger inventory sync`"
+    if rule.needs_changes and (held.read_at is None or held.read_at >= until):
+        return "the inventory was not read by then: run `quayledger inventory sync`"
     return ""
 
 
-def _judged_since(snapshot: Snapshot, rule: Rule, since: datetime, source_ids: Sequence[str]) -> datetime | None:
+def _judged_since(rule: Rule, first: datetime | None, since: datetime) -> datetime | None:
     """From when a rule that compares with what was usual could judge; None: throughout."""
-    first = detection_inputs.first_event_at(snapshot, source_ids) if rule.needs_history else None
-    return None if first is None or first + rule.needs_history <= since else first + rule.needs_history
+    if not rule.needs_history or first is None or first + rule.needs_history <= since:
+        return None
+    return first + rule.needs_history
 
 
 def _days(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -175,36 +207,29 @@ def _days(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime
 
 
 def _inputs(
-    snapshot: Snapshot, rules: Sequence[Rule], since: datetime, until: datetime, source_ids: Sequence[str]
+    snapshot: Snapshot, rules: Sequence[Rule], held: _Held, since: datetime, until: datetime, source_ids: Sequence[str]
 ) -> dict[str, Inputs]:
     """What each rule is given for one day: shared frames, cut to the rule's own lookback."""
-    longest: dict[timedelta, set[str]] = {}
-    for rule in rules:
-        longest.setdefault(rule.lookback, set()).update(rule.read_kinds)
-    frames = [
-        detection_inputs.events_of_kinds(snapshot, sorted(kinds), since - lookback, until, source_ids)
-        for lookback, kinds in longest.items()
-    ]
-    loaded = pl.concat(frames).unique("event_id").sort("occurred_at", "event_id") if frames else None
-    everything = EVENT_SCHEMA.to_frame() if loaded is None else loaded.select(EVENT_SCHEMA.names())
+    everything = _events(snapshot, rules, since, until, source_ids)
     history = HISTORY_SCHEMA.to_frame()
-    if any(rule.needs_history for rule in rules):
+    if any(rule.needs_history or rule.uses_history for rule in rules):
         history = detection_inputs.usual_transfers(snapshot, since - HISTORY, since, source_ids)
     now = everything.filter(pl.col("occurred_at") >= since, pl.col("kind").is_in(_TAG_KINDS))
     tags = now.select("namespace", "repository", "tag").drop_nulls().unique()
     before = TAG_SCHEMA.to_frame()
     if tags.height and any(set(rule.kinds) >= _TAG_KINDS for rule in rules):
         before = detection_inputs.tags_before(snapshot, tags, since - TAG_HISTORY, since, source_ids)
+    last = (until - timedelta(microseconds=1)).date()
     shared = Inputs(
         since=since,
         until=until,
         events=everything,
         history=history,
-        history_since=detection_inputs.first_event_at(snapshot, source_ids),
+        history_since=held.first_event_at,
         tags=before,
-        private=_private(snapshot, until, source_ids),
-        days=_day_states(snapshot, since, until, source_ids),
-        unlogged=_unlogged(snapshot, rules, since, until, source_ids),
+        private=_private(held, until),
+        days=held.days.filter(pl.col("day").is_between((since - DAY_STATES).date(), last)),
+        unlogged=held.unlogged.filter(pl.col("first_seen_at") >= since, pl.col("first_seen_at") < until),
     )
     return {
         rule.id: msgspec.structs.replace(
@@ -217,30 +242,26 @@ def _inputs(
     }
 
 
-def _unlogged(
+def _events(
     snapshot: Snapshot, rules: Sequence[Rule], since: datetime, until: datetime, source_ids: Sequence[str]
 ) -> pl.DataFrame:
-    """What readings of the period found changed, of which the complete log says nothing; none where no rule asks for it."""
-    if not any(rule.needs_changes for rule in rules):
-        return UNLOGGED_SCHEMA.to_frame()
-    try:
-        found = unlogged.changes(snapshot, since, until, source_ids=source_ids)
-    except NotPublished:
-        return UNLOGGED_SCHEMA.to_frame()
-    return found.filter(pl.col("state") == unlogged.UNLOGGED).select(UNLOGGED_SCHEMA.names())
+    """The events that any of the rules reads, each kind from as far back as a rule looks for it: two questions, since transfers
+    are most of a log and few rules look far back for them."""
+    lookbacks: dict[str, timedelta] = {}
+    for rule in rules:
+        for kind in rule.read_kinds:
+            lookbacks[kind] = max(lookbacks.get(kind, timedelta()), rule.lookback)
+    parts = [EVENT_SCHEMA.to_frame()]
+    for kinds in (set(lookbacks) & _TRANSFERS, set(lookbacks) - _TRANSFERS):
+        if kinds:
+            begin = since - max(lookbacks[kind] for kind in kinds)
+            parts.append(detection_inputs.events_of_kinds(snapshot, sorted(kinds), begin, until, source_ids))
+    return pl.concat(part.select(EVENT_SCHEMA.names()) for part in parts).sort("occurred_at", "event_id")
 
 
-def _private(snapshot: Snapshot, at: datetime, source_ids: Sequence[str]) -> pl.DataFrame:
+def _private(held: _Held, at: datetime) -> pl.DataFrame:
     """The private repositories as the inventory knows them at a moment; none where it was never read."""
-    try:
-        known = inventory.as_of(snapshot, "repositories", at, source_ids=source_ids, where={"is_public": False})
-    except NotPublished:
-        return PRIVATE_SCHEMA.to_frame()
+    if "to_at" not in held.private.columns:
+        return held.private
+    known = held.private.filter(pl.col("from_at") <= at, pl.col("to_at").is_null() | (pl.col("to_at") > at))
     return known.select(PRIVATE_SCHEMA.names())
-
-
-def _day_states(snapshot: Snapshot, since: datetime, until: datetime, source_ids: Sequence[str]) -> pl.DataFrame:
-    """The states of the days from DAY_STATES before to the last of the period."""
-    last = (until - timedelta(microseconds=1)).date()
-    frame = events.coverage(snapshot, (since - DAY_STATES).date(), last, tuple(source_ids))
-    return frame.select(DAY_SCHEMA.names())

@@ -206,6 +206,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     lookback: timedelta = timedelta()
     merge_within: timedelta = timedelta(hours=24)
     needs_history: timedelta = timedelta()
+    uses_history: bool = False  # reads `Inputs.history` where there is one, and judges without it
     needs_inventory: bool = False
     needs_changes: bool = False  # judges what readings of the inventory found (`Inputs.unlogged`)
 

@@ -19,6 +19,7 @@ def of_kinds(
 ) -> pl.DataFrame:
     """The events of these kinds, since <= occurred_at < until (aware), oldest first: source_id, event_id, occurred_at, kind,
     namespace (whose log it is in), repository_namespace (the one that its metadata names), repository, metadata (JSON text)."""
+    first, last = since.astimezone(UTC).date(), until.astimezone(UTC).date()
     return snap.frame(
         f"""SELECT source_id, event_id, occurred_at, kind, namespace, repository_namespace, repository,
             CAST(metadata AS VARCHAR) AS metadata
@@ -30,10 +31,11 @@ def of_kinds(
             "kinds": list(kinds),
             "since": since,
             "until": until,
-            "first": since.astimezone(UTC).date(),
-            "last": until.astimezone(UTC).date(),
+            "first": first,
+            "last": last,
             "source_ids": list(source_ids),
         },
+        snap.files_between(first, last),
     )
 
 

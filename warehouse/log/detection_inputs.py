@@ -7,10 +7,11 @@ Every value is bound. Times are aware UTC and half-open, `since` <= occurred_at 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
+from quayledger.warehouse.event_files import EventFile
 from quayledger.warehouse.snapshot import Snapshot
 
 _COLUMNS = (
@@ -33,6 +34,7 @@ def events_of_kinds(
         f"SELECT {_COLUMNS} FROM events WHERE {_SINCE} AND {_OF_SOURCES} AND list_contains($kinds, kind) "
         "ORDER BY occurred_at, source_id, event_no",
         {"since": since, "until": until, "source_ids": list(source_ids), "kinds": list(kinds)},
+        _files(snap, since, until),
     )
 
 
@@ -47,6 +49,7 @@ def usual_transfers(snap: Snapshot, since: datetime, until: datetime, source_ids
         WHERE {_SINCE} AND {_OF_SOURCES} AND kind IN ('pull_repo', 'push_repo') AND actor IS NOT NULL
         GROUP BY source_id, kind, actor, namespace, repository, client, ip, country""",
         {"since": since, "until": until, "source_ids": list(source_ids)},
+        _files(snap, since, until),
     )
 
 
@@ -72,17 +75,30 @@ def tags_before(
             "repositories": tags["repository"].to_list(),
             "tags": tags["tag"].to_list(),
         },
+        _files(snap, since, until),
     )
 
 
+def _files(snap: Snapshot, since: datetime, until: datetime) -> list[EventFile]:
+    return snap.files_between(since.astimezone(UTC).date(), until.astimezone(UTC).date())
+
+
 def kinds_held(snap: Snapshot, source_ids: Sequence[str] = ()) -> set[str]:
-    """The kinds of which any event is held."""
-    rows = snap.rows(f"SELECT DISTINCT kind FROM events WHERE {_OF_SOURCES}", {"source_ids": list(source_ids)})
+    """The kinds of which any event is held; from what is known of each day, without reading events."""
+    rows = snap.rows(
+        f"SELECT DISTINCT kind FROM stg_held WHERE stored_events > 0 AND {_OF_SOURCES}",
+        {"source_ids": list(source_ids)},
+    )
     return {kind for (kind,) in rows}
 
 
 def first_event_at(snap: Snapshot, source_ids: Sequence[str] = ()) -> datetime | None:
-    """When the first event happened that is held; None: there is none."""
-    rows = snap.rows(f"SELECT min(occurred_at) FROM events WHERE {_OF_SOURCES}", {"source_ids": list(source_ids)})
+    """When the first event happened that is held; None: there is none. Reads the first day alone."""
+    rows = snap.rows(
+        f"""SELECT min(occurred_at) FROM events WHERE {_OF_SOURCES} AND day = (
+            SELECT min(day) FROM stg_held WHERE stored_events > 0 AND {_OF_SOURCES}
+        )""",
+        {"source_ids": list(source_ids)},
+    )
     first: datetime | None = rows[0][0]
     return first

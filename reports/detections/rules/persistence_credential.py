@@ -83,6 +83,7 @@ RULE = Rule(
     params=Params,
     detect=detect,
     lookback=timedelta(hours=31),
+    uses_history=True,
     description="A robot, token, federation or application is made; soon after a break-in it is a way to come back.",
     false_positives="Ordinary work, and therefore for information only, unless it follows D5 or a suspicious D17.",
     runbook="Where it is serious: revoke the credential and everything else the account made since the log-in.",
