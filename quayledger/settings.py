@@ -240,6 +240,15 @@ class DetectionSettings(_Section):
     run_every_minutes: float = Field(
         default=1.0, gt=0, le=1440, description="How often `serve` looks whether there is a new copy to judge."
     )
+    sigma: Path | None = Field(
+        default=None,
+        description="Folder of your own rules as Sigma YAML files; relative to the folder of the ledger. `quayledger detect lint` checks it.",
+    )
+    rules: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="By id or name of a rule: `enabled = false`, or other values of its parameters, such as allow-lists "
+        '(docs/detections.md names them): `[detections.rules.D21]` with `allow_hosts = ["example.com"]`.',
+    )
 
 
 def _time_zone(name: str) -> str:

@@ -50,3 +50,7 @@ class DiskFull(WarehouseError):
 
 class NotPublished(WarehouseError):
     """No copy for readers has been published yet."""
+
+
+class TookTooLong(WarehouseError):
+    """A question was not answered within the time that it was given."""

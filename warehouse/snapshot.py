@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import polars as pl
 
 from quayledger.warehouse import migrate
 from quayledger.warehouse.duckdb_errors import is_damage, translated
-from quayledger.warehouse.errors import LedgerCorrupt, LedgerMissing
+from quayledger.warehouse.errors import LedgerCorrupt, LedgerMissing, TookTooLong
 from quayledger.warehouse.event_files import (
     EventFile,
     FileFault,
@@ -49,6 +50,7 @@ class Snapshot:
         self.published = published
         self.home = home or published.path.parent
         self._connection = connection
+        self._seconds: float | None = None
         self.files = recorded_files(connection) if home else []
         # What the copy calls current is what the version that made it knew, which need not be ours.
         self.rules = current_rules(connection) if self.files else ""
@@ -157,9 +159,29 @@ class Snapshot:
             return take(cursor)
 
     @contextlib.contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Each question that is asked within may take so long, or raises TookTooLong. For one thread."""
+        before, self._seconds = self._seconds, seconds
+        try:
+            yield
+        finally:
+            self._seconds = before
+
+    @contextlib.contextmanager
     def _asked(self, sql: str, values: Values, files: Sequence[EventFile] | None) -> Iterator[Cursor]:
         with translated(self.published.path), contextlib.closing(self.cursor(files)) as cursor:
-            yield cursor.execute(sql, values)
+            if self._seconds is None:
+                yield cursor.execute(sql, values)
+                return
+            timer = threading.Timer(self._seconds, cursor.interrupt)
+            timer.daemon = True
+            timer.start()
+            try:
+                yield cursor.execute(sql, values)
+            except duckdb.InterruptException:
+                raise TookTooLong(f"the question took longer than {self._seconds:g} s") from None
+            finally:
+                timer.cancel()
 
 
 def _connect(home: Path, published: Published, limits: Limits) -> Cursor:

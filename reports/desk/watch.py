@@ -11,9 +11,9 @@ import polars as pl
 
 from quayledger.reports.desk import alerts
 from quayledger.reports.desk.store import Desk
-from quayledger.reports.detections import engine
+from quayledger.reports.detections import engine, rulebook
 from quayledger.reports.detections.model import Rule, Severity, Signal
-from quayledger.reports.detections.registry import all_rules
+from quayledger.reports.detections.rulebook import RuleBook
 from quayledger.warehouse.log import changing_events, events
 from quayledger.warehouse.snapshot import Snapshot
 
@@ -31,12 +31,14 @@ class Watched(msgspec.Struct, frozen=True):
 def watch(home: Path, now: datetime, rules: tuple[Rule, ...] | None = None) -> Watched:
     """Judges every day of the published copy that it did not judge as it is now: new days, days that grew, days that were
     repaired. What was judged before is not judged again, and nothing is alerted twice. Raises WarehouseError, DeskError."""
-    chosen = all_rules() if rules is None else rules
+    book = rulebook.of_home(home) if rules is None else RuleBook(rules=rules)
+    chosen = book.rules
     with Snapshot.open(home) as snapshot, Desk.open(home) as desk:
-        due = _due(snapshot, desk, now, chosen)
+        due = _due(snapshot, desk, now, book)
         if not due:
             return Watched(0, alerts.AlertChanges((), ()))
-        signals, caveats = _judge(snapshot, chosen, due)
+        signals, caveats = _judge(snapshot, book, due)
+        signals += _broken(book, now)
         titles = {rule.id: rule.title for rule in chosen} | {FAILED_RULE: "A detection rule failed"}
         recorded = alerts.record(
             desk,
@@ -60,11 +62,17 @@ def judged_days(desk: Desk) -> int:
     return int(desk.rows("SELECT count(*) AS days FROM judged")[0]["days"])
 
 
-def _due(snapshot: Snapshot, desk: Desk, now: datetime, rules: tuple[Rule, ...]) -> dict[tuple[str, date], str]:
+def _due(snapshot: Snapshot, desk: Desk, now: datetime, book: RuleBook) -> dict[tuple[str, date], str]:
     """The days to judge, with the mark of how they are held and by which rules they are judged."""
-    versions = zlib.crc32(" ".join(f"{rule.id}.{rule.version}" for rule in rules).encode())
+    # Another rule, version or parameter judges anew.
+    told = (
+        [f"{rule.id}.{rule.version}" for rule in book.rules],
+        sorted(map(str, book.params.values())),
+        dict(book.disabled),
+    )
+    versions = zlib.crc32(repr(told).encode())
     last = now.astimezone(UTC).date()
-    readings = _readings(snapshot) if any(rule.needs_changes for rule in rules) else {}
+    readings = _readings(snapshot) if any(rule.needs_changes for rule in book.rules) else {}
     states = events.coverage(snapshot, (now - FIRST_LOOK).astimezone(UTC).date(), last)
     held = {(row["source_id"], row["day"]): row["mark"] for row in desk.rows("SELECT source_id, day, mark FROM judged")}
     due = {}
@@ -84,9 +92,7 @@ def _readings(snapshot: Snapshot) -> dict[tuple[str, date], str]:
     }
 
 
-def _judge(
-    snapshot: Snapshot, rules: tuple[Rule, ...], due: dict[tuple[str, date], str]
-) -> tuple[list[Signal], dict[str, str]]:
+def _judge(snapshot: Snapshot, book: RuleBook, due: dict[tuple[str, date], str]) -> tuple[list[Signal], dict[str, str]]:
     """The signals of the days, and per source what of them was incomplete."""
     signals: list[Signal] = []
     caveats: dict[str, str] = {}
@@ -98,25 +104,36 @@ def _judge(
         for first, last in _stretches(days):
             since = datetime.combine(first, time(), UTC)
             until = datetime.combine(last + timedelta(days=1), time(), UTC)
-            done = engine.run(snapshot, rules, since, until, source_ids=(source_id,))
+            done = engine.run_book(snapshot, book, since, until, source_ids=(source_id,))
             signals += done.signals
             signals += [_failed(outcome, source_id, until) for outcome in done.outcomes if outcome.failure]
     return signals, caveats
 
 
+def _broken(book: RuleBook, now: datetime) -> list[Signal]:
+    """Rules of the customer's folder and settings that cannot be used: somebody relies on them."""
+    told = {f"settings of {name}": text for name, text in book.broken.items() if name not in {r.id for r in book.rules}}
+    told |= {f"{one.path.name}:{one.line}": f"A Sigma rule cannot be judged: {one}" for one in book.sigma.problems}
+    return [_problem("", subject, text, now) for subject, text in told.items()]
+
+
 def _failed(outcome: engine.RuleOutcome, source_id: str, until: datetime) -> Signal:
-    moment = until - timedelta(microseconds=1)
+    said = f"Rule {outcome.rule.id} ({outcome.rule.title}) failed and judged nothing: {outcome.failure}"
+    return _problem(source_id, outcome.rule.id, said, until - timedelta(microseconds=1))
+
+
+def _problem(source_id: str, subject: str, summary: str, moment: datetime) -> Signal:
     return Signal(
         rule_id=FAILED_RULE,
         rule_version=1,
         severity=Severity.MEDIUM,
         source_id=source_id,
-        subject=outcome.rule.id,
+        subject=subject,
         first_at=moment,
         last_at=moment,
         count=0,
         event_ids=(),
-        summary=f"Rule {outcome.rule.id} ({outcome.rule.title}) failed and judged nothing: {outcome.failure}",
+        summary=summary,
     )
 
 

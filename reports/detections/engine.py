@@ -25,8 +25,9 @@ from quayledger.reports.detections.model import (
     Rule,
     Signal,
 )
+from quayledger.reports.detections.rulebook import RuleBook
 from quayledger.reports.inventory import unlogged
-from quayledger.warehouse.errors import NotPublished
+from quayledger.warehouse.errors import NotPublished, TookTooLong
 from quayledger.warehouse.inventory import reader as inventory
 from quayledger.warehouse.log import detection_inputs, events
 from quayledger.warehouse.snapshot import Snapshot
@@ -34,6 +35,7 @@ from quayledger.warehouse.snapshot import Snapshot
 HISTORY = timedelta(days=30)
 TAG_HISTORY = timedelta(days=365)
 DAY_STATES = timedelta(days=45)
+LONGEST_S = 60.0  # a rule that takes longer over one day is not run any more
 _DAY = timedelta(days=1)
 _TRANSFERS = {"pull_repo", "push_repo"}
 _TAG_KINDS = {"push_repo", "create_tag", "move_tag", "revert_tag"}
@@ -73,28 +75,38 @@ def run(
     *,
     source_ids: Sequence[str] = (),
     params: Mapping[str, msgspec.Struct] | None = None,
+    disabled: Mapping[str, str] | None = None,
+    broken: Mapping[str, str] | None = None,
 ) -> DetectionRun:
-    """Runs the rules over [since, until), aware times. `params`: by rule id, where they are not the defaults.
+    """Runs the rules over [since, until), aware times. By rule id: `params`, where they are not the defaults; `disabled`, why a
+    rule is not to run; `broken`, why it cannot.
 
     A rule whose input the record does not hold is disabled and says why; one that fails is named with its failure, and
     the others go on. Raises WarehouseError."""
     held = _held(snapshot, rules, since, until, source_ids)
-    absent = {rule.id: _absent(rule, held, until) for rule in rules}
+    absent = {rule.id: (disabled or {}).get(rule.id) or _absent(rule, held, until) for rule in rules}
     able = [rule for rule in rules if not absent[rule.id]]
     found: dict[str, list[Signal]] = {rule.id: [] for rule in able}
-    failures: dict[str, str] = {}
+    failures = {rule.id: text for rule in able if (text := (broken or {}).get(rule.id))}
     spent: dict[str, float] = dict.fromkeys(found, 0.0)
-    for begin, end in _days(since, until):
+    for begin, end in _days(since, until) if able else ():
         inputs = _inputs(snapshot, able, held, begin, end, source_ids)
         for rule in able:
             if rule.id in failures:
                 continue
             clock = time.perf_counter()
             try:
-                found[rule.id] += rule.signals(inputs[rule.id], (params or {}).get(rule.id))
+                found[rule.id] += _signals(snapshot, rule, inputs[rule.id], (params or {}).get(rule.id), source_ids)
             except (pl.exceptions.PolarsError, ArithmeticError, LookupError, TypeError, ValueError) as error:
                 failures[rule.id] = f"{type(error).__name__}: {error}"
-            spent[rule.id] += time.perf_counter() - clock
+            except TookTooLong as error:
+                failures[rule.id] = f"{error} on {begin:%Y-%m-%d}; what came after was not judged"
+            taken = time.perf_counter() - clock
+            spent[rule.id] += taken
+            if taken > LONGEST_S and rule.id not in failures:
+                failures[rule.id] = (
+                    f"it took {taken:.0f} s on {begin:%Y-%m-%d}, longer than {LONGEST_S:.0f} s; what came after was not judged"
+                )
     outcomes = tuple(
         RuleOutcome(
             rule=rule,
@@ -107,6 +119,31 @@ def run(
         for rule in rules
     )
     return DetectionRun(since=since, until=until, outcomes=outcomes)
+
+
+def run_book(
+    snapshot: Snapshot, book: RuleBook, since: datetime, until: datetime, *, source_ids: Sequence[str] = ()
+) -> DetectionRun:
+    """`run` with the rules of an installation, as its settings have them."""
+    return run(
+        snapshot,
+        book.rules,
+        since,
+        until,
+        source_ids=source_ids,
+        params=book.params,
+        disabled=book.disabled,
+        broken=book.broken,
+    )
+
+
+def _signals(
+    snapshot: Snapshot, rule: Rule, inputs: Inputs, params: msgspec.Struct | None, source_ids: Sequence[str]
+) -> list[Signal]:
+    if rule.ask is None:
+        return rule.signals(inputs, params)
+    with snapshot.limited(LONGEST_S):
+        return rule.dressed(rule.ask(snapshot, inputs.since, inputs.until, source_ids), inputs)
 
 
 def merge(signals: Iterable[Signal], within: timedelta) -> list[Signal]:

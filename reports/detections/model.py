@@ -7,13 +7,15 @@ work on, are made from signals elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 import polars as pl
+
+from quayledger.warehouse.snapshot import Snapshot
 
 _UTC = pl.Datetime("us", "UTC")
 _TEXT = pl.String()
@@ -209,6 +211,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     uses_history: bool = False  # reads `Inputs.history` where there is one, and judges without it
     needs_inventory: bool = False
     needs_changes: bool = False  # judges what readings of the inventory found (`Inputs.unlogged`)
+    # Asks the record itself instead of `detect`: of a period (aware times, half-open) and sources; none are all.
+    ask: Callable[[Snapshot, datetime, datetime, Sequence[str]], Iterable[Finding]] | None = None
+    origin: str = ""  # the file of a customer's rule
 
     @property
     def read_kinds(self) -> tuple[str, ...]:
@@ -217,7 +222,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     def signals(self, inputs: Inputs, params: msgspec.Struct | None = None) -> list[Signal]:
         """The rule's signals that reach into the period, oldest first."""
-        found = (self._signal(finding, inputs) for finding in self.detect(inputs, params or self.params()))
+        return self.dressed(self.detect(inputs, params or self.params()), inputs)
+
+    def dressed(self, findings: Iterable[Finding], inputs: Inputs) -> list[Signal]:
+        """Findings as signals, those that reach into the period, oldest first."""
+        found = (self._signal(finding, inputs) for finding in findings)
         return sorted(
             (one for one in found if one.last_at >= inputs.since), key=lambda one: (one.first_at, one.subject)
         )

@@ -9,7 +9,7 @@ import msgspec
 import polars as pl
 from msgspec import Meta
 
-from quayledger.reports.detections import engine, registry
+from quayledger.reports.detections import engine, rulebook
 from quayledger.reports.detections.model import Severity
 from quayledger.reports.log import coverage
 from quayledger.reports.model import Column, Metric, Note, Parameter, Report, Table
@@ -59,7 +59,8 @@ def build(snapshot: Snapshot, params: SignalParams, *, now: datetime | None = No
     Tables `signals` (severity, rule, title, subject, summary, first_at, last_at, events, source_id, evidence: event ids
     separated by blanks) and `rules` (state: enabled, disabled, failed). Errors: UnknownRule, WarehouseError."""
     period = params.period
-    done = engine.run(snapshot, registry.find(*params.rules), period.since, period.until, source_ids=params.sources)
+    book = rulebook.of_home(snapshot.published.path.parents[1]).chosen(*params.rules)
+    done = engine.run_book(snapshot, book, period.since, period.until, source_ids=params.sources)
     covered = coverage.measure(snapshot, period, snapshot.published.published_at, params.sources)
     signals, rules = _signals(done), _rules(done)
     shown = signals.head(params.top) if params.top else signals
@@ -75,7 +76,7 @@ def build(snapshot: Snapshot, params: SignalParams, *, now: datetime | None = No
         metrics=_metrics(done, signals),
         tables=(_signal_table(shown, signals.height, done), _rule_table(rules)),
         charts=(),
-        notes=tuple(_notes(done)),
+        notes=(*_notes(done), *(Note("warning", text) for text in rulebook.problems(book, params.rules))),
     )
 
 
