@@ -39,7 +39,7 @@ def report_command(spec: ReportSpec[Any]) -> Callable[..., None]:
     def run(*, home: Path, form: ReportFormat, table: str, output: Path | None, as_json: bool, **given: Any) -> None:
         chosen = ReportFormat.JSON if as_json else form
         if spec.has_period:
-            given["period"] = _period(given.pop("from_day"), given.pop("to_day"), given["period"])
+            given["period"] = period_of(given.pop("from_day"), given.pop("to_day"), given["period"])
         params = parse_params(spec, {name: value for name, value in given.items() if value != []}, utc_now())
         with Snapshot.open(home) as snapshot, err.status("reading"):
             warn_of_broken_files(snapshot)
@@ -98,7 +98,7 @@ def _shown_default(item: Input) -> str | bool:
     return item.default if item.kind in ("period", "time_zone", "number") and item.default else False
 
 
-def _period(first: date | None, last: date | None, period: str | None) -> str | None:
+def period_of(first: date | None, last: date | None, period: str | None) -> str | None:
     """A period in words from the days of a command line. Raises BadParameter, BadPeriod."""
     if first is None and last is None:
         return period

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from quayledger.warehouse.snapshot import Snapshot
 
 FIRST_LOOK = timedelta(days=31)  # so many days are judged when a ledger is watched for the first time
 FAILED_RULE = "rule-failed"
+_COMPLETE = ("verified", "repaired", "open")
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -39,15 +41,7 @@ def watch(home: Path, now: datetime, rules: tuple[Rule, ...] | None = None) -> W
             return Watched(0, alerts.AlertChanges((), ()))
         signals, caveats = _judge(snapshot, book, due)
         signals += _broken(book, now)
-        titles = {rule.id: rule.title for rule in chosen} | {FAILED_RULE: "A detection rule failed"}
-        recorded = alerts.record(
-            desk,
-            signals,
-            now,
-            titles=titles,
-            merge_within={rule.id: rule.merge_within for rule in chosen} | {FAILED_RULE: timedelta(days=7)},
-            caveats=caveats,
-        )
+        recorded = _record(desk, signals, now, book, caveats)
         with desk.transaction() as connection:
             connection.executemany(
                 "INSERT INTO judged (source_id, day, mark) VALUES (?, ?, ?) "
@@ -55,6 +49,36 @@ def watch(home: Path, now: datetime, rules: tuple[Rule, ...] | None = None) -> W
                 [(source_id, day.isoformat(), mark) for (source_id, day), mark in due.items()],
             )
         return Watched(len(due), recorded)
+
+
+def record(home: Path, done: engine.DetectionRun, book: RuleBook, now: datetime) -> alerts.AlertChanges:
+    """Raises alerts for what a run over any period found; what is in the register already is not raised again. Raises DeskError."""
+    with Snapshot.open(home) as snapshot, Desk.open(home) as desk:
+        last = (done.until - timedelta(microseconds=1)).astimezone(UTC).date()
+        states = events.coverage(snapshot, done.since.astimezone(UTC).date(), last)
+        short = states.filter(~pl.col("state").is_in(_COMPLETE))
+        caveats = {
+            str(source_id): _caveat(days["day"].to_list())
+            for (source_id,), days in short.sort("day").group_by("source_id", maintain_order=True)
+        }
+        return _record(desk, done.signals, now, book, caveats)
+
+
+def _record(
+    desk: Desk, signals: Iterable[Signal], now: datetime, book: RuleBook, caveats: dict[str, str]
+) -> alerts.AlertChanges:
+    return alerts.record(
+        desk,
+        signals,
+        now,
+        titles={rule.id: rule.title for rule in book.rules} | {FAILED_RULE: "A detection rule failed"},
+        merge_within={rule.id: rule.merge_within for rule in book.rules} | {FAILED_RULE: timedelta(days=7)},
+        caveats=caveats,
+    )
+
+
+def _caveat(days: list[date]) -> str:
+    return f"The record was incomplete for {len(days)} of the judged days, from {days[0]} on." if days else ""
 
 
 def judged_days(desk: Desk) -> int:
@@ -98,9 +122,9 @@ def _judge(snapshot: Snapshot, book: RuleBook, due: dict[tuple[str, date], str])
     caveats: dict[str, str] = {}
     for source_id in sorted({source for source, _ in due}):
         days = sorted(day for source, day in due if source == source_id)
-        short = [day for day in days if due[source_id, day].split()[0] not in ("verified", "repaired", "open")]
+        short = [day for day in days if due[source_id, day].split()[0] not in _COMPLETE]
         if short:
-            caveats[source_id] = f"The record was incomplete for {len(short)} of the judged days, from {short[0]} on."
+            caveats[source_id] = _caveat(short)
         for first, last in _stretches(days):
             since = datetime.combine(first, time(), UTC)
             until = datetime.combine(last + timedelta(days=1), time(), UTC)

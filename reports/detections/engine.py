@@ -33,7 +33,7 @@ from quayledger.warehouse.log import detection_inputs, events
 from quayledger.warehouse.snapshot import Snapshot
 
 HISTORY = timedelta(days=30)
-TAG_HISTORY = timedelta(days=365)
+TAG_HISTORY = timedelta(days=90)
 DAY_STATES = timedelta(days=45)
 LONGEST_S = 60.0  # a rule that takes longer over one day is not run any more
 _DAY = timedelta(days=1)

@@ -47,11 +47,12 @@ EVENT_SCHEMA = _schema(
         "metadata": _TEXT,  # JSON text
     }
 )
-# One row per account, repository, kind, client, address and country before the period: what is usual.
+# What is usual before the period, in two sorts of rows: per account, kind, repository and client; and per account and address, with its
+# country. What a sort does not tell is null.
 HISTORY_SCHEMA = _schema(
     {
         "source_id": _TEXT,
-        "kind": _TEXT,  # pull_repo | push_repo
+        "kind": _TEXT,  # pull_repo | push_repo; null per address
         "actor": _TEXT,
         "actor_type": _TEXT,
         "namespace": _TEXT,

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from quayledger.reports.detections import engine, rulebook
 from quayledger.reports.detections.model import Severity
+from quayledger.reports.formatting import plural
 from quayledger.reports.log import coverage
 from quayledger.reports.model import Column, Metric, Note, Parameter, Report, Table
 from quayledger.reports.spec import PeriodParam, ReportSpec, SourcesParam, TopParam
@@ -57,13 +58,32 @@ def build(snapshot: Snapshot, params: SignalParams, *, now: datetime | None = No
     """What the rules find in a period, most serious first. `now`: when it is made (aware).
 
     Tables `signals` (severity, rule, title, subject, summary, first_at, last_at, events, source_id, evidence: event ids
-    separated by blanks) and `rules` (state: enabled, disabled, failed). Errors: UnknownRule, WarehouseError."""
-    period = params.period
+    separated by blanks), `days` (UTC day, rule, alerts that it would have raised, signals for information) and `rules` (state: enabled,
+    disabled, failed). Errors: UnknownRule, WarehouseError."""
+    done, book = judge(snapshot, params)
+    return shown(snapshot, params, done, book, now=now)
+
+
+def judge(snapshot: Snapshot, params: SignalParams) -> tuple[engine.DetectionRun, rulebook.RuleBook]:
+    """Runs the rules of the snapshot's ledger over the period. Errors: UnknownRule, WarehouseError."""
     book = rulebook.of_home(snapshot.published.path.parents[1]).chosen(*params.rules)
-    done = engine.run_book(snapshot, book, period.since, period.until, source_ids=params.sources)
+    period = params.period
+    return engine.run_book(snapshot, book, period.since, period.until, source_ids=params.sources), book
+
+
+def shown(
+    snapshot: Snapshot,
+    params: SignalParams,
+    done: engine.DetectionRun,
+    book: rulebook.RuleBook,
+    *,
+    now: datetime | None = None,
+) -> Report:
+    """The report of what was found; `build` says its tables."""
+    period = params.period
     covered = coverage.measure(snapshot, period, snapshot.published.published_at, params.sources)
     signals, rules = _signals(done), _rules(done)
-    shown = signals.head(params.top) if params.top else signals
+    head = signals.head(params.top) if params.top else signals
     return Report(
         id=REPORT_ID,
         title=TITLE,
@@ -74,7 +94,7 @@ def build(snapshot: Snapshot, params: SignalParams, *, now: datetime | None = No
         parameters=(Parameter("Rules", ", ".join(params.rules) or "all"),),
         trust=covered.trust,
         metrics=_metrics(done, signals),
-        tables=(_signal_table(shown, signals.height, done), _rule_table(rules)),
+        tables=(_signal_table(head, signals.height, done), _day_table(signals, done), _rule_table(rules)),
         charts=(),
         notes=(*_notes(done), *(Note("warning", text) for text in rulebook.problems(book, params.rules))),
     )
@@ -133,6 +153,27 @@ def _signal_table(frame: pl.DataFrame, total: int, done: engine.DetectionRun) ->
     able = sum(1 for outcome in done.outcomes if not outcome.disabled and not outcome.failure)
     empty = f"No signals from the {able} rules that could judge." if able else "No rule could judge this period."
     return Table("signals", "Signals", columns, frame, total, empty=empty)
+
+
+def _day_table(signals: pl.DataFrame, done: engine.DetectionRun) -> Table:
+    info = pl.col("severity") == Severity.INFO.value
+    frame = (
+        signals.group_by(pl.col("first_at").dt.date().alias("day"), "rule", "title")
+        .agg((~info).sum().cast(pl.Int64).alias("alerts"), info.sum().cast(pl.Int64).alias("information"))
+        .sort("day", "rule", descending=[True, False])
+        .select("day", "rule", "title", "alerts", "information")
+    )
+    columns = (
+        Column("day", "Day", "day"),
+        Column("rule", "Rule", "text"),
+        Column("title", "What", "text"),
+        Column("alerts", "Alerts"),
+        Column("information", "For information"),
+    )
+    days = max(1, (done.until - done.since).days)
+    return Table(
+        "days", f"Raised a day, over {plural(days, 'day')}", columns, frame, frame.height, empty="Nothing on any day."
+    )
 
 
 def _rule_table(frame: pl.DataFrame) -> Table:

@@ -44,8 +44,9 @@ def of_home(home: Path) -> RuleBook:
     return with_settings(chosen.rules, folder)
 
 
-def with_settings(settings: Mapping[str, Mapping[str, Any]], sigma: Folder = Folder((), (), 0)) -> RuleBook:
+def with_settings(settings: Mapping[str, Mapping[str, Any]], sigma: Folder | None = None) -> RuleBook:
     """Our rules and those of a folder, with what settings say by id or name of a rule."""
+    sigma = sigma or Folder((), (), 0)
     rules = (*all_rules(), *sigma.rules)
     known = {key.casefold(): rule for rule in rules for key in (rule.id, rule.name)}
     params: dict[str, msgspec.Struct] = {}

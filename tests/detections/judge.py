@@ -17,9 +17,10 @@ from quayledger.collector.log.normalise import DefaultNamespace, Event, event_fr
 from quayledger.collector.quay.redaction import redact
 from quayledger.reports.desk import alerts, watch
 from quayledger.reports.desk.store import Desk
-from quayledger.reports.detections import engine
+from quayledger.reports.detections import engine, rulebook
 from quayledger.reports.detections.model import Severity, Signal
 from quayledger.reports.detections.registry import all_rules
+from quayledger.settings import config_path
 from quayledger.simulator.clock import DAY_US, from_us, to_us
 from quayledger.simulator.generate.attacks import SHAPES, Planted
 from quayledger.simulator.generate.judged import judged
@@ -44,7 +45,7 @@ _DAY = timedelta(days=1)
 _NOWHERE = DefaultNamespace(None, None)
 _ATTACKS_AT = {"D22": "a day that is short", "D23": "past the log", "D24": "a gap of 26 days ago"}
 # What an operator of this registry would set: where it mirrors from and builds from.
-PARAMS = {"D21": {"allow_hosts": ("docker.io", "git.example.com")}}
+SETTINGS = '[detections.rules.D21]\nallow_hosts = ["docker.io", "git.example.com"]\n'
 
 
 class Score(msgspec.Struct):
@@ -93,6 +94,8 @@ def judge(home: Path, seed: int, *, events: int = 30_000, shapes: int = len(SHAP
     by_day = {key[0]: days[key] for key in sorted(days)}
     since = from_us(judged_us)
     late = sorted({from_us(one.begin_us).date() for one in planted})[::4]
+    home.mkdir(parents=True, exist_ok=True)
+    config_path(home).write_text(SETTINGS)
     with Ledger.open(home, command="judge") as ledger:
         _begin(ledger, by_day)
         _take_inventory(ledger, registry, since)
@@ -110,7 +113,7 @@ def judge(home: Path, seed: int, *, events: int = 30_000, shapes: int = len(SHAP
         watch.watch(home, END + _NEAR)
     planted += [_planted("D22", day.isoformat(), datetime(day.year, day.month, day.day, tzinfo=UTC)) for day in late]
     with Snapshot.open(home) as snapshot, Desk.open(home) as desk:
-        done = engine.run(snapshot, all_rules(), since, END)
+        done = engine.run_book(snapshot, rulebook.of_home(home), since, END)
         raised = alerts.list_alerts(desk, END + _NEAR)
     failed = [f"{one.rule.id}: {one.failure or one.disabled}" for one in done.outcomes if one.failure or one.disabled]
     assert not failed, failed

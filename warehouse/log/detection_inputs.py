@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from quayledger.warehouse.event_files import EventFile
+from quayledger.warehouse.log.rollups import find_rollups, usage_sql
 from quayledger.warehouse.snapshot import Snapshot
 
 _COLUMNS = (
@@ -39,18 +40,52 @@ def events_of_kinds(
 
 
 def usual_transfers(snap: Snapshot, since: datetime, until: datetime, source_ids: Sequence[str] = ()) -> pl.DataFrame:
-    """One row per source, kind (pull_repo, push_repo), account, repository, client, address and country: source_id, kind,
-    actor, actor_type, namespace, repository, client, ip, country, first_at, last_at, events. Without an account: left out."""
+    """What accounts pulled and pushed: source_id, kind (pull_repo, push_repo), actor, actor_type, namespace, repository, client, ip,
+    country, first_at, last_at (to the day), events. Two sorts of rows, each of all events: one per source, kind, account, repository
+    and client (ip and country are null), and one per source, account and address (kind, repository and client are null). Without an
+    account: left out."""
+    transfers = f"{_OF_SOURCES} AND kind IN ('pull_repo', 'push_repo') AND actor IS NOT NULL"
+    values: dict[str, object] = {"since": since, "until": until, "source_ids": list(source_ids)}
+    rollups = find_rollups(snap, since, until)
+    used = f"(SELECT *, 1 AS events FROM events WHERE {_SINCE} AND {transfers})"
+    if rollups is not None:
+        used = usage_sql(transfers, f"{_SINCE} AND {transfers}", edges=bool(rollups.files))
+        values |= rollups.values
+    times = "CAST(min(day) AS TIMESTAMPTZ) AS first_at, CAST(max(day) AS TIMESTAMPTZ) AS last_at"
     return snap.frame(
-        f"""SELECT source_id, kind, actor, any_value(actor_type) AS actor_type, namespace, repository, client, ip,
-            json_extract_string(metadata, '$.resolved_ip.country_iso_code') AS country,
-            min(occurred_at) AS first_at, max(occurred_at) AS last_at, count(*) AS events
-        FROM events
-        WHERE {_SINCE} AND {_OF_SOURCES} AND kind IN ('pull_repo', 'push_repo') AND actor IS NOT NULL
-        GROUP BY source_id, kind, actor, namespace, repository, client, ip, country""",
-        {"since": since, "until": until, "source_ids": list(source_ids)},
+        f"""SELECT source_id, kind, actor, any_value(actor_type) AS actor_type, namespace, repository, client,
+            CAST(NULL AS VARCHAR) AS ip, CAST(NULL AS VARCHAR) AS country, {times}, CAST(sum(events) AS BIGINT) AS events
+        FROM {used} AS used
+        GROUP BY source_id, kind, actor, namespace, repository, client
+        UNION ALL BY NAME
+        -- An address is in one country: read once an address, and not of each event.
+        SELECT * EXCLUDE (sample), json_extract_string(sample, '$.resolved_ip.country_iso_code') AS country
+        FROM (
+            SELECT source_id, actor, any_value(actor_type) AS actor_type, ip, {times}, count(*) AS events,
+                any_value(metadata) AS sample
+            FROM events
+            WHERE {_SINCE} AND {transfers}
+            GROUP BY source_id, actor, ip
+        )""",
+        values,
         _files(snap, since, until),
-    )
+    ).select(_USUAL)
+
+
+_USUAL = (
+    "source_id",
+    "kind",
+    "actor",
+    "actor_type",
+    "namespace",
+    "repository",
+    "client",
+    "ip",
+    "country",
+    "first_at",
+    "last_at",
+    "events",
+)
 
 
 def tags_before(

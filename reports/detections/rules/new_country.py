@@ -67,7 +67,9 @@ def detect(inputs: Inputs, params: Params) -> Iterator[Finding]:
         yield _finding(burst, f"from {listed(burst['country'])} within {params.travel_minutes} minutes", Severity.HIGH)
     if not inputs.baseline(_BASELINE):
         return
-    known = inputs.history.filter(pl.col("actor").is_not_null()).with_columns(network=network())
+    known = inputs.history.filter(pl.col("actor").is_not_null(), pl.col("ip").is_not_null()).with_columns(
+        network=network()
+    )
     regular = known.group_by(_KEY).agg(
         pl.col("events").sum(), pl.col("country").drop_nulls().unique(), pl.col("network").drop_nulls().unique()
     )

@@ -64,9 +64,9 @@ def detect(inputs: Inputs, params: Params) -> Iterator[Finding]:
         ~pl.col("actor").is_in(params.allow_actors) | pl.col("actor").is_null(),
     ).with_columns(object=full_name())
     for (source_id, name, actor), mine in overwrites.group_by("source_id", "object", "actor", maintain_order=True):
-        other = mine["actor_before"].drop_nulls().unique().to_list()
+        other = {one for one in mine["actor_before"].to_list() if one is not None}
         stranger = bool(other) and actor not in other
-        by = f"; {listed(other)} had set it before" if stranger else ""
+        by = f"; {listed(sorted(other))} had set it before" if stranger else ""
         yield Finding(
             source_id=str(source_id),
             subject=str(name),
