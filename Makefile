@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check lint packages bench soak format clean help
+.PHONY: demo test check lint packages bench soak judge format clean help
 
 help:
 	@echo "make demo [ARGS=--headless]   collect from a stand-in Quay, report, open the pages"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench                    the benches, with their ratios"
 	@echo "make bench-large              the bench of large ledgers, with 100 million events"
 	@echo "make soak [ARGS=200]          kills the collector again and again, with the truth as judge"
+	@echo "make judge [ARGS='7 8']       judges months with planted incidents, and quiet ones; by seed"
 	@echo "make format                   format the sources"
 
 demo: $(VENV)/.run
@@ -41,6 +42,9 @@ bench-large: $(VENV)/.bench
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.hardship.soak $(ARGS)
+
+judge: $(VENV)/.dev
+	$(BIN)/python -m tests.detections.judge $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

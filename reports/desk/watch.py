@@ -34,7 +34,6 @@ def watch(home: Path, now: datetime, rules: tuple[Rule, ...] | None = None) -> W
     """Judges every day of the published copy that it did not judge as it is now: new days, days that grew, days that were
     repaired. What was judged before is not judged again, and nothing is alerted twice. Raises WarehouseError, DeskError."""
     book = rulebook.of_home(home) if rules is None else RuleBook(rules=rules)
-    chosen = book.rules
     with Snapshot.open(home) as snapshot, Desk.open(home) as desk:
         due = _due(snapshot, desk, now, book)
         if not due:
