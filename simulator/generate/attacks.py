@@ -230,7 +230,9 @@ def first_private_access(a: Attack) -> list[Planted]:
     who = a.cast.person()
     world = a.stage.world
     others = [o for o in world.organisations if o not in who.organisations and o.account.id not in world.closed]
-    place = a.rng.choice([p for p in a.rng.choice(others).places if not p.repository.public] or others[0].places[1:])
+    known = {row.repository_id for row in a.stage.rows if row.performer_id == who.account.id}
+    places = [p for o in others for p in o.places if not p.repository.public]
+    place = a.rng.choice([p for p in places if p.repository.id not in known])
     for at_us in a.over(2, 10):
         a.stage.transfer(at_us, "pull_repo", place, "latest", who.client, who.ip, by=who.account, country=who.country)
     return [a.planted("D9", who.account.name)]
@@ -270,7 +272,8 @@ def robot_new_client(a: Attack) -> list[Planted]:
 def first_push(a: Attack) -> list[Planted]:
     """A person pushes where only the pipeline did."""
     who, organisation = a.cast.person(), a.cast.organisation()
-    place = organisation.places[1]
+    known = {r.repository_id for r in a.stage.rows if r.performer_id == who.account.id and r.kind == "push_repo"}
+    place = next(p for p in organisation.places if p.repository.id not in known)
     a.stage.transfer(a.at(0), "push_repo", place, "hotfix", who.client, who.ip, by=who.account, country=who.country)
     return [a.planted("D12", who.account.name, along=("D9",))]
 
