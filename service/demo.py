@@ -34,7 +34,7 @@ _OLDER_DAYS = 2
 
 
 class DemoError(Exception):
-    """The demo cannot begin; the text says why and what to do."""
+    """The demo cannot start; the message says why and what to do."""
 
 
 class StandIn(msgspec.Struct, frozen=True):
@@ -45,14 +45,16 @@ class StandIn(msgspec.Struct, frozen=True):
 
 
 def fresh_home(home: Path) -> None:
-    """An empty folder for the demo: every stand-in is another registry. Only a folder that a demo made is emptied.
+    """Makes an empty folder for the demo, since every stand-in is a new registry. Empties only a folder that a demo made.
 
-    Raises DemoError for any other folder that is not empty, also where a demo still runs in it."""
+    Raises DemoError for any other folder that is not empty, and for one in which a demo still runs."""
     if home.exists() and any(home.iterdir()):
         if not (home / _MARK).exists():
-            raise DemoError(f"{home} is not a demo's folder and not empty: name another one with --home")
+            raise DemoError(f"{home} is not empty and was not made by the demo. Choose another folder with --home")
         if (held_by := holder(home)) is not None:
-            raise DemoError(f"a demo still runs in {home} (process {held_by.pid}): end it, or name another --home")
+            raise DemoError(
+                f"a demo is still running in {home} (process {held_by.pid}). Stop it, or choose another folder with --home"
+            )
         shutil.rmtree(home)
         key_file_of(home).unlink(missing_ok=True)
     home.mkdir(parents=True, exist_ok=True)
@@ -61,8 +63,8 @@ def fresh_home(home: Path) -> None:
 
 @contextlib.contextmanager
 def stand_in(events: int, days: int, seed: int, now: datetime) -> Iterator[StandIn]:
-    """Starts a stand-in whose clock shows `now`, waits until it listens, stops it at the end. `days` are collected; the stand-in
-    has older ones, as a registry has that nobody has just installed, so that their first can be proven complete."""
+    """Starts a stand-in whose clock shows `now`, waits until it listens, and stops it at the end. `days` are collected; the
+    stand-in has older ones too, like any registry that is not brand-new, so that the first collected day can be proven complete."""
     with tempfile.TemporaryDirectory(prefix="quayledger-demo-") as folder:
         ready = Path(folder) / "ready.json"
         arguments = ["--port", "0", "--events", str(events), "--days", str(days + _OLDER_DAYS), "--seed", str(seed)]
@@ -81,8 +83,8 @@ def stand_in(events: int, days: int, seed: int, now: datetime) -> Iterator[Stand
 
 
 def plant_changes(quay: StandIn, since: datetime, until: datetime) -> int:
-    """Lets the stand-in's registry change as people change one: accounts, permissions, tags, policies, spread over a stretch of
-    time; gives how many objects changed. Raises DemoError."""
+    """Changes the stand-in's registry as people change one (accounts, permissions, tags, policies), spread over a period.
+    Returns how many objects changed. Raises DemoError."""
     return len(_control(quay, "changes", {"since": since.isoformat(), "until": until.isoformat()}))
 
 
@@ -92,15 +94,15 @@ def set_clock(quay: StandIn, now: datetime) -> None:
 
 
 def _control(quay: StandIn, what: str, wish: dict[str, str]) -> Any:
-    asked = Request(  # noqa: S310 - the stand-in on loopback
+    request = Request(  # noqa: S310 - the stand-in on loopback
         f"{quay.url}/__simulator__/{what}", json.dumps(wish).encode(), {"content-type": "application/json"}
     )
     try:
-        with urlopen(asked, timeout=_READY_WAIT_S) as reply:  # noqa: S310 - the stand-in on loopback
+        with urlopen(request, timeout=_READY_WAIT_S) as reply:  # noqa: S310 - the stand-in on loopback
             return json.load(reply)
     except (OSError, ValueError) as error:
         why = explain_os_error(error) if isinstance(error, OSError) else str(error)
-        raise DemoError(f"the stand-in Quay cannot be changed: {why}") from None
+        raise DemoError(f"the stand-in Quay did not accept a control call: {why}") from None
 
 
 def key_file_of(home: Path) -> Path:
@@ -109,7 +111,7 @@ def key_file_of(home: Path) -> Path:
 
 
 def demo_settings(quay: StandIn, days: int, key_file: Path | None = None) -> Settings:
-    """Settings for the stand-in: the superuser's whole log, with a budget that only a stand-in may be given."""
+    """Settings for the stand-in: the superuser's log of the whole registry, at a rate that no real Quay should be given."""
     source = SourceSettings(
         url=quay.url,
         name="Demo registry",
@@ -132,9 +134,9 @@ def _wait(process: subprocess.Popen[bytes], ready: Path) -> StandIn:
     deadline = time.monotonic() + _READY_WAIT_S
     while time.monotonic() < deadline:
         if ready.exists():
-            said = json.loads(ready.read_text(encoding="utf-8"))
-            return StandIn(said["url"], said["tokens"])
+            described = json.loads(ready.read_text(encoding="utf-8"))
+            return StandIn(described["url"], described["tokens"])
         if process.poll() is not None:
-            raise DemoError(f"the stand-in Quay ended at once with code {process.returncode}")
+            raise DemoError(f"the stand-in Quay exited at once with code {process.returncode}")
         time.sleep(0.05)
     raise DemoError(f"the stand-in Quay was not ready within {_READY_WAIT_S:.0f} s")

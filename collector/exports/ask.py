@@ -196,7 +196,7 @@ class Exporter:
 
             def take(piece: bytes | None) -> None:
                 for block in reader.close() if piece is None else reader.feed(piece):
-                    load.take(block, request.days)
+                    load.stage(block, request.days)
 
             async for piece in fetch(location, run.source, self._rules):
                 await asyncio.to_thread(take, piece)

@@ -33,8 +33,8 @@ _ONE_DAY = timedelta(days=1)
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """What an import did. `days`: those that were merged, UTC; `left_out`: the others that the file covers, with the reason;
-    `scope`: the scope of the cover that it is a reading of."""
+    """The result of an import. `days`: the UTC days that were merged; `left_out`: the other days of the file, with the reason;
+    `scope`: the scope of the cover that the file is a reading of."""
 
     run_id: int
     head: Head
@@ -55,23 +55,23 @@ def import_file(
     command: str = "import",
     now: Callable[[], datetime] = utc_now,
 ) -> Imported:
-    """Takes an export file of a source into the ledger: every day of it that is over and that the source's cover holds. What
-    is held is never counted twice, and a day never gets more than its source counted. Asks nothing of the source.
+    """Imports an export file of a source: every closed day of it that the source's cover includes. No event is stored twice,
+    and no day gets more events than its source counted. Sends no request to the source.
 
-    Raises BadExport for a file that is no whole export or of a namespace outside the cover; UnknownSource, SettingsError,
+    Raises BadExport for a file that is not a complete export, or of a namespace outside the cover; UnknownSource, SettingsError,
     OSError (the file cannot be read), WarehouseError."""
     source = settings.sources.get(source_id)
     if source is None:
         raise UnknownSource(
-            f"no source is called {source_id}; the settings know: {', '.join(sorted(settings.sources))}"
+            f"there is no source {source_id} in the settings. Sources: {', '.join(sorted(settings.sources))}"
         )
-    client = QuayClient(source_id, source)  # never opened: judging a day needs a run, not a connection
+    client = QuayClient(source_id, source)  # never connected: judging a day needs a run, not a connection
     run_id = runs.start_run(ledger, "import", command, now())
     run = SourceRun(ledger, settings, source_id, source, client, run_id, now)
     run.state.covers = sources.covers(ledger, source_id)
     outcome, message = "failed", ""
     try:
-        imported = _Import(run, path).do()
+        imported = _Import(run, path).run()
         outcome = "done" if not imported.left_out else "incomplete"
     except (BadExport, OSError) as error:
         message = str(error)
@@ -82,20 +82,20 @@ def import_file(
 
 
 async def ask_by_mail(source_id: str, source: SourceSettings, scope: Scope, first: date, last: date, email: str) -> str:
-    """Asks a source to send the address of an export to somebody; gives the export's id. Raises QuayError, SettingsError, and
+    """Asks a source to mail the link to an export; returns the export's id. Raises QuayError, SettingsError, and
     ValueError for a scope that cannot be exported."""
     async with QuayClient(source_id, source) as client:
         return await request_export(client, scope, first, last, callback_email=email)
 
 
 class _Import:
-    """One file."""
+    """The import of one file."""
 
     def __init__(self, run: SourceRun, path: Path) -> None:
         self._run, self._path = run, path
         self._rejected = 0
 
-    def do(self) -> Imported:
+    def run(self) -> Imported:
         run = self._run
         head = self._head()
         target = self._target(head)
@@ -106,7 +106,9 @@ class _Import:
             days = [day for day in past if day <= head.days[1] or staging.rows(day)]
             left_out = self._merge(load, head, days)
             rows = sum(staging.rows(day) for day in days)
-        left_out |= {day: "the day is not over, or the source was not covered so" for day in covered if day not in past}
+        left_out |= {
+            day: "the day was not over, or the source's cover did not include it" for day in covered if day not in past
+        }
         merged = tuple(day for day in days if day not in left_out)
         return Imported(
             run.run_id, head, target.scope.text, rows, run.state.progress.events_new, self._rejected, merged, left_out
@@ -121,10 +123,10 @@ class _Import:
                 return reader.head
         for _ in reader.close():
             pass
-        raise BadExport(f"{self._path} is no export file")
+        raise BadExport(f"{self._path} is not an export file of Quay")
 
     def _target(self, head: Head) -> Target:
-        """Which scope of the cover the file is a reading of."""
+        """The scope of the cover that the file is a reading of."""
         cover = cover_of(head.start.date(), self._run.state.covers) or (
             self._run.state.covers[0] if self._run.state.covers else None
         )
@@ -136,16 +138,18 @@ class _Import:
             if scope.kind == "superuser" or (scope.namespace == head.namespace and scope.kind != "repository"):
                 return Target(scope, Scope("repository" if head.repository else "organization", name))
         known = ", ".join(scope.text for scope in scopes) or "nothing yet: run `quayledger sync` first"
-        raise BadExport(f"{self._path} is of {name!r}, which is not what {self._run.source_id} covers ({known})")
+        raise BadExport(
+            f"{self._path} is an export of {name!r}, which is outside the cover of {self._run.source_id} ({known})"
+        )
 
     def _stage(self, load: Load, head: Head, days: list[date]) -> None:
         reader = ExportReader(ExpectedExport(head.export_id), is_user=self._is_user(head, days))
         for piece in _pieces(self._path):
             for block in reader.feed(piece):
-                load.take(block, days)
+                load.stage(block, days)
                 self._rejected += len(block.rejects)
         for block in reader.close():
-            load.take(block, days)
+            load.stage(block, days)
             self._rejected += len(block.rejects)
 
     def _is_user(self, head: Head, days: list[date]) -> bool:
@@ -166,20 +170,20 @@ class _Import:
                 load.void(day, str(error))
             else:
                 run.state.progress.events_new += merged.new_events
-                if load.room(day) is not None:  # what was never counted is left to the next sync
+                if load.room(day) is not None:  # a day that was never counted is left to the next sync
                     judge_day(run, day)
         return left_out
 
 
 def _days(run: SourceRun, head: Head, target: Target) -> tuple[list[date], list[date]]:
-    """The days that the file covers, and those of them that can be taken in. The last one is a day that Quay adds: what it
-    holds is true, and lacks its last moment at least."""
+    """The days that the file covers, and those that can be imported. Quay adds one day at the end: its events are true, but
+    at least the last moment of it is missing."""
     covered = list(days_between(head.days[0], head.days[1] + _ONE_DAY))
     return covered[:-1], [day for day in covered if run.is_over(day) and target.scope in run.scopes(day)]
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    """The file's bytes, unpacked where it is packed. Raises BadExport where it is packed and broken."""
+    """The file's bytes, decompressed if it is gzipped. Raises BadExport for a broken gzip file."""
     with path.open("rb") as plain:
         packed = plain.read(2) == _GZIP
     with gzip.open(path, "rb") if packed else path.open("rb") as file:

@@ -27,7 +27,7 @@ from quayledger.warehouse.log import slices
 from quayledger.warehouse.log.slices import Merged, Reading
 from quayledger.warehouse.log.staging import Staging, TooMany, merge_staged
 
-_ELASTICSEARCH_BUCKETS = 10  # a count on that backend names ten kinds at most, and vouches for those only
+_ELASTICSEARCH_BUCKETS = 10  # a count on that backend names ten kinds at most, and proves nothing of the others
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -38,12 +38,12 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def part(self) -> str:
-        """How the reading is recorded: '' where it is the whole scope."""
+        """The part of the scope that the reading is of; '' for the whole scope."""
         return "" if self.scope == self.exported else self.exported.text
 
     @property
     def namespace(self) -> str | None:
-        """The namespace that the reading is confined to, None for the whole scope."""
+        """The namespace that the reading is restricted to; None for the whole scope."""
         return self.exported.namespace if self.part else None
 
     @property
@@ -53,7 +53,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """What a file brought: rows, new events, and the days of which nothing was taken, with the reason."""
+    """What loading a file did: rows, new events, and the days of which nothing was stored, with the reason."""
 
     rows: int
     new_events: int
@@ -62,26 +62,26 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 class Load:
-    """One file on its way into the ledger."""
+    """The load of one file into the ledger, block by block, then day by day."""
 
     def __init__(self, run: SourceRun, target: Target, staging: Staging, *, method: Literal["export", "file"]) -> None:
         self._run, self._target, self._staging, self._method = run, target, staging, method
         self._rejects: list[Reject] = []
         self._began = run.now()
 
-    def take(self, block: Block, days: Collection[date]) -> None:
-        """Stages what of a block belongs to the days, and is of a kind that the scope shows."""
+    def stage(self, block: Block, days: Collection[date]) -> None:
+        """Stages the rows of a block that belong to these days and are of a kind that the scope shows."""
         hidden = self._target.scope.hidden_kinds
         wanted = pl.col("occurred_at").dt.date().is_in(list(days)) & ~pl.col("kind").is_in(list(hidden))
         self._staging.add(block.events.filter(wanted))
         self._rejects.extend(block.rejects)
 
     def merge(self, day: date, *, is_first: bool, is_whole: bool, requests: int = 0) -> Merged:
-        """Merges one day. Raises TooMany where it would then hold more than its source counts. Rows without a readable time
-        go with the first day."""
+        """Merges one day. Raises TooMany if it would then hold more events than its source counts. Rows without a readable
+        time are recorded with the first day."""
         rejects = self._rejects if is_first else []
         room = self.room(day)
-        # Without a count nothing would tell an event apart from itself under its namespace's earlier name.
+        # Without a count nothing would distinguish an event from itself under its namespace's earlier name.
         namespace = None if room is None else self._target.namespace
         return merge_staged(
             self._run.ledger,
@@ -93,7 +93,7 @@ class Load:
         )
 
     def room(self, day: date) -> dict[str, int] | None:
-        """By kind, how many events of a day may be new; None where the source never counted it."""
+        """How many events of each kind of a day may be new; None if the source never counted the day."""
         run, scope = self._run, self._target.scope.text
         counted = slices.latest_counts(run.ledger, run.source_id, day, day).get((day, scope))
         if counted is None:
@@ -106,7 +106,7 @@ class Load:
         return room
 
     def void(self, day: date, reason: str) -> None:
-        """Records that a day of the file does not count."""
+        """Records that the file's rows of a day were not stored, and why."""
         reading = self._reading(day, 0, 0, is_whole=False)
         slices.record_void(self._run.ledger, reading, reason)
 
@@ -129,7 +129,7 @@ class Load:
 
 
 async def merge_days(run: SourceRun, load: Load, target: Target, staging: Staging, days: tuple[date, ...]) -> Loaded:
-    """Merges the days of a file that was asked for; where one seems to hold too much, it is counted again first."""
+    """Merges the days of a file that was requested. A day that seems to hold too many events is counted again first."""
     new_events, left_out = 0, {}
     for day in days:
         try:
@@ -152,6 +152,6 @@ async def _merge_day(run: SourceRun, load: Load, target: Target, day: date, *, i
     try:
         return await asyncio.to_thread(merge)
     except TooMany:
-        with contextlib.suppress(QuayError):  # then the count that there is decides
+        with contextlib.suppress(QuayError):  # then the count that is on record decides
             await count_window(run, target.scope, day, day, [day], purpose="recount")
         return await asyncio.to_thread(merge)

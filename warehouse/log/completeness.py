@@ -20,11 +20,11 @@ _RUNS = "started_at >= $since AND started_at < $until"
 
 
 def completeness(snap: Snapshot, first: date, last: date, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
-    """One row per source, UTC day, scope and kind that is stored or counted; a scope that the source counted and found
-    empty has one row without a kind, a day of which nothing is known one without a scope: source_id, day, scope, kind,
-    source_count (null: never counted), stored_count, unreadable (seen, but not readable as events), difference (source - stored
-    - unreadable), state (a SliceState, `not collected`
-    or `before start`), note, in_cover (false: read beside the cover, so its count decides nothing), requests (of all pages
+    """One row per source, UTC day, scope and kind that is stored or counted. A scope that the source counted as empty has
+    one row without a kind; a day of which nothing is known has one without a scope: source_id, day, scope, kind,
+    source_count (null: never counted), stored_count, unreadable (seen, but not readable as events), difference (source -
+    stored - unreadable), state (a SliceState, `not collected`
+    or `before start`), note, in_cover (false: read outside the cover, so its count decides nothing), requests (of all pages
     read of that scope's part), counted_at, tried_at (last reading or count of the day), sealed_at."""
     return snap.frame(
         f"""WITH kinds AS (
@@ -84,11 +84,11 @@ def readings(snap: Snapshot, first: date, last: date, source_ids: tuple[str, ...
 
 
 def run_costs(snap: Snapshot, since: datetime, until: datetime, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
-    """One row per run begun in the half-open stretch and source that it asked or read, newest first: run_id, kind, command,
-    started_at, ended_at, outcome, message, source_id (null: none yet), requests, seconds (waited for answers, together),
-    received_bytes, readings, new_events, least_pages (with which the new events of each reading could have come; a file
-    or an export brings many with one request), closed_days (days that the run found complete). What was asked is known once
-    the run has ended: null before."""
+    """One row per run started in the half-open period and source that it requested or read from, newest first: run_id, kind, command,
+    started_at, ended_at, outcome, message, source_id (null: none yet), requests, seconds (total time waited for answers),
+    received_bytes, readings, new_events, least_pages (the minimum of pages that could have brought the new events of each
+    reading; a file or an export brings many with one request), closed_days (days that the run found complete). Requests are
+    known once the run has ended: null before."""
     return snap.frame(
         f"""WITH asked AS (
             SELECT run_id, source_id, sum(requests) AS requests, sum(seconds) AS seconds,
@@ -123,8 +123,8 @@ def run_costs(snap: Snapshot, since: datetime, until: datetime, source_ids: tupl
 
 
 def request_costs(snap: Snapshot, since: datetime, until: datetime, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
-    """One row per operation, purpose (probe, count, read, recount) and outcome (ok, throttled, error, timeout) that runs
-    begun in the half-open stretch asked for, the most first: operation, purpose, outcome, requests, seconds,
+    """One row per operation, purpose (probe, count, read, recount) and outcome (ok, throttled, error, timeout) of runs
+    started in the half-open period, most requests first: operation, purpose, outcome, requests, seconds,
     received_bytes."""
     return snap.frame(
         f"""SELECT operation, purpose, run_requests.outcome, CAST(sum(requests) AS BIGINT) AS requests,
@@ -136,8 +136,8 @@ def request_costs(snap: Snapshot, since: datetime, until: datetime, source_ids: 
 
 
 def freshness(snap: Snapshot, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:
-    """One row per source, whatever the period: source_id, last_event_at (newest event held), last_counted_at (when the
-    source last said what it holds), last_done_at (end of the last run over its log that had no error at all),
+    """One row per source, independent of any period: source_id, last_event_at (newest event held), last_counted_at (when the
+    source last counted), last_done_at (end of the last run over its log without an error),
     last_run_at, last_run_outcome, events, rejected_rows."""
     return snap.frame(
         f"""WITH counted AS (

@@ -20,8 +20,8 @@ _DAY = timedelta(days=1)
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What one chain of pages, one export or one file brought for a part of a (source, UTC day). `part` '': the whole
-    scope. `rows` counts events and rejects as received; times are UTC."""
+    """What one chain of pages, one export or one file brought for a part of a (source, UTC day). `part`: '' for the whole
+    scope. `rows`: events and rejects as received. Times are UTC."""
 
     source_id: str
     day: date
@@ -38,8 +38,8 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Merged(msgspec.Struct, frozen=True):
-    """What a merge did. `aliases`: names found changed; `stored_by_kind`, `rejected_by_kind` (None: no kind could be read):
-    of this (day, scope), after merging."""
+    """The result of a merge. `aliases`: names that have changed; `stored_by_kind`, `rejected_by_kind` (None: no kind could be
+    read): of this (day, scope), afterwards."""
 
     new_events: int
     known_events: int
@@ -49,15 +49,15 @@ class Merged(msgspec.Struct, frozen=True):
 
 
 class _Place(msgspec.Struct, frozen=True):
-    """Where a day's events are, and the table for new ones: a file is never changed."""
+    """Where a day's events are read from, and the table for new ones: a closed day's file is never changed."""
 
     held: Literal["event_rows", "stg_events"]
     target: Literal["event_rows", "corrections"]
 
 
 def merge_reading(ledger: Ledger, reading: Reading, events: pl.DataFrame, rejects: pl.DataFrame) -> Merged:
-    """Stores what of a reading is not held yet: `events` (EVENT_SCHEMA) and `rejects` (REJECT_SCHEMA). Nothing held ever
-    shrinks or changes; merging twice is merging once. Makes the day's slice where there is none.
+    """Stores the events (EVENT_SCHEMA) and rejects (REJECT_SCHEMA) of a reading that are not held yet. Held events never
+    change or go; merging is idempotent. Creates the day's slice if there is none.
 
     Raises ValueError for an event outside the reading's day, DamagedFile, LedgerBusy, DiskFull, LedgerCorrupt."""
     events = _checked(events, reading.day)
@@ -77,7 +77,7 @@ def merge_reading(ledger: Ledger, reading: Reading, events: pl.DataFrame, reject
 
 
 def record_void(ledger: Ledger, reading: Reading, reason: str) -> None:
-    """Notes a reading that must not count, without its rows."""
+    """Records a reading that must not count, without its rows."""
     with ledger.transaction() as cursor:
         record(cursor, reading, next_reading_id(cursor), "void", reason, (0, 0, 0))
         cursor.execute(
@@ -107,7 +107,7 @@ def damaged_files(ledger: Ledger, source_id: str) -> list[FileFault]:
 
 
 def place_of(ledger: Ledger, cursor: Cursor, reading: Reading) -> _Place:
-    """Raises DamagedFile where the file with the day's events cannot be read: what is new could not be told."""
+    """Raises DamagedFile if the file with the day's events cannot be read: without it, new events cannot be recognised."""
     files = [
         file
         for file in recorded_files(cursor)
@@ -119,7 +119,7 @@ def place_of(ledger: Ledger, cursor: Cursor, reading: Reading) -> _Place:
 
 
 def _held(cursor: Cursor, place: _Place, reading: Reading) -> pl.DataFrame:
-    # The order is that of the running numbers: equal rows then pair the same way each time.
+    # In the order of the running numbers, so that equal rows pair the same way each time.
     return (
         cursor.execute(
             f"SELECT {_COLUMNS} FROM {place.held} WHERE source_id = ? AND day = ? AND scope = ? ORDER BY event_no",  # noqa: S608
@@ -224,7 +224,7 @@ def rejected_by_kind(cursor: Cursor, reading: Reading) -> dict[str | None, int]:
 
 
 def note_aliases(cursor: Cursor, reading: Reading, aliases: pl.DataFrame) -> None:
-    """One row for each name of a (day, scope): found again, it is the same finding, not one more."""
+    """Upserts one row for each changed name of a (day, scope): the same change found again is not one more."""
     for field, first_name, later_name, events in aliases.iter_rows():
         key = [reading.source_id, reading.day, reading.scope, field, first_name, later_name]
         where = (
@@ -243,17 +243,17 @@ def note_aliases(cursor: Cursor, reading: Reading, aliases: pl.DataFrame) -> Non
 def record(
     cursor: Cursor, reading: Reading, reading_id: int, state: str, reason: str, numbers: tuple[int, int, int]
 ) -> None:
-    told = msgspec.structs.astuple(reading)
+    fields = msgspec.structs.astuple(reading)
     cursor.execute(
         "INSERT INTO readings (reading_id, source_id, day, scope, part, method, run_id, started_at, ended_at, rows, "
         "requests, end_reason, complete, state, reason, new_events, known_events, rejected_rows) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [reading_id, *told, state, reason, *numbers],
+        [reading_id, *fields, state, reason, *numbers],
     )
 
 
 def touch_slice(cursor: Cursor, reading: Reading, new_events: int, rejected_rows: int) -> None:
-    """Keeps the slice's numbers true until it is judged; a first reading makes the slice."""
+    """Keeps the slice's counts true until the day is judged; the first reading creates the slice."""
     key = [reading.source_id, reading.day]
     there = cursor.execute("SELECT count(*) FROM slices WHERE source_id = ? AND day = ?", key).fetchone()
     if there and there[0]:

@@ -42,12 +42,12 @@ _decode = msgspec.json.Decoder().decode
 
 def to_quay(frame: pl.DataFrame) -> Iterator[bytes]:
     """Each event as one JSON object: kind, metadata, ip, datetime (RFC 2822, -0000), performer and namespace where there
-    are any. What was received is restored but for avatars, secrets that were cut out, and the order of keys; an answer that
-    leaves the namespace to its scope gets it said.
+    are any. What was received is restored, except for avatars, secrets that were removed, and the order of keys; the namespace
+    is added to events of answers that leave it to their scope.
 
     `frame`: at least the columns of EVENT_SCHEMA, as stored or as the view `events` shows them; `occurred_at` UTC."""
     stored = {f"stored_{name}": name for name in ("ip", "user_agent", "digest") if f"stored_{name}" in frame.columns}
-    # The view `events` makes these three comparable; what was received is beside them.
+    # The view `events` normalises these three; the received values are in columns beside them.
     frame = frame.drop(stored.values()).rename(stored)
     for row in frame.select(_COLUMNS).iter_rows(named=True):
         yield _encode(_event(row))
@@ -67,12 +67,12 @@ def _event(row: dict[str, Any]) -> dict[str, Any]:
             "name": row["performer"],
             "is_robot": row["performer_kind"] == "robot",
         }
-    # The view lends a purged namespace the name of the repository's; only a stored one comes with its kind.
+    # For a purged namespace the view shows the repository's; only a stored one has its kind.
     if row["namespace"] is not None and row["namespace_kind"] is not None:
         event["namespace"] = {"kind": row["namespace_kind"], "name": row["namespace"]}
     for key in extra.pop(_ABSENT, ()):
         event.pop(key, None)
-    # An unusual part was kept whole: it takes the place of the usual one, nothing is mixed in.
+    # An unusual part was kept whole: it replaces the usual one, nothing is mixed.
     event.update(extra)
     return event
 

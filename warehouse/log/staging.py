@@ -36,8 +36,8 @@ _COLUMNS = ", ".join(EVENT_SCHEMA)
 
 
 class TooMany(WarehouseError):
-    """The reading holds more events than there is room for; nothing of it was stored. `new_by_kind`: what it would have
-    added until then."""
+    """The reading holds more events than the source counts; nothing of it was stored. `new_by_kind`: what it would have
+    added up to that point."""
 
     def __init__(self, message: str, new_by_kind: dict[str, int]) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class TooMany(WarehouseError):
 
 
 class LastReading(msgspec.Struct, frozen=True):
-    """How reading a source by a method last ended: `state` merged | void, and why where it is void."""
+    """How the last reading of a source by a method ended: `state` merged | void, with the reason if it is void."""
 
     run_id: int
     state: str
@@ -69,11 +69,11 @@ class _Day:
 
 
 class Staging:
-    """A folder of rows on their way in, gone when the context ends."""
+    """A folder of rows that wait to be merged, removed when the context ends."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder` must not be in use by another staging; what an interrupted one left there is removed."""
-        # DuckDB keeps what it read of a file, and takes a new file of the same name for the old one: no name comes twice.
+        """`folder` must not be in use by another staging; what an interrupted one left behind is removed."""
+        # DuckDB caches what it read of a file and mistakes a new file of the same name for it, so no name is used twice.
         self._root, self._folder = folder, folder / uuid.uuid4().hex
         self._days: dict[date, _Day] = {}
         self._asides = 0
@@ -89,7 +89,7 @@ class Staging:
         shutil.rmtree(self._root, ignore_errors=True)
 
     def add(self, events: pl.DataFrame) -> None:
-        """Takes some more rows (EVENT_SCHEMA), of any days, in any order. 10,000 to 50,000 at a time work best."""
+        """Adds rows (EVENT_SCHEMA) of any days, in any order. 10,000 to 50,000 at a time work best."""
         if events.is_empty():
             return
         ordered = events.with_columns(pl.col("occurred_at").dt.date().alias("day")).sort("occurred_at")
@@ -106,20 +106,20 @@ class Staging:
         held.kinds.update(dict(part["kind"].value_counts().iter_rows()))
 
     def kinds(self, day: date) -> dict[str, int]:
-        """How many rows of each kind are staged of a day."""
+        """Number of staged rows of a day, by kind."""
         return dict(self._days[day].kinds) if day in self._days else {}
 
     def rows(self, day: date) -> int:
-        """How many rows are staged of a day."""
+        """Number of staged rows of a day."""
         return sum(self.kinds(day).values())
 
     @property
     def days(self) -> tuple[date, ...]:
-        """The days of which any row is staged, oldest first."""
+        """The days with staged rows, oldest first."""
         return tuple(sorted(self._days))
 
     def stretches(self, day: date, most_rows: int = STRETCH_ROWS) -> Iterator[tuple[datetime, datetime]]:
-        """Half-open stretches of time that together are the day, of at most `most_rows` rows unless one minute has more."""
+        """Half-open stretches of time that together make the day, of at most `most_rows` rows unless one minute has more."""
         begin = datetime.combine(day, time.min, tzinfo=UTC)
         end = begin + timedelta(days=1)
         rows = 0
@@ -143,7 +143,7 @@ class Staging:
         return [str(file.path) for file in files if file.last >= begin and file.first < end]
 
     def put_aside(self, rows: pl.DataFrame) -> str:
-        """Rows in a file of their own that is not staged."""
+        """Writes rows to a file of their own that is not staged; returns its path."""
         self._asides += 1
         path = self._folder / f"aside-{self._asides:06}.parquet"
         rows.write_parquet(path, compression="lz4")
@@ -160,17 +160,17 @@ def merge_staged(
     room: Mapping[str, int] | None = None,
     most_rows: int = STRETCH_ROWS,
 ) -> Merged:
-    """As `merge_reading`, with the staged rows of the reading's day, one stretch after the other, in ONE transaction.
+    """Like `merge_reading`, for the staged rows of the reading's day: one stretch after the other, in one transaction.
 
-    `namespace`: the reading is of that namespace's events only, and merged with what is held of it, under its earlier names
-    too. `room`: how many events of each kind may be new, none of a kind that is not named; None: any number. Raises TooMany
-    beyond that; LedgerBusy, DiskFull, LedgerCorrupt."""
+    `namespace`: the reading is of that namespace's events only, and is merged with the events held of it, under its earlier
+    names too. `room`: how many events of each kind may be new, none of a kind that is not named; None: any number. Raises
+    TooMany beyond that; LedgerBusy, DiskFull, LedgerCorrupt."""
     work = _StagedReading(ledger, reading, staging, rejects, namespace, room, most_rows)
     try:
-        return _merge(work, frugal=True)
+        return _merge(work, low_memory=True)
     except duckdb.OutOfMemoryException:
-        # What was held in memory besides left too little of the small allowance: nothing is lost but the time.
-        return _merge(work, frugal=False)
+        # Other readers' memory left too little of the small limit. The transaction was rolled back: only time is lost.
+        return _merge(work, low_memory=False)
 
 
 class _StagedReading(msgspec.Struct, frozen=True):
@@ -183,18 +183,18 @@ class _StagedReading(msgspec.Struct, frozen=True):
     most_rows: int
 
 
-def _merge(work: _StagedReading, *, frugal: bool) -> Merged:
+def _merge(work: _StagedReading, *, low_memory: bool) -> Merged:
     reading, staging, ledger = work.reading, work.staging, work.ledger
-    with _frugal(ledger) if frugal else contextlib.nullcontext(), ledger.transaction() as cursor:
-        into = _Into(ledger, cursor, reading, staging, _names(cursor, reading.source_id, work.namespace))
+    with _low_memory(ledger) if low_memory else contextlib.nullcontext(), ledger.transaction() as cursor:
+        into = _StagedMerge(ledger, cursor, reading, staging, _names(cursor, reading.source_id, work.namespace))
         for begin, end in staging.stretches(reading.day, work.most_rows):
             into.take(begin, end)
             _check_room(reading, into.new_by_kind, work.room)
         return into.finish(work.rejects)
 
 
-class _Into:
-    """One merge under way."""
+class _StagedMerge:
+    """One merge in progress: what is held, what was added, and the names that have changed."""
 
     def __init__(
         self, ledger: Ledger, cursor: Cursor, reading: Reading, staging: Staging, names: tuple[str, ...]
@@ -222,7 +222,7 @@ class _Into:
             self._insert([self._staging.put_aside(new)], begin, end)
 
     def _insert(self, files: list[str], begin: datetime, end: datetime) -> None:
-        """Straight from the files, by time: a frame that is handed over stays in memory until the transaction ends."""
+        """Inserts straight from the files, by time: a frame that DuckDB is given stays in memory until the transaction ends."""
         reading = self._reading
         self._cursor.execute(
             f"INSERT INTO {self._place.target} (source_id, day, event_no, scope, reading_id, {_COLUMNS}) "  # noqa: S608
@@ -235,7 +235,7 @@ class _Into:
         self.new_by_kind += added
 
     def _added(self) -> Counter[str]:
-        """By kind, what the last insert stored."""
+        """Number of rows that the last insert stored, by kind."""
         reading = self._reading
         sql = (
             f"SELECT kind, count(*) FROM {self._place.target} "  # noqa: S608
@@ -286,8 +286,8 @@ class _Into:
 
 
 def last_reading(ledger: Ledger, source_id: str, method: str) -> LastReading | None:
-    """How the newest run that read a source by a method (pages | export | file) ended: a reading that was merged, where there
-    is one, else the last that was void; None where there is none at all."""
+    """How the newest run that read a source by a method (pages | export | file) ended: its merged reading if there is one,
+    else its last void one; None if there is none at all."""
     found = ledger.rows(
         "SELECT run_id, state, reason, ended_at FROM readings WHERE source_id = ? AND method = ? "
         "ORDER BY run_id DESC, state = 'merged' DESC, reading_id DESC LIMIT 1",
@@ -313,14 +313,14 @@ def last_readings(ledger: Ledger, source_id: str, method: str) -> dict[date, Las
 
 
 @contextlib.contextmanager
-def _frugal(ledger: Ledger) -> Iterator[None]:
-    """Little memory for DuckDB: it would otherwise keep all that passes through."""
+def _low_memory(ledger: Ledger) -> Iterator[None]:
+    """Limits DuckDB's memory for a while: it would otherwise keep everything that passes through."""
     with ledger.quiescent() as cursor:
-        # DuckDB tells its limit rounded down, and RESET does not bring it back: what it told first is what is restored.
+        # DuckDB reports its limit rounded down, and RESET does not restore it: the first value it reported is restored.
         if ledger not in _usual_memory:
             row = cursor.execute("SELECT current_setting('memory_limit')").fetchone()
             _usual_memory[ledger] = str(row[0]) if row else _MEMORY
-        # Whoever reads at this moment may hold more: then the merge does without the limit.
+        # A reader may hold more than the limit at this moment: then the merge runs without it.
         with contextlib.suppress(duckdb.OutOfMemoryException):
             cursor.execute(f"SET GLOBAL memory_limit = '{_MEMORY}'")
         try:
@@ -330,7 +330,7 @@ def _frugal(ledger: Ledger) -> Iterator[None]:
 
 
 def _names(cursor: Cursor, source_id: str, namespace: str | None) -> tuple[str, ...]:
-    """The namespace and the names under which its events were first seen. Empty: every namespace."""
+    """The namespace and the names under which its events were first seen. Empty for every namespace."""
     if namespace is None:
         return ()
     found = cursor.execute(
