@@ -1,7 +1,7 @@
 """Brings a ledger's tables up to date, and its views and seeds to what this version ships. I/O.
 
 Tables change only by the files in `migrations/`, forward, each in one transaction with its record. Views hold no data and
-are made anew at each open, from the files in `views/` and, for the inventory, from its declared schemas.
+are made anew where this version's differ, from the files in `views/` and, for the inventory, from its declared schemas.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ VIEWS = (
     "mart_sources",
     "mart_inventory_coverage",
 )
+_MARKED_VIEW = "events"
 FILE_VIEWS = ("stg_plain_files", "stg_current_files", "stg_stale_files", "stg_rules")
 
 
@@ -150,10 +151,16 @@ def install_views(cursor: duckdb.DuckDBPyConnection, home: Path) -> None:
     """Makes all views, those over the event files that there are now included. To be called in a transaction."""
     install_closed_files(cursor, home)
     texts = inventory_views() | {name: view_sql(name) for name in VIEWS}
+    # The tables' version belongs to it: a view with `*` has the columns that its tables had when it was made.
+    digest = hashlib.sha256("\n".join((str(migrations()[-1].version), *texts, *texts.values())).encode()).hexdigest()
+    listed = dict(cursor.execute("SELECT view_name, comment FROM duckdb_views() WHERE NOT internal").fetchall())
+    wanted = {*FILE_VIEWS, *texts}
+    # Making them takes longer than the rest of opening a ledger, so a mark on one of them says which ones these are.
+    old = {name for name in listed.keys() - wanted if name.startswith(("stg_", "mart_"))}
+    if not old and wanted <= listed.keys() and listed[_MARKED_VIEW] == digest:
+        return
     for name, text in texts.items():
         cursor.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")
-    wanted = {*FILE_VIEWS, *texts}
-    listed = cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_type = 'VIEW'").fetchall()
-    for (name,) in listed:
-        if name not in wanted and name.startswith(("stg_", "mart_")):
-            cursor.execute(f'DROP VIEW "{name}"')
+    for name in sorted(old):
+        cursor.execute(f'DROP VIEW "{name}"')
+    cursor.execute(f"COMMENT ON VIEW {_MARKED_VIEW} IS '{digest}'")
