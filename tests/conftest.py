@@ -14,13 +14,12 @@ from urllib.request import Request, urlopen
 import pytest
 from hypothesis import settings
 
+from tests import properties  # noqa: F401 - registers the profiles
 from tests.cpu_time import CpuTime
 
 ROOT = Path(__file__).resolve().parent.parent
 Truth = list[dict[str, Any]]
-# How long an example takes says how busy the machine is, not whether the property holds.
-settings.register_profile("quayledger", deadline=None)
-settings.load_profile("quayledger")
+settings.load_profile("usual")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,9 +56,25 @@ class Simulated:
 
 
 @pytest.fixture(scope="session")
-def start_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Simulated]]:
-    """A factory: `start_simulator("--events", "500", …)` gives a stand-in that listens. All end with the session."""
-    started: list[Simulated] = []
+def stand_ins() -> list[Simulated]:
+    """Those that run."""
+    return []
+
+
+@pytest.fixture(autouse=True)
+def end_stand_ins_of_a_test(stand_ins: list[Simulated]) -> Iterator[None]:
+    """Ends what a test started for itself: one that idles costs CPU as well. Those of a module were there before."""
+    before = len(stand_ins)
+    yield
+    _end(stand_ins, before)
+
+
+@pytest.fixture(scope="module")
+def start_simulator(
+    tmp_path_factory: pytest.TempPathFactory, stand_ins: list[Simulated]
+) -> Iterator[Callable[..., Simulated]]:
+    """A factory: `start_simulator("--events", "500", …)` gives a stand-in that listens, and ends with the test that started
+    it, or with the module whose fixture did."""
 
     def start(*args: str) -> Simulated:
         folder = tmp_path_factory.mktemp("simulator")
@@ -74,13 +89,18 @@ def start_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
                 pytest.fail(f"the simulator did not start: {' '.join(args)}")
             time.sleep(0.02)
         described = json.loads(ready.read_bytes())
-        started.append(Simulated(process, described["url"], described["tokens"], truth))
-        return started[-1]
+        stand_ins.append(Simulated(process, described["url"], described["tokens"], truth))
+        return stand_ins[-1]
 
     yield start
-    for simulated in started:
+    _end(stand_ins, 0)
+
+
+def _end(stand_ins: list[Simulated], first: int) -> None:
+    for simulated in stand_ins[first:]:
         if simulated.process.poll() is None:
             simulated.stop()
+    del stand_ins[first:]
 
 
 @pytest.fixture(scope="session")

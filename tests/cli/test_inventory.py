@@ -130,7 +130,11 @@ def test_an_object_that_is_not_there_brings_the_nearest_names(run: Run, quay: An
 
 def test_serve_takes_the_inventory_beside_the_log_and_takes_work_over(run: Run, quay: Any, tmp_path: Path) -> None:
     home = tmp_path / "ledger"
-    rare = {"QUAYLEDGER_CLOCK__SYNC_EVERY_MINUTES": "600", "QUAYLEDGER_INVENTORY__RUN_EVERY_MINUTES": "600"}
+    rare = {
+        "QUAYLEDGER_CLOCK__SYNC_EVERY_MINUTES": "600",
+        "QUAYLEDGER_INVENTORY__RUN_EVERY_MINUTES": "600",
+        "QUAYLEDGER_INVENTORY__LEAVE_OUT": "scan,manifest,labels,referrers",
+    }
     asked = environment(home, quay.url, quay.tokens["superuser"], **rare)
     service = subprocess.Popen(
         [sys.executable, "-m", "quayledger", "serve"], env=asked, cwd=tmp_path, stderr=subprocess.PIPE, text=True

@@ -70,7 +70,7 @@ def truth(quay: Any) -> Counter[str]:
 
 @pytest.fixture(scope="module")
 def quay(start_simulator: Any) -> Any:
-    return start_simulator("--events", "3000", "--days", str(DAYS), "--end", END, "--precision", "microsecond")
+    return start_simulator("--events", "1200", "--days", str(DAYS), "--end", END, "--precision", "microsecond")
 
 
 def test_a_superuser_gets_every_event_once_and_every_day_verified(quay: Any, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_superuser_gets_every_event_once_and_every_day_verified(quay: Any, tmp
     assert held(tmp_path) == truth(quay)
     assert outcome.states == PROVEN
     # A probe, a count, a look for older rows, and the pages: the floor is one for twenty events and one broken page a day.
-    assert outcome.requests <= 3000 / 20 + DAYS + 2 + MOST_PROBES
+    assert outcome.requests <= 1200 / 20 + DAYS + 2 + MOST_PROBES
     again = collect(tmp_path, chosen, *everything()).sources[0]
     assert again.events_new == 0
     assert again.requests <= 1 + MOST_PROBES, "only the first day, which nothing proves, is counted again: it was named"
@@ -99,7 +99,7 @@ def test_the_wrong_token_stops_the_source_and_is_said(quay: Any, tmp_path: Path)
 
 
 def test_an_organisation_administrator_collects_what_the_account_may_read(start_simulator: Any, tmp_path: Path) -> None:
-    quay = start_simulator("--scenario", "org-admin-only", "--events", "1500", "--days", str(DAYS), "--end", END)
+    quay = start_simulator("--scenario", "org-admin-only", "--events", "600", "--days", str(DAYS), "--end", END)
     outcome = collect(tmp_path, settings(quay.url, quay.tokens["org_admin"]), *everything()).sources[0]
     assert outcome.failure is None
     with Snapshot.open(tmp_path) as snapshot:
@@ -137,7 +137,7 @@ def test_one_repository_and_one_user_can_be_a_cover(quay: Any, tmp_path: Path) -
 
 def test_whole_second_stamps_lose_nothing_without_it_being_said(start_simulator: Any, tmp_path: Path) -> None:
     quay = start_simulator(
-        "--scenario", "steady:0.05", "--events", "2000", "--days", "1", "--end", END, "--precision", "second"
+        "--scenario", "steady:0.05", "--events", "1000", "--days", "1", "--end", END, "--precision", "second"
     )
     outcome = collect(tmp_path, settings(quay.url, quay.tokens["superuser"]), *everything()).sources[0]
     found, there = held(tmp_path), truth(quay)
@@ -192,7 +192,7 @@ def test_rows_that_nobody_can_read_are_counted_and_shown(start_simulator: Any, t
 
 
 def test_a_token_that_dies_keeps_what_came_and_the_next_run_goes_on(start_simulator: Any, tmp_path: Path) -> None:
-    quay = start_simulator("--events", "2000", "--days", str(DAYS), "--end", END)
+    quay = start_simulator("--events", "1000", "--days", str(DAYS), "--end", END)
     chosen = settings(quay.url, quay.tokens["superuser"])
 
     async def run() -> SyncOutcome:
@@ -209,19 +209,19 @@ def test_a_token_that_dies_keeps_what_came_and_the_next_run_goes_on(start_simula
 
     stopped = asyncio.run(run()).sources[0]
     assert "expired or revoked" in stopped.error
-    assert 200 < stopped.events_new < 2000
+    assert 200 < stopped.events_new < 1000
     other = settings(quay.url, quay.tokens["readonly_superuser"])
     assert collect(tmp_path, other, *everything()).sources[0].failure is None
     assert held(tmp_path) == truth(quay)
 
 
 def test_several_quays_live_in_one_ledger(quay: Any, start_simulator: Any, tmp_path: Path) -> None:
-    other = start_simulator("--events", "700", "--days", "3", "--end", END, "--seed", "9", "--precision", "microsecond")
+    other = start_simulator("--events", "300", "--days", "3", "--end", END, "--seed", "9", "--precision", "microsecond")
     chosen = settings(quay.url, quay.tokens["superuser"])
     second = settings(other.url, other.tokens["superuser"]).sources["main"]
     chosen = chosen.model_copy(update={"sources": {**chosen.sources, "second": second}})
     outcome = collect(tmp_path, chosen, *everything())
-    assert {item.source_id: item.events_new for item in outcome.sources} == {"main": 3000, "second": 700}
+    assert {item.source_id: item.events_new for item in outcome.sources} == {"main": 1200, "second": 300}
     assert held(tmp_path) == truth(quay) + truth(other)
     chosen = chosen.model_copy(
         update={"sources": {**chosen.sources, "second": second.model_copy(update={"url": "http://127.0.0.1:9"})}}

@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quayledger.collector.quay import redaction
@@ -16,6 +16,7 @@ from quayledger.reports.detections.registry import UnknownRule, all_rules, find
 from quayledger.reports.detections.rules.admin_granted import RULE as ADMIN_GRANTED
 from quayledger.reports.detections.rules.persistence_credential import RULE as PERSISTENCE
 from quayledger.reports.detections.windows import bursts
+from tests.properties import costly
 
 EXAMPLES = [(rule, fixture) for rule in all_rules() for fixture in rule.fixtures]
 
@@ -65,7 +66,7 @@ def test_what_makes_a_signal_more_serious() -> None:
     st.integers(1, 3),
     st.integers(1, 60),
 )
-@settings(deadline=None, max_examples=150)
+@costly(50)
 def test_bursts_are_what_a_naive_reading_finds(
     rows: list[tuple[str, int, str]], at_least: int, values: int, window_minutes: int
 ) -> None:

@@ -35,7 +35,7 @@ ACME = ("organization:acme",)
 def busy(start_simulator: Any) -> Any:
     """Five rows a second with stamps of whole seconds, in two organisations: pages lose most of them."""
     quay = start_simulator(
-        "--scenario", "steady:5", "--events", "3000", "--days", "1", "--end", str(DAY), "--precision", "second"
+        "--scenario", "steady:5", "--events", "1200", "--days", "1", "--end", str(DAY), "--precision", "second"
     )
     # Without an older event nothing would prove that the day has not begun to rotate away.
     older = f"{DAY - timedelta(days=20)}T09:00:00+00:00"
@@ -66,7 +66,7 @@ def test_a_day_that_pages_cannot_bring_becomes_whole_through_exports(busy: Any, 
     with Ledger.open(work.home, command="test") as ledger:
         asyncio.run(sync(ledger, chosen, SyncRequest(DAY, DAY)))
     by_pages = work.state(DAY)
-    assert by_pages.state is SliceState.SHORT and by_pages.stored_events < 2700
+    assert by_pages.state is SliceState.SHORT and by_pages.stored_events < 1080
     assert {outcome.state for outcome in work.export(DAY)} == {"loaded"}
     assert work.state(DAY).state is SliceState.REPAIRED
     assert stored(work.home) == truth(busy)
@@ -80,7 +80,7 @@ def test_a_sync_that_may_export_makes_every_day_whole(busy: Any, bench: Callable
     outcome = collect(work.home, work.settings, DAY, DAY).sources[0]
     assert outcome.failure is None and outcome.states == {"repaired": 1}, outcome.notes
     assert held(work.home) == truth(busy)
-    pages_alone = 3000 / 20
+    pages_alone = 1200 / 20
     assert exports == "repair" or outcome.requests < pages_alone / 2
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -18,6 +18,7 @@ from quayledger.collector.exports.export_file import BadExport, ExpectedExport, 
 from quayledger.collector.log import normalise_bulk
 from quayledger.collector.log.normalise import DefaultNamespace, Event, Reject, event_frame, normalise
 from quayledger.collector.quay.redaction import MARK, redact
+from tests.properties import costly
 
 START = datetime(2026, 11, 19, tzinfo=UTC)
 PLACE = DefaultNamespace("acme", "org")
@@ -93,7 +94,7 @@ def test_recorded_files_are_read_whole(recordings: Path, name: str, number: int,
 
 
 @given(cuts=st.lists(st.integers(0, 20_000), max_size=12), block=st.integers(1, 2_000), batch=st.integers(1, 50))
-@settings(max_examples=150, deadline=None)
+@costly(50)
 def test_any_chunking_gives_the_same_events(cuts: list[int], block: int, batch: int) -> None:
     events, _, _ = read(RECORDED, cuts=cuts, block_bytes=block, batch_rows=batch)
     assert_same(events, WHOLE)
@@ -116,7 +117,7 @@ WHOLE = by_row(ODD_ROWS)[0]
 
 
 @given(cut=st.integers(0, len(RECORDED) - 1), block=st.sampled_from([1, 100, 1 << 20]))
-@settings(max_examples=200, deadline=None)
+@costly(60)
 def test_any_cut_is_refused(cut: int, block: int) -> None:
     with pytest.raises(BadExport, match="refused"):
         read(RECORDED[:cut], block_bytes=block)
@@ -142,7 +143,7 @@ rows = st.lists(
 
 
 @given(rows=rows, block=st.integers(1, 600))
-@settings(max_examples=300, deadline=None)
+@costly(80)
 def test_rows_of_any_shape_come_out_as_row_by_row(rows: list[dict[str, Any]], block: int) -> None:
     events, rejects, _ = read(written(rows), block_bytes=block)
     expected, expected_rejects = by_row(rows)

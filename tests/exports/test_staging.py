@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quayledger.warehouse import sources
@@ -20,6 +20,7 @@ from quayledger.warehouse.log import staging as staging_module
 from quayledger.warehouse.log.load import Reading, merge_reading
 from quayledger.warehouse.log.staging import Staging, TooMany, last_reading, merge_staged
 from quayledger.warehouse.schema import EVENT_SCHEMA, REJECT_SCHEMA, SliceState
+from tests.properties import costly
 
 DAY = date(2026, 11, 19)
 MIDNIGHT = datetime(2026, 11, 19, tzinfo=UTC)
@@ -82,7 +83,7 @@ rows = st.lists(
 
 
 @given(first=rows, second=rows, most_rows=st.integers(1, 20), cut=st.integers(0, 14))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@costly(12)
 def test_merging_by_stretches_is_merging_the_whole_day(
     ledger: Ledger, first: list[dict[str, Any]], second: list[dict[str, Any]], most_rows: int, cut: int
 ) -> None:

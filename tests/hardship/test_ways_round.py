@@ -40,7 +40,7 @@ def notes(home: Path) -> list[str]:
 
 
 def test_rows_that_break_their_pages_cost_no_other_row(start_simulator: Any, tmp_path: Path) -> None:
-    quay = start_simulator("--events", "1000", "--days", "6", *MICROSECONDS)
+    quay = start_simulator("--events", "500", "--days", "6", *MICROSECONDS)
     bad_days = [END - timedelta(days=back) for back in (0, 1, 3, 4)]
     for day in bad_days:
         bad = {"namespace": "platform", "datetime": f"{day}T12:00:00+00:00", "unparsable": True}
@@ -65,18 +65,18 @@ def test_a_server_whose_lists_all_fail_is_left_alone(start_simulator: Any, tmp_p
 
 
 def test_what_an_error_broke_off_goes_on_at_the_next_run(start_simulator: Any, tmp_path: Path) -> None:
-    quay = start_simulator("--events", "2000", "--days", "2", *NOW, *MICROSECONDS)
+    quay = start_simulator("--events", "1200", "--days", "2", *NOW, *MICROSECONDS)
     chosen = settings(quay, chains=1)
     revoked = False
 
     def revoke(progress: Progress) -> None:
         nonlocal revoked
-        if progress.stage == "read" and progress.requests > 40 and not revoked:
+        if progress.stage == "read" and progress.requests > 25 and not revoked:
             revoked = True
             quay.control("revoke", token=quay.tokens["superuser"])
 
     assert scheduled(tmp_path, chosen, revoke).failure is not None
-    assert 300 < deficits(tmp_path) < 2000
+    assert 200 < deficits(tmp_path) < 1200
     assert any("broke its reading off" in note for note in notes(tmp_path))
     other = chosen.sources["main"].model_copy(update={"token": SecretStr(quay.tokens["readonly_superuser"])})
     quay.control("reset")
@@ -87,7 +87,7 @@ def test_what_an_error_broke_off_goes_on_at_the_next_run(start_simulator: Any, t
 
 
 def test_a_repair_that_brought_all_it_can_is_not_repeated(start_simulator: Any, tmp_path: Path) -> None:
-    quay = start_simulator("--scenario", "legacy", "--events", "900", "--days", "3", *NOW, *SECONDS)
+    quay = start_simulator("--scenario", "legacy", "--events", "500", "--days", "3", *NOW, *SECONDS)
     first = scheduled(tmp_path, settings(quay))
     missing = check(tmp_path, quay)
     assert missing > 0
@@ -100,7 +100,7 @@ def test_a_repair_that_brought_all_it_can_is_not_repeated(start_simulator: Any, 
 def test_a_repair_goes_on_at_the_next_run_until_it_is_through(
     start_simulator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quay = start_simulator("--scenario", "steady:1", "--events", "1200", "--days", "1", *NOW, *SECONDS)
+    quay = start_simulator("--scenario", "steady:1", "--events", "700", "--days", "1", *NOW, *SECONDS)
     quay.control("insert", rows=[{"namespace": "acme", "datetime": f"{END - timedelta(days=2)}T08:00:00+00:00"}])
     monkeypatch.setattr(repair, "_LONGEST_REPAIR_S", 0.04)  # 40 requests at 1,000 a second
     chosen = settings(quay)
@@ -120,11 +120,11 @@ def test_a_repair_goes_on_at_the_next_run_until_it_is_through(
             if not waiting_repairs(snapshot):
                 break
     assert lacking == sorted(lacking, reverse=True)
-    assert lacking[-1] <= 0.02 * 1200
+    assert lacking[-1] <= 0.02 * 700
 
 
 def test_rows_of_a_deleted_namespace_are_read_by_its_own_list(start_simulator: Any, tmp_path: Path) -> None:
-    quay = start_simulator("--events", "2400", "--days", "6", *NOW, *MICROSECONDS)
+    quay = start_simulator("--events", "1200", "--days", "6", *NOW, *MICROSECONDS)
     uuid = quay.control("delete", name="analytics")["name"]
     scheduled(tmp_path, settings(quay))
     late = [
@@ -137,7 +137,7 @@ def test_rows_of_a_deleted_namespace_are_read_by_its_own_list(start_simulator: A
     quay.control("clock", now=week_later.isoformat())
     outcome = scheduled(tmp_path, settings(quay), now=week_later)
     assert (outcome.events_new, check(tmp_path, quay)) == (len(late), 0)
-    assert outcome.requests <= 40, "a count and two or three pages a day, not the whole registry's 20"
+    assert outcome.requests <= 40, "a count and two or three pages a day, not the whole registry's 10"
 
 
 def test_rows_that_cannot_be_read_are_not_looked_for_again(start_simulator: Any, tmp_path: Path) -> None:

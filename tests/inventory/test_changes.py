@@ -15,6 +15,7 @@ import pytest
 
 from quayledger.collector.inventory.inventory_sync import InventoryOutcome, InventoryRequest
 from quayledger.reports.inventory import unlogged
+from quayledger.settings import InventorySettings
 from quayledger.warehouse.catalog import FAMILY, SERIES_BY_NAME
 from quayledger.warehouse.catalog.event_effects import EFFECTS
 from quayledger.warehouse.catalog.queries import QUERY
@@ -51,7 +52,7 @@ class Story(msgspec.Struct):
 def story(start_simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Story:
     quay = start_simulator("--events", "1500", "--days", "3", "--now", NOW)
     home = tmp_path_factory.mktemp("changes") / "ledger"
-    chosen = settings(quay)
+    chosen = settings(quay, inventory=InventorySettings())
     read_log(home, chosen)
     first = take(home, chosen)
     tagged = _tagged(home)

@@ -8,6 +8,7 @@ import json as json_module
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -76,6 +77,18 @@ def snapshot(inventory_home: Path) -> Iterator[Snapshot]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def golden_report(inventory_home: Path) -> Callable[[str], Report]:
+    """The report of a golden file, built once for all of its forms."""
+
+    @cache
+    def built(name: str) -> Report:
+        with Snapshot.open(inventory_home) as snapshot:
+            return (BUILDS | LISTS)[name](snapshot)
+
+    return built
+
+
 @pytest.fixture
 def untouched(tmp_path: Path) -> Iterator[Snapshot]:
     """A registry of which nothing was ever looked at."""
@@ -105,8 +118,8 @@ def _metric(report: Report, name: str) -> float | None:
         *((name, form) for name in LISTS for form in ("txt", "json")),
     ],
 )
-def test_what_people_read(name: str, form: str, snapshot: Snapshot) -> None:
-    told = RENDERERS[form]((BUILDS | LISTS)[name](snapshot))
+def test_what_people_read(name: str, form: str, golden_report: Callable[[str], Report]) -> None:
+    told = RENDERERS[form](golden_report(name))
     path = GOLDEN / f"{name}.{form}"
     if os.environ.get("QUAYLEDGER_UPDATE_GOLDEN") == "1":
         path.write_text(told, encoding="utf-8", newline="")

@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quayledger.simulator.clock import Clock
 from quayledger.simulator.quay import Quay
 from quayledger.simulator.scenarios import SCENARIOS, Wish, build
+from tests.properties import costly
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
@@ -28,7 +29,7 @@ def _events(wish: Wish) -> list[dict[str, Any]]:
     return [json.loads(line) for line in Quay(build(wish), Clock(NOW)).truth()]
 
 
-@settings(max_examples=25, deadline=None)
+@costly(8)
 @given(events=st.integers(0, 3000), days=st.integers(1, 40), seed=st.integers(0, 9))
 def test_exactly_as_many_rows_as_asked_and_all_in_the_stretch(events: int, days: int, seed: int) -> None:
     wish = _wish(events, days, seed=seed)

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quayledger.warehouse.inventory import reader
@@ -15,6 +15,7 @@ from quayledger.warehouse.inventory.store import Fetch, note_rename, record_fetc
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.publish import Published
 from quayledger.warehouse.snapshot import Snapshot
+from tests.properties import costly
 from tests.warehouse.looking import at, brought, fetch, measured, published
 from tests.warehouse.sample import NOW, SOURCE
 
@@ -169,7 +170,7 @@ _ROWS = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@costly(12)
 @given(st.lists(_ROWS, min_size=2, max_size=6), st.tuples(st.floats(0, 6), st.floats(0, 6)))
 def test_the_net_difference_is_that_of_the_two_states(
     ledger: Ledger, states: list[dict[str, tuple[str, bool]]], span: tuple[float, float]

@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quayledger.warehouse.inventory import changed_objects
 from quayledger.warehouse.inventory import store as inventory
 from quayledger.warehouse.inventory.store import FamilyRows, Fetch, Recorded, Stale, record_fetches
 from quayledger.warehouse.ledger import Ledger
+from tests.properties import costly
 from tests.warehouse.looking import BEGIN, at, brought, fetch, measured
 from tests.warehouse.sample import NOW, SOURCE, event, store
 
@@ -145,9 +146,7 @@ def _everything(ledger: Ledger, source_id: str) -> list[list[tuple[Any, ...]]]:
     return [ledger.rows(f"SELECT * FROM {name} WHERE source_id = ? ORDER BY ALL", [source_id]) for name in names]
 
 
-_PROPERTY = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+_PROPERTY = costly(12)
 
 
 _ALICE = ("acme", "qa", "alice")

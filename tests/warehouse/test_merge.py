@@ -6,11 +6,12 @@ from collections import Counter
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quayledger.warehouse.log.merge import ALIAS_SCHEMA, merge
 from quayledger.warehouse.schema import EVENT_SCHEMA, KEY_COLUMNS, TIE_COLUMNS
+from tests.properties import costly
 from tests.warehouse.sample import event, frame
 
 _NAMES = st.sampled_from([None, "acme", "globex"])
@@ -38,7 +39,7 @@ def joined(held: pl.DataFrame, reading: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([held, merge(held, reading)[0]])
 
 
-@settings(max_examples=150, deadline=None)
+@costly(50)
 @given(_EVENTS, _EVENTS)
 def test_each_key_is_held_as_often_as_in_the_reading_that_had_most(held: Any, reading: Any) -> None:
     one, two = frame(held), frame(reading)
@@ -49,7 +50,7 @@ def test_each_key_is_held_as_often_as_in_the_reading_that_had_most(held: Any, re
     assert new["occurred_at"].is_sorted()
 
 
-@settings(max_examples=60, deadline=None)
+@costly(25)
 @given(_EVENTS, _EVENTS)
 def test_merging_twice_is_merging_once(held: Any, reading: Any) -> None:
     once = joined(frame(held), frame(reading))
@@ -57,7 +58,7 @@ def test_merging_twice_is_merging_once(held: Any, reading: Any) -> None:
     assert merge(once, once)[1].is_empty()
 
 
-@settings(max_examples=60, deadline=None)
+@costly(25)
 @given(_EVENTS, _EVENTS, _EVENTS)
 def test_the_order_of_readings_does_not_matter(one: Any, two: Any, three: Any) -> None:
     first = joined(joined(frame(one), frame(two)), frame(three))
@@ -65,7 +66,7 @@ def test_the_order_of_readings_does_not_matter(one: Any, two: Any, three: Any) -
     assert keys(first) == keys(last)
 
 
-@settings(max_examples=60, deadline=None)
+@costly(25)
 @given(_EVENTS, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(rows: Any, random: Any) -> None:
     shuffled = list(rows)
@@ -75,7 +76,7 @@ def test_the_order_of_rows_does_not_matter(rows: Any, random: Any) -> None:
     assert aliases.is_empty()
 
 
-@settings(max_examples=60, deadline=None)
+@costly(25)
 @given(_EVENTS, _EVENTS)
 def test_what_is_equal_is_paired_before_what_changed_its_name(held: Any, reading: Any) -> None:
     one, two = frame(held), frame(reading)

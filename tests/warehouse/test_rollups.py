@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quayledger.warehouse.event_files import SEEN_SUFFIX, USAGE_SUFFIX
@@ -19,6 +19,7 @@ from quayledger.warehouse.log.close import close_day, close_days
 from quayledger.warehouse.log.events import Bucket, EventFilter, UsageKey
 from quayledger.warehouse.publish import publish
 from quayledger.warehouse.snapshot import Snapshot
+from tests.properties import costly
 from tests.warehouse.sample import NOW, SOURCE, begin, event, seal, store
 
 _FIRST = date(2026, 10, 23)  # the hour of many zones goes back on the 25th
@@ -144,7 +145,7 @@ _FILTERS = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@costly(8)
 @given(
     flt=_FILTERS,
     zone=st.sampled_from(_ZONES),

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
@@ -116,7 +116,7 @@ def _served(home: Path, log: Path) -> Iterator[str]:
         assert "Traceback" not in log.read_text()
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -141,12 +141,22 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One context for all pages of a module: a new one fetches and compiles Streamlit's scripts again."""
+    with browser.new_context(
+        viewport={"width": 1360, "height": 1500}, locale="en-GB", timezone_id="America/New_York"
+    ) as opened:
+        yield opened
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(context: BrowserContext) -> Iterator[Page]:
     """A page that fails its test on an error in the console or a request that leaves the machine."""
-    opened = browser.new_page(viewport={"width": 1360, "height": 1500}, locale="en-GB", timezone_id="America/New_York")
-    opened.set_default_timeout(30_000)
-    expect.set_options(timeout=30_000)
+    context.clear_cookies()
+    opened = context.new_page()
+    opened.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
     faults: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
@@ -160,6 +170,7 @@ def page(browser: Browser) -> Iterator[Page]:
     opened.on("request", lambda asked: None if asked.url.startswith(ours) else faults.append(asked.url))
     yield opened
     body = opened.locator("body").inner_text()
+    opened.evaluate("localStorage.clear()")
     opened.close()
     assert faults == []
     assert "Traceback" not in body

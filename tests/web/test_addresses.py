@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
@@ -25,6 +25,7 @@ from quayledger.web.event_filters import ACTOR_TYPES, CATEGORIES, HOURS
 from quayledger.web.event_filters import NAMES as NAME_FILTERS
 from quayledger.web.events import COLUMNS
 from quayledger.web.url_state import DRAWN
+from tests.properties import costly
 from tests.reports.sample import HOSTILE_NAMESPACE
 from tests.web.conftest import Open, said
 
@@ -112,7 +113,7 @@ def test_every_page_is_among_the_pages_that_are_tried() -> None:
 def test_any_view_is_reproduced_from_its_address(open_app: Open, path: str) -> None:
     home = "inventory" if path in ("inventory", "credentials") else "log"
 
-    @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @costly(4)
     @given(st.fixed_dictionaries({}, optional=CONTROLS[path]))
     def check(chosen: dict[str, object]) -> None:
         first = open_app(path, home=home, state=chosen)
@@ -151,7 +152,7 @@ def test_an_address_that_makes_no_sense_is_ignored_and_said(open_app: Open, path
 def test_no_address_breaks_a_page(open_app: Open) -> None:
     hostile = st.text(max_size=60) | st.sampled_from(["\x00", "a\x1b[31m", "\u202e", "9" * 400, "1e999", "-1", "NaN"])
 
-    @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @costly(6)
     @given(st.sampled_from(["", "events", "completeness"]), st.data())
     def check(path: str, data: st.DataObject) -> None:
         names = st.sampled_from([*CONTROLS[path], "\x00", "embed"])
