@@ -1,7 +1,7 @@
 """Merges a batch of fetches into the history of one family (its table of intervals), in few statements. I/O: the ledger.
 
-What of the table the batch concerns is fetched at once; rows that are as they were held fall away in frames; what is left
-goes, object by object and fetch by fetch, through the rules of `tracking`.
+The rows of the table that the batch concerns are read at once. Rows that are unchanged are dropped in frames, since most are;
+the rest goes, object by object and fetch by fetch, through `history_rules`.
 """
 
 # ruff: noqa: S608 - SQL is put together from declared names; every value is in a registered frame
@@ -26,8 +26,9 @@ _ENDS = ("to_at", "to_after_at", "to_seen_at", "ended")
 Key = tuple[Any, ...]
 
 
-class Told(msgspec.Struct, frozen=True):
-    """What one fetch tells of a family. `closes`: what it does not bring within its authority is gone."""
+class FamilyFetch(msgspec.Struct, frozen=True):
+    """What one fetch brought of a family. `closes`: what it did not bring within its authority is gone; false where a row could
+    not be read, since the unread row might be any of them."""
 
     part: BatchPart
     authority: Mapping[str, str | int | None]
@@ -36,8 +37,8 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class _Authority(msgspec.Struct, frozen=True):
-    """Parts that tell all of what has certain values in the same columns: `columns` with the values that `frame` has of
-    each part (by PART and SOURCE), `nulls` without one."""
+    """Fetches that bring everything with certain values in the same columns (their authority): `columns` with the values that
+    `frame` has of each (by PART and SOURCE), `nulls` without one."""
 
     columns: tuple[str, ...]
     nulls: tuple[str, ...]
@@ -45,7 +46,7 @@ class _Authority(msgspec.Struct, frozen=True):
 
 
 class MergedHistory(msgspec.Struct, frozen=True):
-    """What a merge did: intervals opened anew, changed, closed as gone; and the rows of each fetch that could not be kept."""
+    """The result of a merge: intervals opened, changed, closed as gone; and the rows of each fetch that could not be kept."""
 
     opened: int
     changed: int
@@ -53,10 +54,11 @@ class MergedHistory(msgspec.Struct, frozen=True):
     rows: BatchRows
 
 
-def merge_family(cursor: Cursor, run_id: int, family: Family, told: Sequence[Told]) -> MergedHistory:
-    """Merges what fetches tell of one family, in their order. Raises ValueError for columns that the family does not have."""
-    rows = together(family.key, family.schema, [one.part for one in told])
-    closing = [one for one in told if one.closes and one.part.number not in rows.keyless_parts]
+def merge_family(cursor: Cursor, run_id: int, family: Family, fetches: Sequence[FamilyFetch]) -> MergedHistory:
+    """Merges what fetches brought of one family, in their order. Raises ValueError for columns that the family does not have."""
+    rows = together(family.key, family.schema, [one.part for one in fetches])
+    # A row without a key might be any object that is missing: such a fetch closes nothing.
+    closing = [one for one in fetches if one.closes and one.part.number not in rows.keyless_parts]
     authorities = _authorities(family, closing)
     within = _held_within(cursor, family, authorities)
     if rows.frame.is_empty() and within.is_empty():
@@ -65,7 +67,7 @@ def merge_family(cursor: Cursor, run_id: int, family: Family, told: Sequence[Tol
     held, gone_at = _held(cursor, family, rows.frame, within)
     present = _unsettled(family, rows.frame.filter(IS_KEPT), held, absent)
     tracks = _tracks(family, present, absent, held, gone_at)
-    _follow(family, tracks, present, absent, {one.part.number: one for one in told})
+    _follow(family, tracks, present, absent, {one.part.number: one for one in fetches})
     return _write(cursor, run_id, family, tracks, rows)
 
 
@@ -73,8 +75,8 @@ def _key(family: Family) -> list[str]:
     return [SOURCE, *family.key]
 
 
-def _authorities(family: Family, closing: Iterable[Told]) -> list[_Authority]:
-    alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Told]] = defaultdict(list)
+def _authorities(family: Family, closing: Iterable[FamilyFetch]) -> list[_Authority]:
+    alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[FamilyFetch]] = defaultdict(list)
     for one in closing:
         if strange := set(one.authority) - set(family.schema):
             raise ValueError(f"{family.name} has no column {', '.join(sorted(strange))} to tell all of")
@@ -87,7 +89,7 @@ def _authorities(family: Family, closing: Iterable[Told]) -> list[_Authority]:
     ]
 
 
-def _authority_frame(family: Family, columns: Iterable[str], group: Sequence[Told]) -> pl.DataFrame:
+def _authority_frame(family: Family, columns: Iterable[str], group: Sequence[FamilyFetch]) -> pl.DataFrame:
     places = {PART: [one.part.number for one in group], SOURCE: [one.part.source_id for one in group]}
     return pl.DataFrame(
         places
@@ -122,8 +124,8 @@ def _fetched(cursor: Cursor, sql: str, schema: Mapping[str, Any]) -> pl.DataFram
 def _absent(
     family: Family, rows: pl.DataFrame, within: pl.DataFrame, authorities: Sequence[_Authority]
 ) -> pl.DataFrame:
-    """What parts tell to be gone: PART and key of what is held, or was brought by another part, within their authority,
-    and was not brought by them."""
+    """Absent objects: PART and key of what is held, or was brought by another fetch of the batch, within a fetch's authority,
+    and was not brought by it."""
     key = _key(family)
     pairs = [within.select(PART, *key)]
     for one in authorities:
@@ -136,7 +138,7 @@ def _absent(
 def _held(
     cursor: Cursor, family: Family, rows: pl.DataFrame, within: pl.DataFrame
 ) -> tuple[pl.DataFrame, dict[Key, Any]]:
-    """The open intervals of all objects concerned: key, values, first_seen_at; and when others were last told gone."""
+    """The open intervals of all objects concerned: key, values, first_seen_at; and when others were last seen gone."""
     key = _key(family)
     open_ones = within.drop(PART).unique(key)
     others = rows.select(key).unique().join(open_ones, on=key, how="anti")
@@ -155,7 +157,7 @@ def _held(
 
 
 def _unsettled(family: Family, rows: pl.DataFrame, held: pl.DataFrame, absent: pl.DataFrame) -> pl.DataFrame:
-    """The rows that may change something: all but those told of by one part only, and as they are held."""
+    """The rows that may change something: all but unchanged ones that only one fetch of the batch is about."""
     key, kept = _key(family), rows.select(PART, *_key(family), *family.values)
     contested = pl.concat([rows.select(key), absent.select(key)]).filter(pl.struct(key).is_duplicated()).unique()
     alone = kept.join(contested, on=key, how="anti")
@@ -167,7 +169,7 @@ def _unsettled(family: Family, rows: pl.DataFrame, held: pl.DataFrame, absent: p
 def _tracks(
     family: Family, present: pl.DataFrame, absent: pl.DataFrame, held: pl.DataFrame, gone_at: Mapping[Key, Any]
 ) -> dict[Key, Track]:
-    """Where each object stands that something may change of."""
+    """The present state of each object that may change."""
     key = _key(family)
     concerned = pl.concat([present.select(key), absent.select(key)]).unique()
     tracks = {row: Track(gone_seen_at=gone_at.get(row)) for row in concerned.iter_rows()}
@@ -178,14 +180,18 @@ def _tracks(
 
 
 def _follow(
-    family: Family, tracks: Mapping[Key, Track], present: pl.DataFrame, absent: pl.DataFrame, told: Mapping[int, Told]
+    family: Family,
+    tracks: Mapping[Key, Track],
+    present: pl.DataFrame,
+    absent: pl.DataFrame,
+    fetches: Mapping[int, FamilyFetch],
 ) -> None:
-    """Takes each object through what the parts tell of it, in their order."""
+    """Takes each object through the fetches, in their order."""
     width = 1 + len(family.key)
     seen = [(row[0], row[1 : width + 1], row[width + 1 :]) for row in present.iter_rows()]
     gone = [(row[0], row[1:], None) for row in absent.select(PART, *_key(family)).iter_rows()]
     for number, key, values in sorted([*seen, *gone], key=lambda one: one[0]):
-        part, track = told[number], tracks[key]
+        part, track = fetches[number], tracks[key]
         if values is not None:
             track.present(part.sight, values)
         elif track.held is not None and _is_within(family, part.authority, track.held.values):

@@ -26,7 +26,7 @@ from quayledger.warehouse.inventory.fetch_log import (
     read_standings,
     record_ended,
 )
-from quayledger.warehouse.inventory.history_merge import Told, merge_family
+from quayledger.warehouse.inventory.history_merge import FamilyFetch, merge_family
 from quayledger.warehouse.inventory.history_rules import Sight, latest
 from quayledger.warehouse.inventory.points import add_points
 from quayledger.warehouse.inventory.tables import INCOMING, as_table, insert
@@ -123,7 +123,7 @@ class Stale(msgspec.Struct, frozen=True):
 class _Batch(msgspec.Struct):
     """Fetches on their way in: what tells of each family and series, and what could not be kept of each fetch's rows."""
 
-    told: dict[str, list[Told]] = {}
+    told: dict[str, list[FamilyFetch]] = {}
     parts: dict[str, list[BatchPart]] = {}
     fetched_at: dict[int, datetime] = {}
     left_out: Counter[int] = msgspec.field(default_factory=Counter)
@@ -171,7 +171,7 @@ def _batch(fetches: Sequence[Fetch], telling: Telling) -> _Batch:
         if sight is None:
             continue
         batch.fetched_at[number] = fetch.fetched_at
-        for told in _told(fetch, number, sight, numbers):
+        for told in _family_fetches(fetch, number, sight, numbers):
             batch.told.setdefault(told[0], []).append(told[1])
         if fetch.state != "gone":
             for measured in fetch.series:
@@ -180,13 +180,15 @@ def _batch(fetches: Sequence[Fetch], telling: Telling) -> _Batch:
     return batch
 
 
-def _told(fetch: Fetch, number: int, sight: Sight, numbers: Iterator[int]) -> Iterator[tuple[str, Told]]:
+def _family_fetches(
+    fetch: Fetch, number: int, sight: Sight, numbers: Iterator[int]
+) -> Iterator[tuple[str, FamilyFetch]]:
     is_gone, is_whole = fetch.state == "gone", fetch.state != "partial"
     for brought in fetch.families:
         rows = brought.rows.clear() if is_gone else brought.rows
         part = BatchPart(next(numbers), number, fetch.source_id, rows)
         seen = msgspec.structs.replace(sight, ok_before=latest(sight.ok_before, brought.known_before))
-        yield brought.family, Told(part, brought.authority, is_whole and (brought.closes or is_gone), seen)
+        yield brought.family, FamilyFetch(part, brought.authority, is_whole and (brought.closes or is_gone), seen)
 
 
 def _record_ended(
