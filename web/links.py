@@ -10,6 +10,7 @@ import streamlit as st
 
 from quayledger.reports.model import Chart
 from quayledger.reports.period import WEEKDAYS, bucket_of, stretch_text
+from quayledger.reports.security.investigation import KINDS, InvestigateKind
 from quayledger.web.filter_bar import BAR_PARAMS
 from quayledger.web.page import View
 from quayledger.web.url_state import Param, address, go
@@ -24,9 +25,9 @@ def to_events(**narrowed: str | None) -> None:
     go(EVENTS_PATH, {name: value for name, value in params.items() if value})
 
 
-def to_investigation(kind: str, name: str) -> None:
+def to_investigation(kind: InvestigateKind, name: str) -> None:
     """Leave for everything about one thing; source and period go along."""
-    go(INVESTIGATE_PATH, {**address("source", "period", "tz"), "object": kind, "name": name})
+    go(INVESTIGATE_PATH, {**address("source", "period", "tz"), "object": KINDS[kind][0], "name": name})
 
 
 def to_event(row: dict[str, Any]) -> None:

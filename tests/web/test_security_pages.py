@@ -122,7 +122,7 @@ def open_in(page: Page, key: str, row: int) -> None:
     grid = page.locator(f".st-key-ql-table-{key}").get_by_test_id("stDataFrame")
     grid.locator("canvas").first.wait_for()
     drawn(page)
-    grid.click(position={"x": 40, "y": 36 * (row + 1) + 18})
+    grid.click(position={"x": 22, "y": 36 * (row + 1) + 18})
 
 
 @needs_chromium
@@ -134,19 +134,11 @@ def test_who_pushed_a_tag_in_three_acts(page: Page, addresses: Callable[[str], s
     find.press("Enter")  # first act: ask
     expect(page).to_have_url(re.compile("find=v1.1"))
     open_in(page, "found", 0)  # second act: open the tag
-    expect(page).to_have_url(re.compile(r"/investigate\?.*object=tag|object=Tag"))
+    expect(page).to_have_url(re.compile(r"/investigate\?.*object=Tag"))
     expect(page.get_by_test_id("figure-actor")).to_be_visible()
     drawn(page)
     page.get_by_role("tab", name="Who and what").click()  # third act: who
     expect(page.get_by_role("heading", name="Accounts")).to_be_visible()
-    address = page.url
-    fresh = page.context.new_page()
-    fresh.goto(address)
-    expect(fresh.get_by_role("heading", name="Accounts")).to_be_visible()
-    expect(fresh.get_by_test_id("figure-actor").locator(".v")).to_have_text(
-        page.get_by_test_id("figure-actor").locator(".v").inner_text()
-    )
-    fresh.close()
 
 
 @needs_chromium
