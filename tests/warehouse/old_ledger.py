@@ -1,4 +1,4 @@
-"""A ledger as the first version made it: its tables, an open day, and a final month in a file; with a published copy."""
+"""A ledger as an earlier version made it: its tables, an open day, and a final month in a file; with a published copy."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ _EVENTS = (
 )
 
 
-def make(home: Path, days: Iterable[date], month_days: Iterable[date] = ()) -> None:
-    """Each day holds `busy_day`. `month_days`, of one month, are in `months/`."""
+def make(home: Path, days: Iterable[date], month_days: Iterable[date] = (), *, version: int = 1) -> None:
+    """Each day holds `busy_day`. `month_days`, of one month, are in `months/`. `version`: that of its tables; the rows came
+    with the first."""
     home.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(home / "live.duckdb")) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        (first, *_) = migrate.migrations()
+        first, *later = migrate.migrations()[:version]
         connection.execute(first.sql)
         connection.execute(
             "CREATE TABLE schema_migrations (version INTEGER NOT NULL, name VARCHAR NOT NULL, "
@@ -46,6 +47,11 @@ def make(home: Path, days: Iterable[date], month_days: Iterable[date] = ()) -> N
             _add_day(connection, day)
         if tuple(month_days):
             _move_month(connection, home, min(month_days).replace(day=1))
+        for step in later:
+            connection.execute(step.sql)
+            connection.execute(
+                "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)", [step.version, step.name, NOW, step.sha256]
+            )
         connection.execute(f"CREATE VIEW events AS {_EVENTS}")
     (home / "published").mkdir()
     shutil.copy(home / "live.duckdb", home / "published" / "000001.duckdb")

@@ -19,6 +19,7 @@ from quayledger.warehouse.event_files import SEEN_SUFFIX, USAGE_SUFFIX
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log import close
 from quayledger.warehouse.log import events as reader
+from quayledger.warehouse.log.check_files import check_files
 from quayledger.warehouse.log.close import close_day, close_days, event_file_list
 from quayledger.warehouse.log.events import EventFilter
 from quayledger.warehouse.log.slices import held_by_day, slices
@@ -270,14 +271,25 @@ def test_a_file_of_older_rules_is_written_anew_and_shows_what_the_new_ones_say(
     assert opened.rows(_STORED) == stored
 
 
-def test_a_ledger_of_the_first_version_is_brought_over(tmp_path: Path) -> None:
-    old_ledger.make(tmp_path, _DAYS[2:], _DAYS[:2])
+@pytest.mark.parametrize("version", [1, *range(5, migrate.migrations()[-1].version)])
+def test_a_ledger_of_an_earlier_version_is_brought_over(tmp_path: Path, version: int) -> None:
+    old_ledger.make(tmp_path, _DAYS[2:], _DAYS[:2], version=version)
+    (month_file,) = (tmp_path / "months").rglob("*.parquet")
+    digest = hashlib.sha256(month_file.read_bytes()).hexdigest()
     with duckdb.connect(str(tmp_path / "live.duckdb"), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         month = f"SELECT * FROM read_parquet('{tmp_path}/months/*/*.parquet') UNION ALL BY NAME FROM event_rows"
         before = connection.execute(f"SELECT * FROM ({month}) ORDER BY source_id, day, event_no").fetchall()
     with Ledger.open(tmp_path, command="new") as ledger:
+        assert ledger.rows("SELECT max(version) FROM schema_migrations") == [(migrate.migrations()[-1].version,)]
         assert ledger.rows(_STORED) == before
+        assert [(file.rows, file.sha256) for file in event_file_list(ledger)] == [(80, digest)]
+        assert check_files(ledger, NOW).faults == ()
+        # A count proves nothing of the oldest day that holds events; earlier versions thought so.
+        states = {
+            day: (row.state, row.stored_events) for day, row in slices(ledger, SOURCE, _DAYS[0], _DAYS[-1]).items()
+        }
+        assert states == {_DAYS[0]: ("rotated", 40)} | dict.fromkeys(_DAYS[1:], ("verified", 40))
         shown = ledger.rows(_SHOWN)
         counts = held_by_day(ledger, SOURCE, _DAYS[0], _DAYS[-1])
         assert [file.label for file in close_days(ledger, _TODAY, 10)] == ["2026-09", "2026-10-01", "2026-10-02"]
