@@ -8,7 +8,10 @@ import tempfile
 
 from bench.measure import ROOT, machine
 
-NAMES = ("load", "storage", "queries", "large", "requests", "export_file", "inventory", "detections")
+NAMES = (
+    *("load", "storage", "queries", "large", "requests", "export_file"),
+    *("inventory", "inventory_lists", "detections"),
+)
 
 
 def main() -> int:

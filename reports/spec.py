@@ -79,7 +79,9 @@ def _named(frame: pl.DataFrame, labels: Mapping[str, str]) -> dict[str, str] | m
 
 class ReportSpec(msgspec.Struct, Generic[ParamsT], frozen=True, kw_only=True):
     """One report: `id` as written in a command or an address; `summary`, one sentence for `--help`; `audience`, who asks for
-    it; `params`, the struct of what may be asked; `page`, the page of the browser that shows it ('' where none does)."""
+    it; `params`, the struct of what may be asked; `page`, the page of the browser that shows it ('' where none does);
+    `screen_rows`: the rows that a terminal asks for where nobody named a number, of a report whose `top` cuts rows and
+    nothing else (0: all, of which the terminal shows some)."""
 
     id: str
     title: str
@@ -88,6 +90,7 @@ class ReportSpec(msgspec.Struct, Generic[ParamsT], frozen=True, kw_only=True):
     params: type[ParamsT]
     build: BuildReport[ParamsT]
     page: str = ""
+    screen_rows: int = 0
 
     def make(self, snapshot: Snapshot, params: ParamsT, *, now: datetime | None = None) -> Report:
         """Builds the report for readers: deleted accounts bear the names that they had. Raises what `build` raises."""

@@ -40,12 +40,15 @@ def report_command(spec: ReportSpec[Any]) -> Callable[..., None]:
         chosen = ReportFormat.JSON if as_json else form
         if spec.has_period:
             given["period"] = period_of(given.pop("from_day"), given.pop("to_day"), given["period"])
+        asked_top = given.get("top")
+        if chosen is ReportFormat.TERMINAL and asked_top is None and spec.screen_rows:
+            given["top"] = spec.screen_rows
         params = parse_params(spec, {name: value for name, value in given.items() if value != []}, utc_now())
         with Snapshot.open(home) as snapshot, err.status("reading"):
             warn_of_broken_files(snapshot)
             built = spec.make(snapshot, params)
         # Asked for a number of rows, a terminal shows them all.
-        write_report(built, chosen, table, output, rows=None if given.get("top") is None else 0)
+        write_report(built, chosen, table, output, rows=None if asked_top is None else 0)
 
     days = [_option("from_day", FromDay, None), _option("to_day", ToDay, None)] if spec.has_period else []
     parameters = [*days, *(_parameter(item) for item in inputs(spec)), *_EVERY_REPORT]

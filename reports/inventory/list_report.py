@@ -16,7 +16,7 @@ from quayledger.reports.inventory.inventory_query import Asked, Drawn, fetch_sta
 from quayledger.reports.inventory.kinds import Kind, KindParam, kind_of, with_name
 from quayledger.reports.inventory.knowledge import explain, summed_up
 from quayledger.reports.inventory.list_columns import LISTS, Listed
-from quayledger.reports.model import Metric, Note, Parameter, Report
+from quayledger.reports.model import PREVIEW_ROWS, Metric, Note, Parameter, Report
 from quayledger.reports.spec import AsOfParam, ReportSpec, SourcesParam, TopParam
 from quayledger.warehouse.catalog import FAMILY
 from quayledger.warehouse.log import events as log
@@ -168,4 +168,5 @@ SPEC = ReportSpec(
     params=ListParams,
     build=build,
     page="inventory",
+    screen_rows=PREVIEW_ROWS,
 )

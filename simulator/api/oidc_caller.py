@@ -24,15 +24,22 @@ async def note_caller(request: Request) -> None:
     if quay.oidc is None or scheme.lower() != "bearer" or not is_jwt(token):
         return
     try:
-        claims = await quay.oidc.claims(token.strip())
-        account = _account(quay, claims)
+        found = await caller_of_jwt(quay, token.strip())
     except Refused as refused:
         if refused.status == 500:
             raise server_error() from None
         raise (Refusal(reply({"error": str(refused)}, 401)) if str(refused) else unauthenticated(request)) from None
-    if not account.enabled:
+    if found is None:
         raise unauthenticated(request)
-    request.scope["oidc_caller"] = Caller(quay, AccessToken("", account.id, _EVERYTHING))
+    request.scope["oidc_caller"] = found
+
+
+async def caller_of_jwt(quay: Quay, token: str) -> Caller | None:
+    """Who a JWT stands for; None for a disabled account. Raises Refused with Quay's words; ProviderDown."""
+    if quay.oidc is None:
+        return None
+    account = _account(quay, await quay.oidc.claims(token))
+    return Caller(quay, AccessToken("", account.id, _EVERYTHING)) if account.enabled else None
 
 
 def _account(quay: Quay, claims: dict[str, Any]) -> Account:
@@ -53,4 +60,4 @@ def _account(quay: Quay, claims: dict[str, Any]) -> Account:
     return registry.add_account(name, "user")
 
 
-__all__ = ["ProviderDown", "note_caller"]
+__all__ = ["ProviderDown", "caller_of_jwt", "note_caller"]

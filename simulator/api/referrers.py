@@ -12,11 +12,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from quayledger.simulator.api import access
+from quayledger.simulator.api.oidc_caller import caller_of_jwt
 from quayledger.simulator.api.operations import REPOSITORY
 from quayledger.simulator.api.replies import Caller, Refusal, quay_of, reply
 from quayledger.simulator.clock import SECOND_US
 from quayledger.simulator.entities.accounts import AccessToken, Account
 from quayledger.simulator.entities.content import OCI_INDEX, Manifest, Repository
+from quayledger.simulator.oidc import Refused, is_jwt
 from quayledger.simulator.quay import Quay
 from quayledger.simulator.secret_values import secret
 
@@ -41,7 +43,7 @@ async def _auth(request: Request) -> Response:
     """A token for what the caller may pull of what was asked; anyone may ask for what is public."""
     quay = quay_of(request)
     header = request.headers.get("authorization", "")
-    who = _credentials(quay, header)
+    who = await _credentials(quay, header)
     if header and who is None:
         raise _error("UNAUTHORIZED", "Could not find robot or user with those credentials", 401, {})
     paths = [path for scope in request.query_params.getlist("scope") if (path := _path(scope))]
@@ -61,7 +63,10 @@ def _path(scope: str) -> str:
 
 def _may_pull(quay: Quay, who: Caller | None, path: str) -> bool:
     found = _repository(quay, path)
-    return found is not None and access.may(who, found, "read")
+    if found is None:
+        return False
+    # Unlike the API, which lets it read by exception, the registry takes a read-only superuser for one who may pull.
+    return access.may(who, found, "read") or (who is not None and who.is_readonly_superuser)
 
 
 def _repository(quay: Quay, path: str) -> Repository | None:
@@ -69,8 +74,8 @@ def _repository(quay: Quay, path: str) -> Repository | None:
     return quay.registry.repository(namespace, name)
 
 
-def _credentials(quay: Quay, header: str) -> Caller | None:
-    """Basic: `$oauthtoken` with an API token, `$app` with an application token's code, a robot with its password."""
+async def _credentials(quay: Quay, header: str) -> Caller | None:
+    """Basic: `$oauthtoken` with an API token or a JWT of the OIDC provider, `$app` with an application token's code, a robot with its password."""
     scheme, _, coded = header.partition(" ")
     try:
         name, _, password = base64.b64decode(coded).decode().partition(":")
@@ -78,6 +83,11 @@ def _credentials(quay: Quay, header: str) -> Caller | None:
         return None
     if scheme.lower() != "basic":
         return None
+    if name == "$oauthtoken" and is_jwt(password):
+        try:
+            return await caller_of_jwt(quay, password)
+        except Refused as refused:
+            raise _error("UNAUTHORIZED", str(refused), 401, {}) from None
     if name == "$oauthtoken":
         token = quay.registry.tokens.get(password)
         good = token is not None and (token.expires_at_us is None or token.expires_at_us > quay.clock.now_us())

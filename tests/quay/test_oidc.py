@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
 from quayledger.collector.doctor import examine
-from quayledger.collector.quay import errors, logs, users
+from quayledger.collector.quay import errors, logs, referrers, repositories, tags, users
 from quayledger.collector.quay.client import QuayClient, rate_limit_of
 from quayledger.collector.quay.credentials import OidcCredential
 from quayledger.collector.quay.jwt_claims import Expected, UnusableToken, advice, read_claims
@@ -105,6 +105,22 @@ async def test_a_refused_token_is_renewed_once_and_then_nothing_is_asked(quay: S
             with pytest.raises(errors.BadCredential, match="Audience"):
                 await one_page(opened)
         assert (opened.meter.requests, len(idp.given)) == (asked, 2)
+
+
+async def test_the_registry_takes_the_providers_token_too(quay: Simulated, idp: Provider) -> None:
+    """`/v2/auth` takes it as the password of `$oauthtoken`, as it takes a token of Quay's own."""
+    async with client(quay, idp) as opened:
+        found = await repositories.list_visible_repositories(opened)
+        names = [f"{row.namespace}/{row.name}" for row in found.rows if row.kind == "image"]
+        digests = {name: (await tags.list_tags(opened, name)).rows for name in names[:5]}
+        name, digest = next((name, rows[0].manifest_digest) for name, rows in digests.items() if rows)
+        assert digest is not None
+        assert (await referrers.list_referrers(opened, name, digest)).rejected == ()
+        spent = {(one.operation, one.outcome) for one in opened.meter.spent()}
+        assert {("v2.auth", "ok"), ("referrer.list_referrers", "ok")} <= spent
+        quay.control("oidc", issuer=idp.url, audiences=["another"])
+        with pytest.raises(errors.Unauthenticated, match="Audience doesn't match"):
+            await referrers.list_referrers(opened, names[-1], digest)
 
 
 async def test_a_token_that_one_renewal_mends_is_no_error(quay: Simulated, idp: Provider) -> None:
