@@ -276,7 +276,7 @@ class NotifyTarget(_Section):
     namespaces: Texts = Field(
         default=(),
         description="Only alerts with events in these organizations or users; `team-*` stands for all that begin so. Empty: all, "
-        "also those of no namespace, such as failed log-ins.",
+        "also those of no namespace.",
     )
     sources: Texts = Field(default=(), description="Only alerts of these sources. Empty: all.")
     rules: Texts = Field(default=(), description="Only alerts of these rules, such as D13. Empty: all.")

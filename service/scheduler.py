@@ -292,7 +292,7 @@ class Service:
             log.info("notifications: %s sent", plural(done.sent, "message"))
         for target_id, failure in done.failures.items():
             log.warning("notifications: %s: %s", target_id, failure)
-        return "; ".join(f"{target_id}: {failure}" for target_id, failure in done.failures.items())
+        return "; ".join(f"{target_id}: {said}" for target_id, said in {**done.failures, **done.away}.items())
 
     def _siem_job(self) -> str:
         """Writes what is new for a SIEM, where there is a new copy or an alert that changed."""

@@ -30,11 +30,12 @@ Send = Callable[[SecretStr, AlertMessage], None]
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """What a round did: messages that were taken, what each target said that fails now (by its id), and whether another process
-    was at it, so that nothing was done."""
+    """What a round did: messages that were taken; by target, why it did not take one now (`failures`), or did not the last time and is
+    left alone until it is tried again (`away`); and whether another process was at it, so that nothing was done."""
 
     sent: int = 0
     failures: Mapping[str, str] = {}
+    away: Mapping[str, str] = {}
     is_busy: bool = False
 
 
@@ -117,18 +118,18 @@ def _namespaces(home: Path, desk: Desk, chosen: Sequence[Alert]) -> dict[int, tu
 
 
 def _send_all(home: Path, desk: Desk, settings: Settings, now: Callable[[], datetime], send: Send) -> Delivered:
-    sent, failures = 0, dict[str, str]()
+    sent, failures, away = 0, dict[str, str](), dict[str, str]()
     for target_id, target in settings.notify.items():
         if not target.enabled:
             continue
         if not outbox.may_try(desk, target_id, now(), routes.retry_after):
-            failures[target_id] = f"{outbox.target_state(desk, target_id).reason} (tried again later)"
+            away[target_id] = outbox.target_state(desk, target_id).reason
             continue
         number, failure = _send_to(home, desk, settings, target_id, target, now, send)
         sent += number
         if failure:
             failures[target_id] = failure
-    return Delivered(sent, failures)
+    return Delivered(sent, failures, away)
 
 
 def _send_to(

@@ -90,6 +90,7 @@ def _takes(target: NotifyTarget) -> str:
     told.append("at once" if target.delivery == "at-once" else f"digest at {target.digest_at:%H:%M} {target.time_zone}")
     if target.quiet_from is not None and target.quiet_until is not None:
         told.append(f"quiet {target.quiet_from:%H:%M}-{target.quiet_until:%H:%M} {target.time_zone}")
-    if target.urgent != "never":
+    waits = target.delivery == "digest" or target.quiet_from is not None
+    if waits and target.urgent != "never":
         told.append(f"{target.urgent} always at once")
     return ", ".join(told)

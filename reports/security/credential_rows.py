@@ -51,14 +51,15 @@ _KEY = ["source_id", "credential_id"]
 _USE = ("source_id", "last_use_at", "never_used", "distinct_ips_30d", "evidence")
 
 
-def credential_rows(asked: Asked) -> pl.DataFrame:
-    """Every robot, app token, OAuth application and OAuth token that is there now: CREDENTIAL_COLUMNS, the longest idle first.
+def credential_rows(asked: Asked, uses: pl.DataFrame) -> pl.DataFrame:
+    """Every robot, app token, OAuth application and OAuth token that is there now: CREDENTIAL_COLUMNS, the longest idle first. `uses`: as
+    `Asked.uses` gives them.
 
     `use`: used | never used (Quay says so, and no event says otherwise) | no record; `idle_days`: whole days since the last
     use on record; of what was never used since its creation; without a record since its creation or the first collected day,
     whichever is later, which is a least. `highest_role`, `repositories`, `teams`: of robots, by any way. `powerful`: an admin
     role, or a scope that administers; `unused_write`: may write, and no push by it is held; null where access is not known. Errors: WarehouseError."""
-    uses, life = asked.uses(), reader.credential_events(asked.snapshot, source_ids=asked.source_ids)
+    life = reader.credential_events(asked.snapshot, source_ids=asked.source_ids)
     parts = [_robots(asked, uses, life), _app_tokens(asked, uses, life), _applications(asked, uses, life)]
     frame = pl.concat([*parts, _oauth_tokens(asked)], how="diagonal")
     begun = uses.group_by("source_id").agg(pl.col("evidence_from").min())
@@ -253,7 +254,7 @@ def _with_life(frame: pl.DataFrame, life: pl.DataFrame, used: pl.DataFrame) -> p
     ).drop("made_at", "made_by", "revoked_at")
 
 
-def tokens_in_log(asked: Asked, uses: pl.DataFrame) -> pl.DataFrame:
+def tokens_in_log(uses: pl.DataFrame) -> pl.DataFrame:
     """OAuth tokens by the number that events name them by: number, application, last_event_at, last_event_kind,
     distinct_ips_30d, evidence_from, source_id; the newest first."""
     found = uses.filter(subject_kind="oauth_token")

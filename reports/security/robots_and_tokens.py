@@ -98,7 +98,8 @@ def build(snapshot: Snapshot, params: CredentialsParams, *, now: datetime | None
     period, at = moment_of(snapshot, None, now)
     sources = params.sources or tuple(log.list_sources(snapshot)["source_id"])
     asked = Asked(snapshot, period, at, sources, len(sources) > 1, fetch_states_by(snapshot, at, sources), params.top)
-    rows = _chosen(credential_rows(asked), params)
+    uses = asked.uses()
+    rows = _chosen(credential_rows(asked, uses), params)
     drawn = asked.draw("credentials", TITLE, rows, rows.columns, _needs(asked), empty="")
     return Report(
         id=REPORT_ID,
@@ -110,7 +111,7 @@ def build(snapshot: Snapshot, params: CredentialsParams, *, now: datetime | None
         parameters=tuple(_parameters(params, period.label)),
         trust=summed_up(drawn.parts).trust,
         metrics=tuple(_metrics(rows, drawn)),
-        tables=(_credentials(rows, drawn, params), _numbered(asked, params)),
+        tables=(_credentials(rows, drawn, params), _numbered(uses, params)),
         charts=(_chart(rows),),
         notes=tuple(_notes(asked, drawn, rows)),
     )
@@ -182,8 +183,8 @@ def _chart(rows: pl.DataFrame) -> Chart:
     return Chart("age_idle", "Age and idle days", "scatter", frame, codes, said)
 
 
-def _numbered(asked: Asked, params: CredentialsParams) -> Table:
-    frame = tokens_in_log(asked, asked.uses()).select(column.name for column in _IN_LOG)
+def _numbered(uses: pl.DataFrame, params: CredentialsParams) -> Table:
+    frame = tokens_in_log(uses).select(column.name for column in _IN_LOG)
     return Table(
         "oauth_tokens_in_log",
         "OAuth tokens in the audit log",

@@ -23,7 +23,7 @@ def command(home: Home = settings_room.DEFAULT_HOME, as_json: AsJson = False) ->
         done = watch.watch(home, utc_now())
     with err.status("notifying"):
         told = deliver.deliver(home, settings, utc_now)
-    for target_id, failure in told.failures.items():
+    for target_id, failure in {**told.failures, **told.away}.items():
         err.print(f"[yellow]warning[/] {escape(target_id)}: {escape(visible(failure))}; it is tried again later")
     if as_json:
         print_json(done)
