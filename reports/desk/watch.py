@@ -21,6 +21,9 @@ from quayledger.warehouse.snapshot import Snapshot
 FIRST_LOOK = timedelta(days=31)  # so many days are judged when a ledger is watched for the first time
 FAILED_RULE = "rule-failed"
 _COMPLETE = ("verified", "repaired", "open")
+# A day that is not collected this long after its end is a gap and not merely late.
+_LATE = timedelta(days=1)
+Short = dict[str, list[date]]
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -36,11 +39,8 @@ def watch(home: Path, now: datetime, rules: tuple[Rule, ...] | None = None) -> W
     book = rulebook.of_home(home) if rules is None else RuleBook(rules=rules)
     with Snapshot.open(home) as snapshot, Desk.open(home) as desk:
         due = _due(snapshot, desk, now, book)
-        if not due:
-            return Watched(0, alerts.AlertChanges((), ()))
-        signals, caveats = _judge(snapshot, book, due)
-        signals += _broken(book, now)
-        recorded = _record(desk, signals, now, book, caveats)
+        signals, short = _judge(snapshot, book, due)
+        recorded = _record(desk, [*signals, *_broken(book, now)], now, book, short)
         with desk.transaction() as connection:
             connection.executemany(
                 "INSERT INTO judged (source_id, day, mark) VALUES (?, ?, ?) "
@@ -55,29 +55,49 @@ def record(home: Path, done: engine.DetectionRun, book: RuleBook, now: datetime)
     with Snapshot.open(home) as snapshot, Desk.open(home) as desk:
         last = (done.until - timedelta(microseconds=1)).astimezone(UTC).date()
         states = events.coverage(snapshot, done.since.astimezone(UTC).date(), last)
-        short = states.filter(~pl.col("state").is_in(_COMPLETE))
-        caveats = {
-            str(source_id): _caveat(days["day"].to_list())
-            for (source_id,), days in short.sort("day").group_by("source_id", maintain_order=True)
-        }
-        return _record(desk, done.signals, now, book, caveats)
+        found = states.filter(~pl.col("state").is_in(_COMPLETE)).select("source_id", "day")
+        short: Short = {}
+        for source_id, day in found.sort("day").iter_rows():
+            short.setdefault(source_id, []).append(day)
+        return _record(desk, done.signals, now, book, short)
 
 
-def _record(
-    desk: Desk, signals: Iterable[Signal], now: datetime, book: RuleBook, caveats: dict[str, str]
-) -> alerts.AlertChanges:
-    return alerts.record(
-        desk,
-        signals,
-        now,
-        titles={rule.id: rule.title for rule in book.rules} | {FAILED_RULE: "A detection rule failed"},
-        merge_within={rule.id: rule.merge_within for rule in book.rules} | {FAILED_RULE: timedelta(days=7)},
-        caveats=caveats,
-    )
+def _record(desk: Desk, signals: Iterable[Signal], now: datetime, book: RuleBook, short: Short) -> alerts.AlertChanges:
+    """`short`: the days of each source whose record is incomplete; alerts with evidence of such a day say so."""
+    known: list[Signal] = []
+    unsure: list[Signal] = []
+    for signal in signals:
+        (unsure if _days_of(signal, short) else known).append(signal)
+    titles = {rule.id: rule.title for rule in book.rules} | {FAILED_RULE: "A detection rule failed"}
+    within = {rule.id: rule.merge_within for rule in book.rules} | {FAILED_RULE: timedelta(days=7)}
+    parts = [
+        alerts.record(desk, known, now, titles=titles, merge_within=within),
+        *(
+            alerts.record(
+                desk,
+                [signal],
+                now,
+                titles=titles,
+                merge_within=within,
+                caveats={signal.source_id: _caveat(_days_of(signal, short))},
+            )
+            for signal in unsure
+        ),
+    ]
+    raised = (alert_id for part in parts for alert_id in part.raised)
+    grown = (alert_id for part in parts for alert_id in part.grown)
+    return alerts.AlertChanges(tuple(raised), tuple(dict.fromkeys(grown)))
+
+
+def _days_of(signal: Signal, short: Short) -> list[date]:
+    """The incomplete days among those of a signal's evidence."""
+    first, last = signal.first_at.astimezone(UTC).date(), signal.last_at.astimezone(UTC).date()
+    return [day for day in short.get(signal.source_id, ()) if first <= day <= last]
 
 
 def _caveat(days: list[date]) -> str:
-    return f"The record was incomplete for {len(days)} of the judged days, from {days[0]} on." if days else ""
+    several = "" if len(days) == 1 else f" and {len(days) - 1} more of its days"
+    return f"The record of {days[0]}{several} is incomplete: there may be more to it."
 
 
 def judged_days(desk: Desk) -> int:
@@ -99,7 +119,11 @@ def _due(snapshot: Snapshot, desk: Desk, now: datetime, book: RuleBook) -> dict[
     states = events.coverage(snapshot, (now - FIRST_LOOK).astimezone(UTC).date(), last)
     held = {(row["source_id"], row["day"]): row["mark"] for row in desk.rows("SELECT source_id, day, mark FROM judged")}
     due = {}
-    for row in states.filter(pl.col("state") != events.NOT_COLLECTED).iter_rows(named=True):
+    is_held = ~pl.col("state").is_in([events.NOT_COLLECTED, events.BEFORE_START])
+    begun = pl.col("day").filter(is_held).min().over("source_id")
+    gap = (pl.col("day") > begun) & (pl.col("day") < (now - _LATE).astimezone(UTC).date())
+    wanted = states.filter(is_held | gap.fill_null(value=False))
+    for row in wanted.iter_rows(named=True):
         mark = f"{row['state']} {row['stored_events']} {versions:08x}{readings.get((row['source_id'], row['day']), '')}"
         if held.get((row["source_id"], row["day"].isoformat())) != mark:
             due[row["source_id"], row["day"]] = mark
@@ -115,29 +139,28 @@ def _readings(snapshot: Snapshot) -> dict[tuple[str, date], str]:
     }
 
 
-def _judge(snapshot: Snapshot, book: RuleBook, due: dict[tuple[str, date], str]) -> tuple[list[Signal], dict[str, str]]:
-    """The signals of the days, and per source what of them was incomplete."""
+def _judge(snapshot: Snapshot, book: RuleBook, due: dict[tuple[str, date], str]) -> tuple[list[Signal], Short]:
+    """The signals of the days, and which of them are incomplete."""
     signals: list[Signal] = []
-    caveats: dict[str, str] = {}
+    short: Short = {}
     for source_id in sorted({source for source, _ in due}):
         days = sorted(day for source, day in due if source == source_id)
-        short = [day for day in days if due[source_id, day].split()[0] not in _COMPLETE]
-        if short:
-            caveats[source_id] = _caveat(short)
+        short[source_id] = [day for day in days if due[source_id, day].split()[0] not in _COMPLETE]
         for first, last in _stretches(days):
             since = datetime.combine(first, time(), UTC)
             until = datetime.combine(last + timedelta(days=1), time(), UTC)
             done = engine.run_book(snapshot, book, since, until, source_ids=(source_id,))
             signals += done.signals
             signals += [_failed(outcome, source_id, until) for outcome in done.outcomes if outcome.failure]
-    return signals, caveats
+    return signals, short
 
 
 def _broken(book: RuleBook, now: datetime) -> list[Signal]:
-    """Rules of the customer's folder and settings that cannot be used: somebody relies on them."""
+    """Rules of the customer's folder and settings that cannot be used: somebody relies on them. Said once a day."""
+    moment = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     told = {f"settings of {name}": text for name, text in book.broken.items() if name not in {r.id for r in book.rules}}
     told |= {f"{one.path.name}:{one.line}": f"A Sigma rule cannot be judged: {one}" for one in book.sigma.problems}
-    return [_problem("", subject, text, now) for subject, text in told.items()]
+    return [_problem("", subject, text, moment) for subject, text in told.items()]
 
 
 def _failed(outcome: engine.RuleOutcome, source_id: str, until: datetime) -> Signal:

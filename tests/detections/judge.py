@@ -43,6 +43,7 @@ JUDGED_DAYS, BASELINE_DAYS = 30, 31
 _NEAR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _NOWHERE = DefaultNamespace(None, None)
+_FOR_INFORMATION = ("D9", "D12")
 _ATTACKS_AT = {"D22": "a day that is short", "D23": "past the log", "D24": "a gap of 26 days ago"}
 # What an operator of this registry would set: where it mirrors from and builds from.
 SETTINGS = '[detections.rules.D21]\nallow_hosts = ["docker.io", "git.example.com"]\n'
@@ -65,7 +66,6 @@ class Month(msgspec.Struct):
     scores: dict[str, Score]
     events: int
     alerts: int
-    twice: list[str]
 
     @property
     def recall(self) -> float:
@@ -81,9 +81,12 @@ class Month(msgspec.Struct):
         return found / (found + false) if found + false else 1.0
 
 
-def judge(home: Path, seed: int, *, events: int = 30_000, shapes: int = len(SHAPES)) -> Month:
+def judge(
+    home: Path, seed: int, *, events: int = 30_000, shapes: int = len(SHAPES), with_register: bool = True
+) -> Month:
     """Builds the ledger of a month and of the month before it, lets rules and register judge, and compares with what was planted.
-    `shapes`: of each incident (0: a quiet month)."""
+    `shapes`: of each incident (0: a quiet month); `with_register`: also let the register of alerts judge, with days that come in two
+    pieces."""
     judged_us = to_us(END) - JUDGED_DAYS * DAY_US
     start_us = judged_us - BASELINE_DAYS * DAY_US
     registry, rows, planted = judged(seed, events, start_us, to_us(END), judged_us, shapes=shapes)
@@ -93,7 +96,7 @@ def judge(home: Path, seed: int, *, events: int = 30_000, shapes: int = len(SHAP
     )
     by_day = {key[0]: days[key] for key in sorted(days)}
     since = from_us(judged_us)
-    late = sorted({from_us(one.begin_us).date() for one in planted})[::4]
+    late = sorted({from_us(one.begin_us).date() for one in planted})[::4] if with_register else []
     home.mkdir(parents=True, exist_ok=True)
     config_path(home).write_text(SETTINGS)
     with Ledger.open(home, command="judge") as ledger:
@@ -107,17 +110,20 @@ def judge(home: Path, seed: int, *, events: int = 30_000, shapes: int = len(SHAP
         first = {day: _half(rows) if day in late else rows for day, rows in by_day.items()}
         _load(ledger, first, dict.fromkeys(late, SliceState.SHORT))
         publish(ledger, keep=1, now=END)
-        watch.watch(home, END)
-        _load(ledger, {day: by_day[day] for day in late}, dict.fromkeys(late, SliceState.REPAIRED))
-        publish(ledger, keep=1, now=END + _NEAR)
-        watch.watch(home, END + _NEAR)
+        if with_register:
+            watch.watch(home, END)
+            _load(ledger, {day: by_day[day] for day in late}, dict.fromkeys(late, SliceState.REPAIRED))
+            publish(ledger, keep=1, now=END + _NEAR)
+            watch.watch(home, END + _NEAR)
     planted += [_planted("D22", day.isoformat(), datetime(day.year, day.month, day.day, tzinfo=UTC)) for day in late]
     with Snapshot.open(home) as snapshot, Desk.open(home) as desk:
         done = engine.run_book(snapshot, rulebook.of_home(home), since, END)
         raised = alerts.list_alerts(desk, END + _NEAR)
     failed = [f"{one.rule.id}: {one.failure or one.disabled}" for one in done.outcomes if one.failure or one.disabled]
     assert not failed, failed
-    return Month(seed, _scores(planted, done.signals, raised), sum(map(len, by_day.values())), len(raised), [])
+    scores = _scores(planted, done.signals, raised if with_register else None)
+    number = len(raised) if with_register else sum(one.severity is not Severity.INFO for one in done.signals)
+    return Month(seed, scores, sum(map(len, by_day.values())), number)
 
 
 def _frame(registry: Registry, rows: Iterable[object]) -> pl.DataFrame:
@@ -212,12 +218,14 @@ def _rows(family: str, rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(FAMILY[family].schema), orient="row")
 
 
-def _scores(planted: Sequence[Planted], signals: Sequence[Signal], raised: Sequence[alerts.Alert]) -> dict[str, Score]:
+def _scores(
+    planted: Sequence[Planted], signals: Sequence[Signal], raised: Sequence[alerts.Alert] | None
+) -> dict[str, Score]:
     scores = {rule.id: Score() for rule in all_rules()}
     for one in planted:
         scores[one.rule].planted += 1
-        # A day that was short and is whole by now is found in the register alone.
-        found: list[Signal | alerts.Alert] = [*signals, *raised]
+        # A day that was short and is whole by now is found in the register alone; what is for information only is not in it.
+        found: Sequence[Signal | alerts.Alert] = signals if raised is None or one.rule in _FOR_INFORMATION else raised
         if not any(_is_of(one, each) and each.rule_id == one.rule for each in found):
             scores[one.rule].missed.append(f"{one.shape}: {one.subject} {from_us(one.begin_us):%m-%d %H:%M}")
     for signal in signals:
@@ -229,7 +237,7 @@ def _scores(planted: Sequence[Planted], signals: Sequence[Signal], raised: Seque
         else:
             score.false.append(f"{signal.subject} {signal.first_at:%m-%d %H:%M}: {signal.summary}")
     known = {(signal.rule_id, signal.subject) for signal in signals}
-    for alert in raised:
+    for alert in raised or ():
         # A day that was short when it was first judged is whole by now, and the rule no longer says so.
         if (alert.rule_id, alert.subject) not in known and alert.rule_id != "D22":
             scores[alert.rule_id].false.append(f"only in the register: {alert.subject}")
