@@ -37,12 +37,21 @@ _IPS_DAYS = timedelta(days=30)
 # What an event says of whom: the account that acts, and the credential where there is one. Making or revoking a credential
 # is no use of it, and a failed login none of the account whose name was typed.
 _ACTS = f"""acts AS (
-    SELECT events.source_id, {new_name("renamed", "actor")} AS actor, actor_type, kind, occurred_at, day, ip,
+    SELECT source_id, actor, actor_type, kind, occurred_at, day, ip FROM events WHERE {OF_SOURCES}
+)"""
+_RENAMED_ACTS = f"""acts AS (
+    SELECT events.source_id, {new_name("renamed", "actor")} AS actor, actor_type, kind, occurred_at, day, ip
+    FROM events {join_renamed("renamed", "events", "actor", "occurred_at")}
+    WHERE {OF_SOURCES.replace("source_id", "events.source_id")}
+)"""
+# Few events name a token: only of these the metadata is kept while they are counted.
+_TOKEN_ACTS = f"""token_acts AS MATERIALIZED (
+    SELECT source_id, kind, occurred_at, day, ip,
         CASE WHEN contains(metadata, '"oauth_token_') THEN metadata END AS oauth,
         CASE WHEN contains(metadata, '"app_specific_token"')
             AND kind NOT IN ('create_app_specific_token', 'revoke_app_specific_token') THEN metadata END AS app
-    FROM events {join_renamed("renamed", "events", "actor", "occurred_at")}
-    WHERE {OF_SOURCES.replace("source_id", "events.source_id")}
+    FROM events
+    WHERE {OF_SOURCES} AND (contains(metadata, '"oauth_token_') OR contains(metadata, '"app_specific_token"'))
 )"""
 _BY_KIND = {
     "account": (
@@ -76,7 +85,7 @@ _USED = ", ".join(
         max(occurred_at) AS last_event_at, arg_max(kind, occurred_at) AS last_event_kind,
         count(DISTINCT ip) FILTER (day >= $ips_day AND occurred_at >= $ips_since AND occurred_at < $now)
             AS distinct_ips_30d
-    FROM acts WHERE {which} AND {subject} IS NOT NULL GROUP BY ALL
+    FROM {"acts" if name == "account" else "token_acts"} WHERE {which} AND {subject} IS NOT NULL GROUP BY ALL
 )"""
     for name, (kind, subject, title, which) in _BY_KIND.items()
 )
@@ -105,7 +114,7 @@ def last_use(snap: Snapshot, *, now: datetime, source_ids: Sequence[str] = ()) -
     told = " UNION ALL ".join(f"SELECT * FROM {name}_uses" for name in _BY_KIND)
     return ask(
         snap,
-        f"""WITH {RENAMED}, {_ACTS}, {_USED}, used AS ({told}), {_SUBJECTS},
+        f"""WITH {RENAMED}, {_RENAMED_ACTS if found else _ACTS}, {_TOKEN_ACTS}, {_USED}, used AS ({told}), {_SUBJECTS},
         quay AS (
             SELECT source_id, subject_kind, subject, max(last_used_at) AS last_used_at, true AS is_measured
             FROM last_uses GROUP BY ALL
