@@ -18,12 +18,14 @@ LEAST = 4.5
 # Streamlit's own grounds: of the page and of a control.
 GROUNDS = {"light": ("#ffffff", "#f7f7f5"), "dark": ("#191a17", "#2a2a26")}
 PAGES = {
-    "log": (
-        "/?period=2026-11-12..2026-11-21",
-        "/events?hour=Fri+09:00&bad=1",
+    "alerts": (
+        "/?period=2026-11-12..2026-11-21&find=alice",
+        "/events?hour=Fri+09:00&bad=1&event=main-20261120-3",
+        "/alerts?alert=1",
+        "/investigate?name=alice",
         "/completeness?period=2026-11-12..2026-11-21",
     ),
-    "inventory": ("/inventory?object=Repository&name=acme/web",),
+    "inventory": ("/inventory?object=Repository&name=acme/web", "/credentials"),
 }
 # Each text that can be seen with the colour it has over the nearest ground that is not see-through.
 _TEXTS = """() => {
