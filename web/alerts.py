@@ -237,7 +237,7 @@ def _decide(view: View, alert: Alert) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             desk.button("Add note", "add-note", desk.add_note)
             if alert.state is not AlertState.RESOLVED:
-                desk.button("Resolve", "resolve", desk.step(AlertState.RESOLVED), type="primary")
+                desk.button("Resolve", "resolve", desk.step(AlertState.RESOLVED))
         first, second = st.columns(2, vertical_alignment="bottom")
         with first, st.container(horizontal=True, vertical_alignment="bottom"):
             me = formatting.visible(desk.person) or "name"
