@@ -212,8 +212,8 @@ def brief(part: Part, several_sources: bool) -> str:
         return ""
     what = _what(part, several_sources)
     if part.targets == 1:
-        return f"{what}: {_when(part.unknown[0])}."
-    named = (MEANINGS.get(one.state, one.state) for one in part.unknown)
+        return f"{what}: {_when(part.unknown[0])}{_waits(part.query, part.unknown[0].state)}."
+    named = (f"{MEANINGS.get(one.state, one.state)}{_waits(part.query, one.state)}" for one in part.unknown)
     return f"{what} for {part.unknown_targets:,} of {part.targets:,}: {', '.join(named)}."
 
 
@@ -239,6 +239,16 @@ def _what(part: Part, several_sources: bool) -> str:
     return f"{where}{what[0].upper()}{what[1:]}: {'incomplete' if is_partial else 'unknown'}"
 
 
+def _waits(query: str, state: str) -> str:
+    """Images that a tag has not stood for long enough are not forgotten: they wait."""
+    return ", as images of a new tag wait for up to a day" if state == "never" and _settles(query) else ""
+
+
+def _settles(query: str) -> bool:
+    """Whether what a query reads waits until its tag has settled."""
+    return query in QUERY and bool(QUERY[query].settle)
+
+
 def _when(unknown: Unknown) -> str:
     if unknown.state == "later":
         return f"first read {formatting.moment(unknown.since)}"
@@ -252,7 +262,7 @@ def advice(name: str, state: str) -> str:
     scope = query.scope if query else ""
     wider = f" or {SUPERUSER}" if scope not in ("", SUPERUSER) and not scope.startswith("user:") else ""
     needed = f"it needs a token with the scope {scope}{wider} whose user may do that" if scope else "see the reason"
-    waits = "; those of a new tag wait for up to a day first" if query and query.settle else ""
+    waits = "; those of a new tag wait for up to a day first" if _settles(name) else ""
     return {
         "refused": f"{needed}; `quayledger doctor` says what the token may read",
         "not_asked": f"others of its kind were refused: {needed}",

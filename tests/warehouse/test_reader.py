@@ -13,7 +13,7 @@ import pytest
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log import events
 from quayledger.warehouse.log.events import EventFilter
-from quayledger.warehouse.log.slices import record_counts
+from quayledger.warehouse.log.slices import record_counts, set_state
 from quayledger.warehouse.publish import publish
 from quayledger.warehouse.runs import Spent, finish_run, start_run
 from quayledger.warehouse.schema import EVENT_COLUMNS, REJECT_SCHEMA, SliceState
@@ -237,3 +237,17 @@ def test_the_state_of_a_source(snapshot: Snapshot) -> None:
     assert events.namespaces(snapshot, ("other",)) == []
     assert events.runs(snapshot)["requests"].to_list() == [2, 5]
     assert events.rejects(snapshot)["raw"].to_list() == ["{<script>"]
+
+
+def test_a_day_that_is_not_over_is_never_held_beyond_what_its_source_counts(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path, command="test") as ledger:
+        begin(ledger)
+        for day, state in ((DAY, SliceState.OVER), (_NEXT, SliceState.OPEN)):
+            record_counts(ledger, 1, SOURCE, SCOPE, {day: {"pull_repo": 2}}, NOW)
+            store(ledger, [event(second, day=day) for second in range(3)], day=day)
+            set_state(ledger, SOURCE, day, 1, state, expected_events=None, note="", now=NOW, counted_at=NOW)
+        publish(ledger, keep=1, now=NOW)
+    with Snapshot.open(tmp_path) as opened:
+        (row,) = events.status(opened).to_dicts()
+    # Of the open day Quay gave three, so it holds three; of the other it counted two after its end.
+    assert (row["events"], row["expected_events"]) == (6, 5)

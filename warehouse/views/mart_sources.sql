@@ -20,7 +20,16 @@ counted AS (
     GROUP BY counts.source_id, counts.day
 ),
 expected AS (
-    SELECT slices.source_id, sum(coalesce(slices.expected_events, counted.events)) AS events
+    SELECT
+        slices.source_id,
+        -- A day that is not over grows after its count: the source holds as many events as it gave, at least.
+        sum(
+            CASE
+                WHEN slices.state IN ('open', 'provisional') AND coalesce(slices.expected_events, counted.events) IS NOT NULL
+                    THEN greatest(coalesce(slices.expected_events, counted.events), slices.stored_events)
+                ELSE coalesce(slices.expected_events, counted.events)
+            END
+        ) AS events
     FROM slices
     LEFT JOIN counted ON counted.source_id = slices.source_id AND counted.day = slices.day
     GROUP BY slices.source_id
