@@ -7,18 +7,29 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+import polars as pl
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from quayledger import settings as settings_room
 from quayledger.cli._options import AsJson, Home
 from quayledger.cli._output import err, out, print_json, warn_of_broken_files
 from quayledger.reports.formatting import visible
+from quayledger.reports.model import Column, Table
+from quayledger.reports.render import terminal
 from quayledger.warehouse.log.find import find
-from quayledger.warehouse.log.former_names import account_labels, also_named, former_names, label_of
+from quayledger.warehouse.log.former_names import account_labels, also_named, former_names
 from quayledger.warehouse.snapshot import Snapshot
 
+_COLUMNS = (
+    Column("field", "What", "text"),
+    Column("value", "Value", "text"),
+    Column("source_id", "Source", "text"),
+    Column("events", "Events"),
+    Column("days", "Days"),
+    Column("first_at", "First", "time"),
+    Column("last_at", "Last", "time"),
+)
 _LABELS = {"kind": "event kind", "ip": "IP address", "user_agent": "client"}
 
 
@@ -40,20 +51,19 @@ def command(
     if found.is_empty():
         err.print(f"No event that is held names {escape(visible(text))!s}.")
         return
-    table = Table("What", "Value", "Source", "Events", "Days", "First", "Last", box=None, pad_edge=False)
-    for row in found.to_dicts():
-        value = escape(visible(label_of(labels, row["value"])))
-        table.add_row(
-            _LABELS.get(row["field"], row["field"]),
-            f"[bold]{value}[/]" if row["is_exact"] else value,
-            escape(row["source_id"]),
-            f"{row['events']:,}",
-            f"{row['days']:,}",
-            f"{row['first_at']:%Y-%m-%d %H:%M}",
-            f"{row['last_at']:%Y-%m-%d %H:%M}",
-        )
-    out.print(table)
+    frame = found.select(
+        pl.col("field").replace(_LABELS),
+        "value",
+        "source_id",
+        "events",
+        "days",
+        "first_at",
+        "last_at",
+    )
+    table = Table("found", "Found", _COLUMNS, frame, frame.height, preview_rows=0, labels=labels or msgspec.UNSET)
+    out.print(terminal.render_table(table, width=out.width, colour=out.is_terminal), markup=False, emoji=False, end="")
     for other in also_named(names, text):
-        err.print(f"The same account is also held as {escape(visible(other.name))}.", soft_wrap=True)
+        since = ", since it was deleted" if other.name in labels else ""
+        err.print(f"The same account is also held as {escape(visible(other.name))}{since}.", soft_wrap=True)
     if limit and found.height == limit:
         err.print(f"The first {limit:,} lines; --limit 0 shows all.")
