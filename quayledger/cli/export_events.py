@@ -5,7 +5,7 @@ The oldest first, every event of the period. While `quayledger serve` runs it ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -65,7 +65,7 @@ def command(
 
 def _records(
     home: Path, snapshot: Snapshot, chosen: reader.EventFilter, *, with_alerts: bool
-) -> Iterator[list[ocsf.Record]]:
+) -> Iterator[Iterable[ocsf.Record]]:
     for batch in reader.event_batches(snapshot, chosen, batch_rows=20_000):
         yield ocsf.of_events(batch)
     if with_alerts:
@@ -79,7 +79,7 @@ def _records(
             ]
 
 
-def _write_parquet(batches: Iterator[list[ocsf.Record]], output: Path) -> None:
+def _write_parquet(batches: Iterator[Iterable[ocsf.Record]], output: Path) -> None:
     """A file that appears complete or not at all."""
     unfinished = output.with_name(f".{output.name}.unfinished")
     try:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -58,10 +58,11 @@ _MOST_EVIDENCE = 100
 _ENTITY_UIDS = ("client_id", "kid", "notification_id", "trigger_id", "policy_uuid", "quota_id")
 
 
-def of_events(frame: pl.DataFrame) -> list[Record]:
-    """The events of a frame (OCSF_COLUMNS at least) as records, in its order."""
+def of_events(frame: pl.DataFrame) -> Iterator[Record]:
+    """The events of a frame (OCSF_COLUMNS at least) as records, in its order, one at a time: thousands of records that are held
+    together cost more in Python's garbage collection than in making."""
     chosen = frame.select(OCSF_COLUMNS).with_columns(pl.col("occurred_at").dt.timestamp("ms"))
-    return [_of_event(event) for event in chosen.iter_rows(named=True)]
+    return map(_of_event, chosen.iter_rows(named=True))
 
 
 def _of_event(event: Mapping[str, Any]) -> Record:

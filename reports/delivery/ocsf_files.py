@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -55,7 +55,7 @@ def as_json_lines(records: Iterable[Record]) -> bytes:
 class RecordFile(Protocol):
     """A file that records are added to. Raises OSError."""
 
-    def add(self, records: Sequence[Record]) -> None:
+    def add(self, records: Iterable[Record]) -> None:
         """Adds records."""
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class JsonLinesFile:
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
 
-    def add(self, records: Sequence[Record]) -> None:
+    def add(self, records: Iterable[Record]) -> None:
         """Adds records, a line each."""
         self._file.write(as_json_lines(records))
 
@@ -90,7 +90,7 @@ class ParquetFile:
         self._schema = pa.schema([(name, _arrow(kind)) for name, kind in _SHAPE.items()])
         self._writer = parquet.ParquetWriter(path, self._schema, compression="zstd")
 
-    def add(self, records: Sequence[Record]) -> None:
+    def add(self, records: Iterable[Record]) -> None:
         """Adds records."""
         import pyarrow as pa
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -108,7 +108,7 @@ class _Writer:
 
     def _write_day(self, snapshot: Snapshot, source_id: str, day: date, place: _Day) -> None:
         for batch in events_after(snapshot, source_id, day, place.last_no, OCSF_COLUMNS):
-            self._add(of_events(batch))
+            self._add(of_events(batch), batch.height)
             place.written += batch.height
             place.last_no = int(batch["event_no"][-1])
             self._events += batch.height
@@ -125,18 +125,18 @@ class _Writer:
             if alert_id in found
         ]
         if records:
-            self._add(records)
+            self._add(records, len(records))
             self._alerts += len(records)
         self._position.change = last
 
-    def _add(self, records: list[Record]) -> None:
+    def _add(self, records: Iterable[Record], number: int) -> None:
         if self._file is None:
             self._position.number += 1
             stamp = f"{self._now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
             self._position.file = f"ocsf-{self._position.number:08d}-{stamp}{_SUFFIX[self._settings.form]}"
             self._file = open_file(_hidden(self._folder, self._position.file), self._settings.form)
         self._file.add(records)
-        self._rows += len(records)
+        self._rows += number
 
     def _commit(self) -> None:
         """Gives the file its name, and moves the position behind it."""
