@@ -154,12 +154,13 @@ class QuayClient:
         purpose: str = "read",
         retry_server_errors: bool = True,
         most_failures: int | None = None,
+        good: tuple[int, ...] = (200,),
     ) -> _T:
         """Reads `path` below `/api/v1` and decodes the reply. Raises QuayError.
 
         Retries failures that may be temporary, within the rate limit; a BrokenReply raised by `decode` is one of them.
         `retry_server_errors=False`: a 500 is final, because Quay always answers some requests with it; `most_failures`:
-        give up after so many 5xx, where each costs the server much."""
+        give up after so many 5xx, where each costs the server much; `good`: statuses that carry an answer."""
         request = _Request(
             operation,
             purpose,
@@ -167,6 +168,7 @@ class QuayClient:
             dict(params),
             takes_500=not retry_server_errors,
             most_failures=most_failures,
+            good=good,
         )
         return await self._answer(request, decode)
 
@@ -417,9 +419,10 @@ class QuayClient:
 
     def _read(self, request: _Request, response: HttpReply, seconds: float) -> Reply:
         status, operation = response.status_code, request.operation
-        if status not in request.good:
-            raise self._refusal(operation, response)
         kind = response.headers.get("content-type", "")
+        # An error that carries an answer is one of Quay's own; a page of a proxy is not.
+        if status not in request.good or (status >= 400 and "json" not in kind):
+            raise self._refusal(operation, response)
         if "json" not in kind:
             says = f"it answers {status} with {kind or 'no content type'}, not JSON"
             raise NotAQuay(self.source_id, operation, says, status=status)

@@ -7,7 +7,8 @@ from __future__ import annotations
 import msgspec
 
 from quayledger.collector.quay import paths
-from quayledger.collector.quay.client import QuayClient
+from quayledger.collector.quay.client import QuayClient, Reply, decoded
+from quayledger.collector.quay.errors import ServerFailure, UnexpectedReply
 from quayledger.collector.quay.listing import read_one, refuse_shadowed
 from quayledger.collector.quay.rows import Int64, translated
 from quayledger.collector.quay.times import Moment
@@ -87,3 +88,74 @@ async def get_mirror(client: QuayClient, repository: str, *, purpose: str = "inv
     path = f"{paths.repository(repository)}/mirror"
     refuse_shadowed(client, "mirror.get_mirror", repository, "mirror")
     return await read_one(client, "mirror.get_mirror", path, _mirror, purpose=purpose)
+
+
+class MirrorHealth(msgspec.Struct, frozen=True):
+    """How mirroring goes in the whole registry, of enabled mirrors only. `is_healthy`: by Quay's own judgement; the numbers are
+    repositories."""
+
+    is_healthy: bool
+    worker_status: str | None = None
+    active_workers: Int64 | None = None
+    mirrors: Int64 | None = None
+    syncing: Int64 | None = None
+    completed: Int64 | None = None
+    failed: Int64 | None = None
+    never_run: Int64 | None = None
+    pending_tags: Int64 | None = None
+
+
+class _Workers(msgspec.Struct):
+    active: Int64 | None = None
+    status: str | None = None
+
+
+class _Counts(msgspec.Struct):
+    total: Int64 | None = None
+    syncing: Int64 | None = None
+    completed: Int64 | None = None
+    failed: Int64 | None = None
+    never_run: Int64 | None = None
+
+
+class _Health(msgspec.Struct):
+    healthy: bool
+    workers: _Workers = msgspec.field(default_factory=_Workers)
+    repositories: _Counts = msgspec.field(default_factory=_Counts)
+    tags_pending: Int64 | None = None
+
+
+_health = translated(
+    _Health,
+    lambda wire: MirrorHealth(
+        wire.healthy,
+        wire.workers.status,
+        wire.workers.active,
+        wire.repositories.total,
+        wire.repositories.syncing,
+        wire.repositories.completed,
+        wire.repositories.failed,
+        wire.repositories.never_run,
+        wire.tags_pending,
+    ),
+)
+
+
+async def get_mirror_health(client: QuayClient, *, purpose: str = "inventory") -> MirrorHealth:
+    """`GET /superuser/mirror/health` (getSuperUserRepositoryMirrorHealth); superusers. Quay answers 503 with the same body where
+    mirroring is unhealthy: that is a reading, while a 503 with any other body is a server that is not there. Raises QuayError."""
+    operation = "mirror.get_mirror_health"
+
+    def decode(reply: Reply) -> MirrorHealth:
+        try:
+            return decoded(client, operation, reply.body, _health)
+        except UnexpectedReply as error:
+            if reply.status == _UNHEALTHY:
+                raise ServerFailure(client.source_id, operation, "the server is unavailable", status=503) from error
+            raise
+
+    good = (200, _UNHEALTHY)
+    return await client.get(operation, "/superuser/mirror/health", {}, decode, purpose=purpose, good=good)
+
+
+_UNHEALTHY = 503

@@ -122,6 +122,7 @@ _TABLE = """
 -     listOrgMirrorRepositories           GET  /api/v1/organization/{orgname}/mirror/repositories                                 organization_mirrors.list_mirrored_repositories
 -     listOrganizationApplicationTokens   GET  /api/v1/organization/{orgname}/applications/{client_id}/tokens                     oauth_tokens.list_oauth_tokens
 -     listOrgNotifications                GET  /api/v1/organization/{orgname}/notifications                                       notifications.list_organization_notifications
+-     getSuperUserRepositoryMirrorHealth  GET  /api/v1/superuser/mirror/health                                                    mirrors.get_mirror_health
 -     getRegistryCapabilities             GET  /api/v1/registry/capabilities                                                      installation.get_capabilities
 -     getSuperUserConfig                  GET  /api/v1/superuser/config                                                           installation.get_log_config
 -     generate_registry_jwt               GET  /v2/auth                                                                           client.QuayClient.get_v2

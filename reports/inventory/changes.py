@@ -76,6 +76,7 @@ AREAS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "mirrored_repositories",
             "notifications",
             "namespace_notifications",
+            "mirror_health",
             "registry_settings",
             "triggers",
             "messages",

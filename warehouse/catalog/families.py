@@ -385,6 +385,24 @@ FAMILIES: tuple[Family, ...] = (
         values={"title": _TEXT, "event": _TEXT, "method": _TEXT, "target": _TEXT, "event_config": _TEXT},
     ),
     Family(
+        name="mirror_health",
+        title="Health of mirrors",
+        one_row="One row on the mirrors of the whole registry (`namespace` empty), as Quay itself judges them; the numbers are "
+        "repositories whose mirror is enabled.",
+        key={"namespace": _TEXT},
+        values={
+            "is_healthy": _FLAG,
+            "worker_status": _TEXT,
+            "active_workers": _WHOLE,
+            "mirrors": _WHOLE,
+            "syncing": _WHOLE,
+            "completed": _WHOLE,
+            "failed": _WHOLE,
+            "never_run": _WHOLE,
+            "pending_tags": _WHOLE,
+        },
+    ),
+    Family(
         name="registry_settings",
         title="Settings of the registry",
         one_row="One row per setting of the registry that decides what its log records and what it can do; `origin`: "

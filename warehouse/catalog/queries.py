@@ -462,6 +462,17 @@ QUERIES: tuple[Query, ...] = (
         tier=1,
     ),
     Query(
+        name="mirror_health",
+        level="registry",
+        title="how mirroring goes, by Quay's own judgement",
+        operations=("getSuperUserRepositoryMirrorHealth",),
+        writes=("mirror_health",),
+        reports=("R13",),
+        tier=1,
+        access="superuser",
+        scope=SUPERUSER,
+    ),
+    Query(
         name="log_config",
         level="registry",
         title="settings that decide what the log records (an allow-list of the configuration)",

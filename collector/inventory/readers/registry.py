@@ -30,6 +30,7 @@ from quayledger.collector.quay import (
     discovery,
     installation,
     messages,
+    mirrors,
     quotas,
     repositories,
     robots,
@@ -210,6 +211,11 @@ async def _capabilities(run: InventoryRun, _: str) -> FetchResult:
     return FetchResult((_settings_of("capabilities", msgspec.structs.asdict(found)),))
 
 
+async def _mirror_health(run: InventoryRun, _: str) -> FetchResult:
+    found = await mirrors.get_mirror_health(run.client, purpose="inventory")
+    return FetchResult((family_rows("mirror_health", {}, ({"namespace": "", **msgspec.structs.asdict(found)},)),))
+
+
 async def _log_config(run: InventoryRun, _: str) -> FetchResult:
     found = await installation.get_log_config(run.client, purpose="inventory")
     return FetchResult(
@@ -250,6 +256,7 @@ READERS = {
     "messages": _messages,
     "capabilities": _capabilities,
     "log_config": _log_config,
+    "mirror_health": _mirror_health,
     "own_robots": _own_robots,
     "own_quota": _own_quota,
     "own_autoprune": _own_autoprune,
