@@ -118,16 +118,20 @@ def _due(snapshot: Snapshot, desk: Desk, now: datetime, book: RuleBook) -> dict[
     readings = _readings(snapshot) if any(rule.needs_changes for rule in book.rules) else {}
     states = events.coverage(snapshot, (now - FIRST_LOOK).astimezone(UTC).date(), last)
     held = {(row["source_id"], row["day"]): row["mark"] for row in desk.rows("SELECT source_id, day, mark FROM judged")}
-    due = {}
+    marks: dict[tuple[str, date], str] = {}
     is_held = ~pl.col("state").is_in([events.NOT_COLLECTED, events.BEFORE_START])
     begun = pl.col("day").filter(is_held).min().over("source_id")
     gap = (pl.col("day") > begun) & (pl.col("day") < (now - _LATE).astimezone(UTC).date())
     wanted = states.filter(is_held | gap.fill_null(value=False))
     for row in wanted.iter_rows(named=True):
         mark = f"{row['state']} {row['stored_events']} {versions:08x}{readings.get((row['source_id'], row['day']), '')}"
-        if held.get((row["source_id"], row["day"].isoformat())) != mark:
-            due[row["source_id"], row["day"]] = mark
-    return due
+        marks[row["source_id"], row["day"]] = mark
+    changed = [(source, day) for (source, day), mark in marks.items() if held.get((source, day.isoformat())) != mark]
+    # What a day lacked until it was repaired may be the first half of what ended on the days after it.
+    reach = max((rule.lookback for rule in book.rules), default=timedelta())
+    after = range(-(-reach // timedelta(days=1)) + 1)
+    due = {(source, day + timedelta(days=n)) for source, day in changed for n in after}
+    return {key: mark for key, mark in marks.items() if key in due}
 
 
 def _readings(snapshot: Snapshot) -> dict[tuple[str, date], str]:

@@ -141,9 +141,29 @@ def test_watching_judges_new_and_repaired_days_and_alerts_once(tmp_path: Path) -
         seal(ledger, day, state=SliceState.REPAIRED)
         publish(ledger, keep=1, now=NOW + timedelta(hours=1))
     repaired = watch.watch(tmp_path, NOW + timedelta(hours=1), rules)
-    assert (repaired.days, len(repaired.recorded.raised)) == (1, 1)
+    assert (repaired.days, len(repaired.recorded.raised)) == (2, 1)  # the day after it too
     with Desk.open(tmp_path) as desk:
         found = {(one.rule_id, one.subject): one for one in alerts.list_alerts(desk, NOW)}
     assert found["D1", "203.0.113.66"].events == 20
     assert found["D1", "203.0.113.66"].caveat == ""
     assert "incomplete" in found["D22", day.isoformat()].caveat
+
+
+def test_a_day_that_is_repaired_judges_the_next_one_again(tmp_path: Path) -> None:
+    """The first half of a burst across midnight came late."""
+    first, second, rules = date(2026, 11, 20), date(2026, 11, 21), find("D1")
+    half = [event(86_400 - 600 + n * 50, "login_failure", day=first, ip="203.0.113.66") for n in range(12)]
+    other = [event(n * 50, "login_failure", day=second, ip="203.0.113.66") for n in range(12)]
+    with Ledger.open(tmp_path, command="fill") as ledger:
+        begin(ledger)
+        start_run(ledger, "sync", "fill", NOW)
+        store(ledger, half[:1], day=first)
+        seal(ledger, first, state=SliceState.SHORT)
+        store(ledger, other, day=second)
+        seal(ledger, second)
+        publish(ledger, keep=1, now=NOW)
+        assert watch.watch(tmp_path, NOW, rules).recorded.raised == ()
+        store(ledger, half, day=first)
+        seal(ledger, first, state=SliceState.REPAIRED)
+        publish(ledger, keep=1, now=NOW + timedelta(hours=1))
+    assert len(watch.watch(tmp_path, NOW + timedelta(hours=1), rules).recorded.raised) == 1

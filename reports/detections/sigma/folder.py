@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,7 @@ def _rule(one: Any) -> Rule:
         false_positives="; ".join(one.false_positives),
         runbook="",
         fixtures=_NO_FIXTURES,
+        lookback=timedelta(seconds=one.correlation.seconds if one.correlation else 0),
         origin=str(one.path),
     )
 
