@@ -40,7 +40,7 @@ def notes(home: Path) -> list[str]:
 
 
 def test_rows_that_break_their_pages_cost_no_other_row(start_simulator: Any, tmp_path: Path) -> None:
-    quay = start_simulator("--events", "500", "--days", "6", *MICROSECONDS)
+    quay = start_simulator("--events", "1000", "--days", "6", *MICROSECONDS)
     bad_days = [END - timedelta(days=back) for back in (0, 1, 3, 4)]
     for day in bad_days:
         bad = {"namespace": "platform", "datetime": f"{day}T12:00:00+00:00", "unparsable": True}

@@ -72,7 +72,7 @@ def test_a_foreign_origin_is_refused_and_nothing_is_asked_outside(tmp_path: Path
         assert " 101 " in _handshake(port, f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
     assert outside.reached == []
 
 
