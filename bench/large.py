@@ -18,9 +18,11 @@ from bench.measure import peak_mb, timed
 from bench.results import Table, record
 from quayledger.warehouse import publish
 from quayledger.warehouse.event_files import SEEN_SUFFIX, USAGE_SUFFIX
-from quayledger.warehouse.log import close, events
-from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.ledger import Ledger
+from quayledger.warehouse.log import close, events, sidecars, slices
+from quayledger.warehouse.log.event_filter import EventFilter
 from quayledger.warehouse.log.find import find
+from quayledger.warehouse.schema import EVENT_SCHEMA, REJECT_SCHEMA
 from quayledger.warehouse.snapshot import Snapshot
 
 EVENTS = int(os.environ.get("BENCH_EVENTS", "10_000_000"))
@@ -40,41 +42,22 @@ FIGURES: tuple[tuple[str, Ask], ...] = (
 
 
 def main() -> None:
-    """Measures in this process and, what is asked, in one of its own; a folder for the ledger is given."""
+    """Measures in this process and, what is asked, in one of its own; a folder for the ledgers is given."""
     folder = Path(sys.argv[1])
     if sys.argv[2:] == ["ask"]:
         _ask(folder / "large")
         return
-    home = folder / "large"
-    costs = {"load": 0.0, "close": 0.0}
-    number = 0
-    with frames.begin(home) as ledger:
-        for days in _days(folder):
-            for step, work in (("load", frames.load), ("close", frames.seal)):
-                began = time.process_time()
-                done = work(ledger, days)
-                costs[step] += time.process_time() - began
-                number += done or 0
-        began = time.process_time()
-        close.close_days(ledger, END + timedelta(days=1), 10)
-        costs["join the months"] = time.process_time() - began
-        began, wall = time.process_time(), time.perf_counter()
-        publish.publish(ledger, keep=2, now=datetime.now(UTC))
-        costs["publish"] = time.process_time() - began
-        published_s = time.perf_counter() - wall
-        files = close.event_file_list(ledger)
-        sizes = {
-            suffix: sum((home / file.beside(suffix)).stat().st_size for file in files)
-            for suffix in (USAGE_SUFFIX, SEEN_SUFFIX)
-        }
-        sizes["events"] = sum(file.size_bytes for file in files)
-        sizes["live.duckdb"] = ledger.live.stat().st_size
-    kept = [(step, f"{cost:,.1f}", f"{cost / number * 1e6:.2f}") for step, cost in costs.items()]
+    pattern = folder / "pattern"
+    real, loaded = _loaded(pattern)
+    costs, number, sizes, published_s = _copied(pattern, folder / "large")
+    kept = [(step, f"{cost:,.1f}", f"{cost / loaded * 1e6:.2f}") for step, cost in real.items()]
+    kept += [(step, f"{cost:,.1f}", f"{cost / number * 1e6:.2f}") for step, cost in costs.items()]
     stored = [(name, f"{size / 1e6:,.1f}", f"{size / number:.1f}") for name, size in sizes.items()]
     intro = (
         f"{number:,} events of {DAYS} days: {believable.REPOSITORIES:,} repositories, {believable.ACTORS:,} actors, "
-        f"{believable.ADDRESSES:,} addresses; the days are closed, the months that are over joined. A pattern of {PATTERN_DAYS} days comes "
-        f"again with new digests. Loading and closing peaked at {peak_mb():,.0f} MB; publishing took {published_s:.2f} s."
+        f"{believable.ADDRESSES:,} addresses; the days are closed, the months that are over joined. {PATTERN_DAYS} days of {loaded:,} events "
+        "are loaded and closed as the collector does; the files of all days are copies of theirs with other days and new digests, of "
+        f"which rollups are made and joined as ever. This process peaked at {peak_mb():,.0f} MB; publishing took {published_s:.2f} s."
     )
     tables = [
         Table("Cost", ("step", "CPU s", "µs an event"), kept),
@@ -84,32 +67,75 @@ def main() -> None:
     subprocess.run([sys.executable, "-m", "bench.large", str(folder), "ask"], check=True)
 
 
-def _days(folder: Path) -> list[dict[date, pl.DataFrame]]:
-    """Each pattern of days as it is loaded, one after the other."""
-    del folder
-    pattern = max(1, EVENTS * PATTERN_DAYS // DAYS)
-    made = believable.lines(events=min(pattern, PATTERN_EVENTS), days=PATTERN_DAYS, end=END, seed=7)
-    frame = frames.frame_of([line.encode() for line in made])
-    times = max(1, pattern // PATTERN_EVENTS)
-    return _Patterns(frame, times)  # type: ignore[return-value]
+def _loaded(home: Path) -> tuple[dict[str, float], int]:
+    """A ledger of the days of the pattern, and what it cost to load and to close them."""
+    made = believable.lines(
+        events=min(EVENTS * PATTERN_DAYS // DAYS, PATTERN_EVENTS), days=PATTERN_DAYS, end=END, seed=7
+    )
+    days = frames.by_day(frames.frame_of([line.encode() for line in made]))
+    with frames.begin(home) as ledger:
+        began = time.process_time()
+        number = frames.load(ledger, days)
+        loaded = time.process_time()
+        frames.seal(ledger, days)
+        return {"load": loaded - began, "close": time.process_time() - loaded}, number
 
 
-class _Patterns:
-    def __init__(self, frame: pl.DataFrame, times: int) -> None:
-        self.frame, self.times = frame, times
-
-    def __iter__(self):  # type: ignore[no-untyped-def]
+def _copied(pattern: Path, home: Path) -> tuple[dict[str, float], int, dict[str, int], float]:
+    """The large ledger; what it cost by step, its events, the bytes of its files by kind, how long publishing took."""
+    costs = {"rollups and index": 0.0}
+    number, rejects = 0, pl.DataFrame(schema=REJECT_SCHEMA)
+    times = max(1, EVENTS * PATTERN_DAYS // DAYS // PATTERN_EVENTS)
+    with frames.begin_again(pattern) as of_pattern:
+        files = close.event_file_list(of_pattern)
+    with frames.begin(home) as ledger:
         for back in reversed(range(DAYS // PATTERN_DAYS)):
-            copies = [self._copy(back, number) for number in range(self.times)]
-            yield frames.by_day(pl.concat(copies).sort("occurred_at"))
+            for file in files:
+                day = file.first_day - timedelta(days=back * PATTERN_DAYS)
+                slices.merge_reading(ledger, frames.reading_of(day, 0), pl.DataFrame(schema=EVENT_SCHEMA), rejects)
+                number += file.rows * times
+                _copy(ledger, pattern / file.file, day, back, times, file.rows, costs)
+        began = time.process_time()
+        close.close_days(ledger, END + timedelta(days=1), 10)
+        costs["join ten days, and months"] = time.process_time() - began
+        began, wall = time.process_time(), time.perf_counter()
+        publish.publish(ledger, keep=2, now=datetime.now(UTC))
+        costs["publish"] = time.process_time() - began
+        published_s = time.perf_counter() - wall
+        kept = close.event_file_list(ledger)
+        sizes = {
+            suffix: sum((home / file.beside(suffix)).stat().st_size for file in kept)
+            for suffix in (USAGE_SUFFIX, SEEN_SUFFIX)
+        }
+        sizes["events"] = sum(file.size_bytes for file in kept)
+        sizes["live.duckdb"] = ledger.live.stat().st_size
+    return costs, number, sizes, published_s
 
-    def _copy(self, back: int, number: int) -> pl.DataFrame:
-        mark = f"{back:02x}{number:04x}"
-        return self.frame.with_columns(
-            pl.col("occurred_at") - timedelta(days=back * PATTERN_DAYS),
-            pl.when(pl.col("digest").is_not_null())
-            .then(pl.concat_str(pl.lit(f"sha256:{mark}"), pl.col("digest").str.slice(13)))
-            .alias("digest"),
+
+def _copy(ledger: Ledger, pattern: Path, day: date, back: int, times: int, rows: int, costs: dict[str, float]) -> None:
+    """One day's file, of some times the events of the pattern's, recorded as a closed one."""
+    stretch = close._Stretch(frames.SOURCE, day, day)
+    unfinished = close._unfinished(ledger.home, stretch)
+    copies = " UNION ALL ".join(
+        f"SELECT * REPLACE (DATE '{day}' AS day, event_no + {number * rows} AS event_no, "  # noqa: S608 - our own values
+        f"occurred_at - INTERVAL {back * PATTERN_DAYS} DAY AS occurred_at, "
+        f"'sha256:{back:02x}{number:04x}' || substr(digest, 14) AS digest) FROM read_parquet('{pattern}')"
+        for number in range(times)
+    )
+    with ledger.transaction() as cursor:
+        cursor.execute(
+            f"COPY (SELECT * FROM ({copies}) AS copied ORDER BY occurred_at, event_no) TO '{unfinished}' "  # noqa: S608
+            f"({close._options(ledger.ledger_id)})"
+        )
+        made = close._seal(ledger.home, stretch, unfinished, rows * times)
+        began = time.process_time()
+        close._roll_up(cursor, ledger.home, made)
+        costs["rollups and index"] += time.process_time() - began
+        close._swap(cursor, ledger, made, [], END)
+        sidecars.write_counts(cursor, made, f"read_parquet('{ledger.home / made.file}')")
+        cursor.execute(
+            "UPDATE slices SET stored_events = ?, expected_events = ?, state = 'verified' WHERE day = ?",
+            [rows * times, rows * times, day],
         )
 
 

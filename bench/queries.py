@@ -15,7 +15,7 @@ from bench.results import Table, record
 from bench.stand_in import made_events
 from quayledger.warehouse import publish
 from quayledger.warehouse.log import close, events
-from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.log.event_filter import EventFilter
 from quayledger.warehouse.snapshot import Snapshot
 
 EVENTS, DAYS, COPIES, END = 250_000, 30, 4, date(2026, 9, 30)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from quayledger.warehouse.errors import DiskFull, LedgerBusy, LedgerCorrupt, LedgerMissing, LedgerTooNew, WarehouseError
 
@@ -45,6 +46,11 @@ def translated(path: Path) -> Iterator[None]:
         raise told from error
     except OSError as error:
         if error.errno in _FULL_ERRNOS:
+            raise _disk_full(path) from error
+        raise
+    except pl.exceptions.ComputeError as error:
+        # What the disk says to polars' Parquet writer comes as text.
+        if _FULL.search(str(error)):
             raise _disk_full(path) from error
         raise
 

@@ -21,7 +21,8 @@ from quayledger.warehouse.schema import FILE_COLUMNS, STORED_COLUMNS
 MONTHS_FOLDER, DAYS_FOLDER = "months", "days"
 EVENT_FOLDERS = (MONTHS_FOLDER, DAYS_FOLDER)
 # Beside each file of events: how often what happened by whom (see `log/usage.py`), and which values occurred (`log/seen.py`).
-USAGE_SUFFIX, SEEN_SUFFIX = ".usage.parquet", ".seen.parquet"
+# The number is that of their form: those of another form are made anew.
+USAGE_SUFFIX, SEEN_SUFFIX = ".usage.2.parquet", ".seen.2.parquet"
 SIDECAR_SUFFIXES = (USAGE_SUFFIX, SEEN_SUFFIX)
 PLAIN, INTERPRETED = 0, 1
 _COLUMNS = {PLAIN: STORED_COLUMNS, INTERPRETED: FILE_COLUMNS}
@@ -65,6 +66,15 @@ class Sidecar(msgspec.Struct, frozen=True):
 
     sha256: str
     size_bytes: int
+
+
+class RollupPiece(msgspec.Struct, frozen=True):
+    """The rollups of a closed day, of some days of a month, or of a final month, of one source, as paths."""
+
+    first_day: date
+    last_day: date
+    usage: Path
+    seen: Path
 
 
 class FileFault(msgspec.Struct, frozen=True):

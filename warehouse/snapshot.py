@@ -17,8 +17,10 @@ from quayledger.warehouse import migrate
 from quayledger.warehouse.duckdb_errors import is_damage, translated
 from quayledger.warehouse.errors import LedgerCorrupt, LedgerMissing, TookTooLong
 from quayledger.warehouse.event_files import (
+    SIDECAR_SUFFIXES,
     EventFile,
     FileFault,
+    RollupPiece,
     current_rules,
     find_faults,
     has_rollups,
@@ -32,6 +34,7 @@ from quayledger.warehouse.file_checks import check_touched, compute_digests
 from quayledger.warehouse.ledger import Cursor
 from quayledger.warehouse.limits import Limits, apply, connection_config, limits_of
 from quayledger.warehouse.publish import Published, is_intact, newest
+from quayledger.warehouse.rollup_joins import RollupJoin, recorded_joins, rollup_pieces
 
 _TRIES = 3
 _DAMAGED_ROLLUPS = (
@@ -58,6 +61,8 @@ class Snapshot:
         self.faults: list[FileFault] = []
         self.whole_files: set[EventFile] = set()
         self.rolled_files: set[EventFile] = set()
+        self._joins = recorded_joins(connection) if self.files else []
+        self._has_unfiled: bool | None = None
         self._look_at_files(datetime.now(UTC), all_files=False)
 
     def check_files(self, now: datetime) -> None:
@@ -121,6 +126,23 @@ class Snapshot:
             if (first is None or file.last_day >= first) and (last is None or file.first_day <= last)
         ]
 
+    def pieces(self, files: Sequence[EventFile]) -> tuple[RollupPiece, ...]:
+        """The rollups that cover rolled files, few of them: those of days that are joined stand for them."""
+        return rollup_pieces(
+            self.home, files, self.rolled_files, [join for join in self._joins if self._is_usable(join)]
+        )
+
+    def _is_usable(self, join: RollupJoin) -> bool:
+        return all(self.is_whole(join.beside(suffix)) for suffix in SIDECAR_SUFFIXES)
+
+    @property
+    def has_unfiled_events(self) -> bool:
+        """Whether any event is outside of files that are rolled up: in the live file, late, or in a file of an older version."""
+        if self._has_unfiled is None:
+            found = self.rows("SELECT 1 FROM stg_uninterpreted_events LIMIT 1")
+            self._has_unfiled = bool(found)
+        return self._has_unfiled
+
     def rows(self, sql: str, values: Values = (), files: Sequence[EventFile] | None = None) -> list[tuple[Any, ...]]:
         """All rows of one query; values are bound."""
         return self._answer(sql, values, files, lambda cursor: cursor.fetchall())
@@ -138,6 +160,14 @@ class Snapshot:
                 frame = pl.from_arrow(batch)
                 if isinstance(frame, pl.DataFrame) and frame.height:
                     yield frame
+
+    def read(self, take: Callable[[], _Answer]) -> _Answer:
+        """One answer from files of rollups that are not read by DuckDB."""
+        try:
+            return take()
+        except (OSError, pl.exceptions.ComputeError) as error:
+            self.check_files(datetime.now(UTC))
+            raise LedgerCorrupt(_DAMAGED_ROLLUPS) from error
 
     def _answer(
         self, sql: str, values: Values, files: Sequence[EventFile] | None, take: Callable[[Cursor], _Answer]
@@ -196,6 +226,8 @@ def _connect(home: Path, published: Published, limits: Limits) -> Cursor:
         try:
             apply(connection, limits)
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            # Files never change, and what is asked of them needs their footers again and again.
+            connection.execute("SET GLOBAL parquet_metadata_cache = true")
             migrate.refuse_newer(migrate.applied_version(connection), path)
         except BaseException:
             connection.close()

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from quayledger.reports import formatting
 from quayledger.reports.log.event_counts import FACETS
-from quayledger.warehouse.log.events import EXCLUDABLE, EventFilter
+from quayledger.warehouse.log.event_filter import EXCLUDABLE, EventFilter
 from quayledger.warehouse.log.known_names import NamedField
 from quayledger.web import widgets
 from quayledger.web.links import hour_label

@@ -1,6 +1,7 @@
 """Find anything that events name.
 
-An account, repository, tag, digest, address or client; exactly, or as a part of its name."""
+An account, repository, tag, digest, address or client; exactly, or as a part of its name; a digest by its
+beginning, with or without `sha256:`."""
 
 from __future__ import annotations
 

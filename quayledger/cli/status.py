@@ -13,7 +13,7 @@ from rich.text import Text
 from quayledger import settings as settings_room
 from quayledger.cli._options import AsJson, Home
 from quayledger.cli._output import err, out, print_json, warn_of_broken_files
-from quayledger.reports.formatting import visible
+from quayledger.reports.formatting import plural, visible
 from quayledger.reports.inventory import coverage
 from quayledger.warehouse.inventory import reader as inventory_reader
 from quayledger.warehouse.ledger import holder
@@ -34,6 +34,7 @@ def command(home: Home = settings_room.DEFAULT_HOME, as_json: AsJson = False) ->
         parts = inventory_reader.coverage(snapshot).to_dicts()
         repairs = waiting_repairs(snapshot)
         published_at = snapshot.published.published_at
+        unrolled = len(snapshot.whole_files - snapshot.rolled_files)
     for row in rows:
         row["waiting_repairs"] = [msgspec.to_builtins(one) for one in repairs if one.source_id == row["source_id"]]
         row["days_by_state"] = {item["state"]: item["days"] for item in states if item["source_id"] == row["source_id"]}
@@ -49,6 +50,12 @@ def command(home: Home = settings_room.DEFAULT_HOME, as_json: AsJson = False) ->
         f"`quayledger {held_by.command}` is running, process {held_by.pid}" if held_by else "no process is collecting"
     )
     err.print(f"Data as of {_moment(published_at)}; {collecting}.", soft_wrap=True)
+    if unrolled:
+        err.print(
+            f"{plural(unrolled, 'file')} of closed days without rollups of this version: the next run makes them; until then figures "
+            "are counted from the events.",
+            soft_wrap=True,
+        )
     err.print("More: quayledger report completeness, quayledger report inventory-coverage", soft_wrap=True)
 
 

@@ -15,7 +15,7 @@ from quayledger.reports.log import recording
 from quayledger.reports.log.coverage import Coverage, measure
 from quayledger.reports.period import Period
 from quayledger.warehouse.log import events, known_names
-from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.log.event_filter import EventFilter
 from quayledger.warehouse.log.known_names import NamedField
 from quayledger.warehouse.snapshot import Snapshot
 

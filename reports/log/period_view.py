@@ -12,7 +12,7 @@ from quayledger.reports.log.coverage import Coverage, measure
 from quayledger.reports.model import Chart, Encodings, Metric, Note, NoteLevel, Parameter
 from quayledger.reports.period import WEEKDAYS, Bucket, Period, bucket_of, buckets, start_of_day
 from quayledger.warehouse.log import events
-from quayledger.warehouse.log.events import EventFilter, RenamedAccount
+from quayledger.warehouse.log.event_filter import EventFilter, RenamedAccount
 from quayledger.warehouse.log.former_names import account_labels, former_names, now_called
 from quayledger.warehouse.snapshot import Snapshot
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from quayledger.reports.log.emptiness import explain
-from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.log.event_filter import EventFilter
 from quayledger.warehouse.snapshot import Snapshot
 from tests.reports.sample import FIRST, NOW, SHORT_DAY, SOURCE
 

@@ -17,7 +17,7 @@ from quayledger.reports.model import Report
 from quayledger.reports.period import Period, hours_of_week, parse
 from quayledger.reports.render import terminal
 from quayledger.reports.spec import inputs, parse_params
-from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.log.event_filter import EventFilter
 from quayledger.warehouse.snapshot import Snapshot
 from tests.reports.building import build
 from tests.reports.sample import FIRST, LAST, MISSING_PUSHES, NOW, SOURCE, build_ledger, events_of

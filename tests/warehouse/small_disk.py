@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from quayledger.warehouse.errors import DiskFull
+from quayledger.warehouse.event_files import USAGE_SUFFIX
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log.check_files import check_files
 from quayledger.warehouse.log.close import close_day, close_days, event_file_list
@@ -80,7 +81,7 @@ def attempt(disk: Path, template: Path, free_kib: int) -> list[str]:
 
 def break_rollup_and_check(ledger: Ledger) -> None:
     for file in event_file_list(ledger):
-        (ledger.home / file.beside(".usage.parquet")).unlink(missing_ok=True)
+        (ledger.home / file.beside(USAGE_SUFFIX)).unlink(missing_ok=True)
     check_files(ledger, NOW)
 
 

@@ -21,7 +21,7 @@ from quayledger.warehouse.log import close
 from quayledger.warehouse.log import events as reader
 from quayledger.warehouse.log.check_files import check_files
 from quayledger.warehouse.log.close import close_day, close_days, event_file_list
-from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.log.event_filter import EventFilter
 from quayledger.warehouse.log.slices import held_by_day, slices
 from quayledger.warehouse.publish import publish
 from quayledger.warehouse.schema import SliceState

@@ -22,7 +22,7 @@ from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log import events as reader
 from quayledger.warehouse.log.check_files import check_files
 from quayledger.warehouse.log.close import close_days, event_file_list
-from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.log.event_filter import EventFilter
 from quayledger.warehouse.log.find import find
 from quayledger.warehouse.log.verify_files import verify_files
 from quayledger.warehouse.publish import publish

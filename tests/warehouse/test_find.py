@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from quayledger.warehouse.log import events, find
-from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.log.event_filter import EventFilter
 from quayledger.warehouse.snapshot import Snapshot
 from tests.warehouse import test_rollups
 
@@ -35,7 +35,7 @@ _TEXTS = (
 @pytest.mark.parametrize("text", _TEXTS)
 def test_what_is_found_is_what_the_events_name(snapshot: Snapshot, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [find.find(snapshot, text, exact_only=exact, limit=0) for exact in (False, True)]
-    monkeypatch.setattr(find, "seen_files", lambda *_: None)
+    monkeypatch.setattr(find, "find_rollups", lambda *_: None)
     for answer, exact in zip(answers, (False, True), strict=True):
         right = find.find(snapshot, text, exact_only=exact, limit=0)
         assert answer.rows() == right.rows()

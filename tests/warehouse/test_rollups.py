@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from quayledger.warehouse.event_files import SEEN_SUFFIX, USAGE_SUFFIX
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log import events
 from quayledger.warehouse.log.close import close_day, close_days
-from quayledger.warehouse.log.events import Bucket, EventFilter, UsageKey
+from quayledger.warehouse.log.event_filter import EventFilter, RenamedAccount
+from quayledger.warehouse.log.events import Bucket, UsageKey
 from quayledger.warehouse.publish import publish
 from quayledger.warehouse.snapshot import Snapshot
 from tests.properties import costly
@@ -220,3 +222,89 @@ def test_without_its_rollups_a_day_is_answered_from_its_events(snapshot: Snapsho
             assert events.totals(opened, EventFilter()).rows() == expected.rows()
     finally:
         away.rename(path)
+
+
+def test_days_of_an_open_month_are_joined_and_any_part_of_them_is_answered(tmp_path: Path) -> None:
+    days = [date(2026, 11, 1) + timedelta(days=n) for n in range(13)]
+    with Ledger.open(tmp_path, command="test") as ledger:
+        begin(ledger, SOURCE)
+        for number, day in enumerate(days):
+            store(ledger, _made(day, 30 + number, 1), day=day)
+            seal(ledger, day)
+            close_day(ledger, SOURCE, day, date(2026, 11, 20))
+            if number == 10:
+                close_days(ledger, date(2026, 11, 20), 10)
+        ((name,),) = ledger.rows("SELECT file FROM rollup_joins")
+        publish(ledger, keep=2, now=NOW)
+    midnights = [datetime(2026, 11, day, tzinfo=UTC) for day in (1, 3, 9, 13)]
+    filters = [
+        EventFilter(since, until, namespace=namespace)
+        for since, until in ((None, None), *pairwise(midnights), (midnights[1], midnights[3]))
+        for namespace in (None, "acme")
+    ]
+    renamed = (RenamedAccount(SOURCE, "acme", "initech", datetime(2026, 10, 1, tzinfo=UTC), midnights[2]),)
+
+    def answers(snap: Snapshot) -> list[Any]:
+        found: list[Any] = [_answers(snap, flt, "Asia/Tokyo", "day", "repository") for flt in filters]
+        return found + [
+            events.usage_counts(snap, flt, by=by, renamed=renamed).rows()
+            for flt in filters
+            for by in ("namespace", "robot", "repository")
+        ]
+
+    with Snapshot.open(tmp_path) as snap:
+        assert len(snap.pieces(snap.files)) == 1 + 2  # eleven days joined, and two that are not
+        expected = from_events_alone(lambda: answers(snap))
+        _same(answers(snap), expected)
+    for suffix in (USAGE_SUFFIX, SEEN_SUFFIX):
+        (tmp_path / name).with_name(Path(name).name.removesuffix(".parquet") + suffix).unlink()
+    with Snapshot.open(tmp_path) as snap:
+        assert len(snap.pieces(snap.files)) == len(days)
+        _same(answers(snap), expected)
+
+
+def _same(answers: list[Any], expected: list[Any]) -> None:
+    for answer, right in zip(answers, expected, strict=True):
+        if isinstance(answer, tuple):
+            _same(list(answer), list(right))
+        else:
+            assert answer.rows() == right.rows() if isinstance(answer, pl.DataFrame) else answer == right
+
+
+def test_rollups_of_an_older_form_are_written_anew(tmp_path: Path) -> None:
+    day = date(2026, 11, 1)
+    with Ledger.open(tmp_path, command="test") as ledger:
+        begin(ledger, SOURCE)
+        store(ledger, _made(day, 30, 1), day=day)
+        seal(ledger, day)
+        file = close_day(ledger, SOURCE, day, date(2026, 11, 20))
+        assert file is not None
+        for suffix, older in ((USAGE_SUFFIX, ".usage.parquet"), (SEEN_SUFFIX, ".seen.parquet")):
+            (tmp_path / file.beside(suffix)).rename(tmp_path / file.beside(older))
+        publish(ledger, keep=2, now=NOW)
+        with Snapshot.open(tmp_path) as snap:
+            assert not snap.rolled_files
+            assert events.count_events(snap, EventFilter()) == 30
+        close_days(ledger, date(2026, 11, 20), 10)
+        publish(ledger, keep=2, now=NOW)
+    with Snapshot.open(tmp_path) as snap:
+        assert snap.rolled_files == set(snap.files)
+
+
+@pytest.mark.parametrize("kind", ["different texts", "few texts"])
+def test_many_different_texts_of_a_day_are_searched_in_its_events(tmp_path: Path, kind: str) -> None:
+    day, number = date(2026, 11, 1), 5_200
+    made = [
+        event(n, metadata=f'{{"build":"{n if kind == "different texts" else n % 7:05}"}}', day=day)
+        for n in range(number)
+    ]
+    with Ledger.open(tmp_path, command="test") as ledger:
+        begin(ledger, SOURCE)
+        store(ledger, made, day=day)
+        seal(ledger, day)
+        close_day(ledger, SOURCE, day, date(2026, 11, 20))
+        publish(ledger, keep=2, now=NOW)
+    with Snapshot.open(tmp_path) as snap:
+        found = events.events(snap, EventFilter(text='"BUILD":"00006'), limit=10_000)
+        assert found.height == (1 if kind == "different texts" else len(range(6, number, 7)))
+        assert events.events(snap, EventFilter(text="no such build"), limit=5).is_empty()

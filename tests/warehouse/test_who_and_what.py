@@ -16,7 +16,7 @@ from quayledger.collector.quay.redaction import MARK, redact
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log import events, quay_json
 from quayledger.warehouse.log.addresses import addresses_of, is_within, network_of
-from quayledger.warehouse.log.events import EventFilter
+from quayledger.warehouse.log.event_filter import EventFilter
 from quayledger.warehouse.log.slices import merge_reading
 from quayledger.warehouse.publish import publish
 from quayledger.warehouse.snapshot import Snapshot

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
+
+import polars as pl
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -38,6 +41,23 @@ def addresses_of(stored: str) -> list[Address]:
 def is_within(stored: str, network: Network) -> bool:
     """Whether any address of a stored text is of the network."""
     return any(address.version == network.version and address in network for address in addresses_of(stored))
+
+
+def texts_within(stored: Sequence[str], network: Network) -> list[str]:
+    """Those of the stored texts of which any address is of the network. There are many, and most are plain IPv4 addresses."""
+    texts = pl.Series("text", stored, dtype=pl.String)
+    plain = texts.str.contains(_PLAIN)
+    found = [text for text in texts.filter(~plain) if is_within(text, network)]
+    if network.version == 4:
+        octets = texts.filter(plain).str.split(".").list.eval(pl.element().cast(pl.Int64))
+        number = sum((octets.list.get(place) * 256 ** (3 - place) for place in range(4)), start=pl.Series([0]))
+        valid = octets.list.max() <= 255
+        inside = number.is_between(int(network.network_address), int(network.broadcast_address)) & valid
+        found += texts.filter(plain).filter(inside).to_list()
+    return sorted(found)
+
+
+_PLAIN = r"^(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})$"
 
 
 def _address(text: str) -> Address | None:

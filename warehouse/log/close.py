@@ -38,9 +38,12 @@ from quayledger.warehouse.event_files import (
 )
 from quayledger.warehouse.ledger import PUBLISHED_FOLDER, Cursor, Ledger
 from quayledger.warehouse.log import sidecars
+from quayledger.warehouse.log.rollup_files import drop_joins, join_days
 from quayledger.warehouse.log.sidecars import UNFINISHED_SUFFIX
 from quayledger.warehouse.publish import sync_folder
+from quayledger.warehouse.rollup_joins import RollupJoin, recorded_joins
 from quayledger.warehouse.schema import (
+    EVENT_COLUMNS,
     FILE_COLUMNS,
     FINAL_STATES,
     INTERPRETED_COLUMNS,
@@ -49,6 +52,8 @@ from quayledger.warehouse.schema import (
     SliceState,
 )
 
+# Of this form and older ones.
+_ROLLUPS = re.compile(r"\.(usage|seen)(\.\d+)?\.parquet$")
 _TAKEN = "closing"
 # A day of this many events leaves the live file when it is judged; smaller ones at the end of the run, months at a time.
 CLOSE_AT_ONCE_EVENTS = 5_000
@@ -124,10 +129,24 @@ def close_days(ledger: Ledger, today: date, final_after_days: int) -> list[Event
         filed = [
             month for month in _final_months(ledger, today, final_after_days, filed=True) if _is_whole(ledger, month)
         ]
+        _roll_up_missing(ledger)
         attempt(partial(_join, ledger, month, today) for month in filed)
+        join_days(ledger, migrate.rules_version(), today)
     if failed:
         raise failed[0]
     return made
+
+
+def _roll_up_missing(ledger: Ledger) -> None:
+    """Writes the rollups of files that have none, or have those of an older form."""
+    rules = migrate.rules_version()
+    for file in event_file_list(ledger):
+        if file.layout == PLAIN or file.rules != rules or not (ledger.home / file.file).exists():
+            continue
+        for suffix in SIDECAR_SUFFIXES:
+            if not (ledger.home / file.beside(suffix)).exists():
+                with ledger.transaction() as cursor:
+                    sidecars.write_from_events(cursor, ledger.home, file, suffix)
 
 
 def event_file_list(ledger: Ledger) -> list[EventFile]:
@@ -251,9 +270,14 @@ def _join(ledger: Ledger, month: _Stretch, today: date) -> EventFile:
         if rows is None:
             raise _not_as_written(month, unfinished)
         made = _seal(home, month, unfinished, rows)
+        # Other rollups than those that are known by now are taken from the days.
+        joins = [join for join in recorded_joins(cursor) if set(join.files) <= {str(file.file) for file in days}]
+        usable = [join for join in joins if join.is_there(home)]
+        joined = {name for join in usable for name in join.files}
+        parts: list[EventFile | RollupJoin] = [*usable, *(file for file in days if str(file.file) not in joined)]
         for suffix in SIDECAR_SUFFIXES:
-            parts = "[" + ", ".join(_quoted(home / file.beside(suffix)) for file in days) + "]"
             sidecars.write_joined(cursor, home, made, suffix, parts)
+        drop_joins(cursor, joins)
         _swap(cursor, ledger, made, days, today)
         cursor.execute(
             "UPDATE event_files SET last_event_at = (SELECT max(occurred_at) FROM read_parquet(?)) WHERE file = ?",
@@ -270,20 +294,25 @@ def _unfinished(home: Path, stretch: _Stretch) -> Path:
 
 
 def _take(cursor: Cursor, stretch: _Stretch) -> None:
-    """Puts the stretch's events, interpreted, into the table that the file and its rollups are written from."""
+    """Puts the stretch's events, interpreted, into the table that the file and its rollups are written from. What the interpretation
+    leaves as it is comes from it too: only names that it may change are joined from what is stored, as wide joins cost most."""
+    # Under such a name readers see what is stored beside what is shown.
+    told = {name: f"shown.stored_{name}" for name in REINTERPRETED_COLUMNS if f"stored_{name}" in EVENT_COLUMNS}
+    joined = [name for name in REINTERPRETED_COLUMNS if name not in told]
+    stored = told | {name: f"stored.{name}" for name in joined}
     columns = [
-        *(f"{'shown' if name in REINTERPRETED_COLUMNS else 'stored'}.{name}" for name in STORED_COLUMNS),
-        *(f"shown.{name}" for name in INTERPRETED_COLUMNS),
+        *(f"shown.{name}" for name in (*STORED_COLUMNS, *INTERPRETED_COLUMNS)),
         *(
-            f"CASE WHEN stored.{name} IS NOT DISTINCT FROM shown.{name} THEN NULL WHEN stored.{name} IS NULL THEN '-' "
-            f"ELSE '=' || stored.{name} END AS said_{name}"
-            for name in REINTERPRETED_COLUMNS
+            f"CASE WHEN {held} IS NOT DISTINCT FROM shown.{name} THEN NULL WHEN {held} IS NULL THEN '-' "
+            f"ELSE '=' || {held} END AS said_{name}"
+            for name, held in stored.items()
         ),
     ]
+    names = ", ".join(("source_id", "day", "event_no", *joined))
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE {_TAKEN} AS SELECT {', '.join(columns)} "
-        f"FROM {_of('stg_uninterpreted_events')} AS stored "
-        f"JOIN {_of('stg_interpreted_events')} AS shown USING (source_id, day, event_no)",
+        f"FROM {_of('stg_interpreted_events')} AS shown "
+        f"JOIN (SELECT {names} FROM {_of('stg_uninterpreted_events')}) AS stored USING (source_id, day, event_no)",
         stretch.values,
     )
 
@@ -307,7 +336,8 @@ def _check(cursor: Cursor, stretch: _Stretch, file: Path) -> int:
     """Reads the file back and compares every value, as stored and as shown. Returns its rows; raises WarehouseError."""
     read = f"read_parquet([{_quoted(file)}])"
     rows = _same(cursor, _of("stg_uninterpreted_events"), f"(SELECT {_SAID} FROM {read})", STORED_COLUMNS, stretch)
-    if rows is None or _same(cursor, _TAKEN, read, FILE_COLUMNS) != rows:
+    shown = ("event_no", *REINTERPRETED_COLUMNS, *INTERPRETED_COLUMNS)
+    if rows is None or _same(cursor, _TAKEN, read, shown) != rows:
         raise _not_as_written(stretch, file)
     return rows
 
@@ -344,7 +374,7 @@ def _seal(home: Path, stretch: _Stretch, unfinished: Path, rows: int) -> EventFi
 
 def _roll_up(cursor: Cursor, home: Path, made: EventFile) -> None:
     for suffix in SIDECAR_SUFFIXES:
-        sidecars.write_from_events(cursor, home, made, suffix, _TAKEN)
+        sidecars.write_from_events(cursor, home, made, suffix)
 
 
 def _swap(cursor: Cursor, ledger: Ledger, made: EventFile, before: Sequence[EventFile], today: date) -> None:
@@ -416,15 +446,12 @@ def unrecorded_files(home: Path, known: Container[str]) -> list[Path]:
     return [
         path
         for path in found
-        if not path.name.startswith(".")
-        and not path.name.endswith(SIDECAR_SUFFIXES)
-        and str(path.relative_to(home)) not in known
+        if not path.name.startswith(".") and not _ROLLUPS.search(path.name) and str(path.relative_to(home)) not in known
     ]
 
 
 def _with_rollups(path: Path) -> tuple[Path, ...]:
-    stem = path.name.removesuffix(".parquet")
-    return (path, *(path.with_name(stem + suffix) for suffix in SIDECAR_SUFFIXES))
+    return (path, *path.parent.glob(f"{path.name.removesuffix('.parquet')}.*.parquet"))
 
 
 def _list(home: Path, files: Sequence[EventFile]) -> str:

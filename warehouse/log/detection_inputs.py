@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 import polars as pl
 
 from quayledger.warehouse.event_files import EventFile
-from quayledger.warehouse.log.rollups import find_rollups, usage_sql
 from quayledger.warehouse.snapshot import Snapshot
 
 _COLUMNS = (
@@ -46,16 +45,12 @@ def usual_transfers(snap: Snapshot, since: datetime, until: datetime, source_ids
     account: left out."""
     transfers = f"{_OF_SOURCES} AND kind IN ('pull_repo', 'push_repo') AND actor IS NOT NULL"
     values: dict[str, object] = {"since": since, "until": until, "source_ids": list(source_ids)}
-    rollups = find_rollups(snap, since, until)
-    used = f"(SELECT *, 1 AS events FROM events WHERE {_SINCE} AND {transfers})"
-    if rollups is not None:
-        used = usage_sql(transfers, f"{_SINCE} AND {transfers}", edges=bool(rollups.files))
-        values |= rollups.values
     times = "CAST(min(day) AS TIMESTAMPTZ) AS first_at, CAST(max(day) AS TIMESTAMPTZ) AS last_at"
     return snap.frame(
         f"""SELECT source_id, kind, actor, any_value(actor_type) AS actor_type, namespace, repository, client,
-            CAST(NULL AS VARCHAR) AS ip, CAST(NULL AS VARCHAR) AS country, {times}, CAST(sum(events) AS BIGINT) AS events
-        FROM {used} AS used
+            CAST(NULL AS VARCHAR) AS ip, CAST(NULL AS VARCHAR) AS country, {times}, count(*) AS events
+        FROM events
+        WHERE {_SINCE} AND {transfers}
         GROUP BY source_id, kind, actor, namespace, repository, client
         UNION ALL BY NAME
         -- An address is in one country: read once an address, and not of each event.

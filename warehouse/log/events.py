@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from math import ceil
 from typing import Literal
 
 import msgspec
 import polars as pl
 
 from quayledger.warehouse.event_files import EventFile
-from quayledger.warehouse.log.addresses import is_within, network_of
-from quayledger.warehouse.log.find import days_with
+from quayledger.warehouse.log import rolled_figures
+from quayledger.warehouse.log.addresses import network_of, texts_within
+from quayledger.warehouse.log.event_filter import EQUAL, EXCLUDABLE, RenamedAccount
+from quayledger.warehouse.log.event_filter import EventFilter as EventFilter  # who asks for events names them by it
+from quayledger.warehouse.log.find import Occurrence, occurrence, text_matches, text_occurrence
 from quayledger.warehouse.log.former_names import AlsoNamed, also_named, former_names
-from quayledger.warehouse.log.rollups import Rollups, find_rollups, quarters_sql, raw_relations, seen_sql, usage_sql
-from quayledger.warehouse.log.seen import FIELDS
-from quayledger.warehouse.log.usage import KEYS
+from quayledger.warehouse.log.rolled_figures import ROLLED_COLUMNS, Question, named_columns, utc_day
+from quayledger.warehouse.log.rollups import Rollups, find_rollups
+from quayledger.warehouse.log.seen import DIGESTS_SECTION, FIELDS, NAMES_SECTION
 from quayledger.warehouse.schema import EVENT_COLUMNS, FULL_NAME
 from quayledger.warehouse.snapshot import Snapshot
 
@@ -36,7 +40,10 @@ BEGUN = """SELECT source_id, min(day) AS first_day FROM (
 ) GROUP BY source_id"""
 
 _COLUMNS = ", ".join(EVENT_COLUMNS)
-_SEARCHED = "concat_ws(chr(10), kind, namespace, repository, tag, digest, actor, ip, user_agent, metadata, extra)"
+_SEARCHED = (
+    *("kind", "namespace", "repository", "tag", "digest", "actor", "ip", "user_agent"),
+    *("metadata", "extra"),
+)
 # A failed login is found by the name that was typed, but a typed name is not an active account. Of each key: its expression, and what an event must be to have one.
 _KEYS: dict[str, tuple[str, str]] = {
     "namespace": ("namespace", "true"),
@@ -67,64 +74,43 @@ _IS_ANONYMOUS_PULL = "kind = 'pull_repo' AND actor_type = 'anonymous'"
 _ANONYMOUS_PULLS = f"{_number(_IS_ANONYMOUS_PULL)} AS anonymous_pulls"
 
 
-class EventFilter(msgspec.Struct, frozen=True):
-    """Which events: all that are set must hold. `since` <= occurred_at < `until`, both aware. `user_agent` and `text` are
-    substrings, whatever the case; `text` of any name or the metadata; the others are compared as they are. A namespace, an
-    actor, and the namespace of a repository stand for the account: its events under former and later names match too.
-    `repository`: its name, or `namespace/name`. `ip`: an address in any spelling, or a network such as `10.0.0.0/8`.
-    `excluded`: pairs of one of EXCLUDABLE and a value: events that have it are left out, those without any value stay."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    source_ids: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    namespace: str | None = None
-    repository: str | None = None
-    actor: str | None = None
-    actor_type: str | None = None
-    ip: str | None = None
-    tag: str | None = None
-    digest: str | None = None
-    client: str | None = None
-    user_agent: str | None = None
-    text: str | None = None
-    outcome: str | None = None
-    credential: str | None = None
-    excluded: tuple[tuple[str, str], ...] = ()
-
-
 class _Where(msgspec.Struct, frozen=True):
+    """A filter in SQL, what that binds, and the texts under which the address is stored that it names (None: it names none)."""
+
     sql: str
     values: dict[str, object]
+    ips: tuple[str, ...] | None = None
 
 
-_EQUAL = ("actor_type", "tag", "digest", "client", "outcome", "credential")
 # Fields that name an account, or what belongs to one, which may have several names.
 _NAMES = {"namespace": "namespace", "actor": "actor", "repository": f"({FULL_NAME})"}
-EXCLUDABLE = ("kind", "category", *_EQUAL, *_NAMES, "ip", "user_agent")
 _AMONG = {"source_ids": "source_id", "kinds": "kind", "categories": "category"}
 
 
 def _where(snap: Snapshot, flt: EventFilter) -> _Where:
     parts, values = _period(flt)
+    spellings: list[str] | None = None
     for field, column in _AMONG.items():
         if chosen := getattr(flt, field):
             names = [f"{field}_{index}" for index in range(len(chosen))]
             parts.append(f"{column} IN ({', '.join('$' + name for name in names)})")
             values |= dict(zip(names, chosen, strict=True))
-    for column in _EQUAL:
+    for column in EQUAL:
         if (wanted := getattr(flt, column)) is not None:
             parts.append(f"{column} = ${column}")
             values[column] = wanted
     if flt.ip is not None:
         # Addresses are compared as addresses and not as text; there are few distinct ones, so that is done here.
-        parts.append("ip IN (SELECT unnest($ips::VARCHAR[]))")
-        values["ips"] = _spellings(snap, flt.ip, flt)
-    for column, searched in (("user_agent", "user_agent"), ("text", _SEARCHED)):
-        if (part := getattr(flt, column)) is not None:
-            parts.append(f"contains(lower({searched}), lower(${column}))")
-            values[column] = part
+        spellings = _spellings(snap, flt.ip, flt)
+        condition, bound = _listed("ips", spellings)
+        parts.append(f"ip {condition}")
+        values |= bound
+    if flt.user_agent is not None:
+        parts.append("contains(lower(user_agent), lower($user_agent))")
+        values["user_agent"] = flt.user_agent
+    if flt.text is not None:
+        parts.append(f"({text_matches(_SEARCHED, '$text')})")
+        values["text"] = flt.text.lower()
     found = [
         *(_is_named(snap, field, wanted, field) for field in _NAMES if (wanted := getattr(flt, field)) is not None),
         *(_unlike(snap, flt, field, value, f"excluded_{number}") for number, (field, value) in enumerate(flt.excluded)),
@@ -132,7 +118,7 @@ def _where(snap: Snapshot, flt: EventFilter) -> _Where:
     for condition, bound in found:
         parts.append(condition)
         values |= bound
-    return _Where(" AND ".join(parts), values)
+    return _Where(" AND ".join(parts), values, None if spellings is None else tuple(spellings))
 
 
 def _unlike(snap: Snapshot, flt: EventFilter, field: str, value: str, key: str) -> tuple[str, dict[str, object]]:
@@ -170,15 +156,26 @@ def _other_names(snap: Snapshot, field: str, wanted: str) -> list[AlsoNamed]:
     return [msgspec.structs.replace(one, name=f"{one.name}/{own}") for one in others]
 
 
+def _listed(name: str, values: Sequence[str]) -> tuple[str, dict[str, object]]:
+    """`IN` some values. Of few, each is bound by itself: DuckDB then looks for them in the statistics of files."""
+    if 0 < len(values) <= _FEW_VALUES:
+        bound: dict[str, object] = {f"{name}_{number}": value for number, value in enumerate(values)}
+        return f"IN ({', '.join('$' + one for one in bound)})", bound
+    return f"IN (SELECT unnest(CAST(${name} AS VARCHAR[])))", {name: list(values)}
+
+
+_FEW_VALUES = 100
+
+
 def _period(flt: EventFilter) -> tuple[list[str], dict[str, object]]:
     parts, values = ["true"], dict[str, object]()
     if flt.since is not None:
         # The day says it again, so that other days' rows and months' files are not even opened.
         parts.append("occurred_at >= $since AND day >= $since_day")
-        values |= {"since": flt.since, "since_day": _utc_day(flt.since)}
+        values |= {"since": flt.since, "since_day": utc_day(flt.since)}
     if flt.until is not None:
         parts.append("occurred_at < $until AND day <= $until_day")
-        values |= {"until": flt.until, "until_day": _utc_day(flt.until)}
+        values |= {"until": flt.until, "until_day": utc_day(flt.until)}
     return parts, values
 
 
@@ -188,71 +185,41 @@ def _spellings(snap: Snapshot, wanted: str, flt: EventFilter) -> list[str]:
     if network is None:
         return [wanted]
     of_period = EventFilter(since=flt.since, until=flt.until, source_ids=flt.source_ids)
-    relation, values, files = _values_of(snap, "ip", of_period)
-    stored = snap.rows(f"SELECT DISTINCT value FROM {relation} WHERE value IS NOT NULL", values, files)
-    return [text for (text,) in stored if is_within(text, network)]
+    return texts_within(_values_of(snap, "ip", of_period), network)
 
 
-class _Question(msgspec.Struct, frozen=True):
-    """A filter made ready: its SQL, the relation that counts its events, and the files whose events are read for that."""
-
-    where: _Where
-    relation: str
-    values: dict[str, object]
-    files: list[EventFile]
-    rollups: Rollups | None
-
-
-# What rollups do not know of an event; a filter that asks for it is answered from the events.
-_NOT_ROLLED = ("ip", "tag", "digest", "user_agent", "text", "credential")
-
-
-def _question(snap: Snapshot, flt: EventFilter) -> _Question:
+def _question(snap: Snapshot, flt: EventFilter) -> Question | None:
+    """The filter for rollups; None where there are none for its period, or it asks for what they do not know."""
+    if not named_columns(flt) <= ROLLED_COLUMNS or _has_other_names(snap, flt):
+        return None
+    rollups = find_rollups(snap, flt.since, flt.until)
     where = _where(snap, flt)
-    rollups = None
-    left_out = {field for field, _ in flt.excluded}
-    if all(getattr(flt, name) is None and name not in left_out for name in _NOT_ROLLED):
-        rollups = find_rollups(snap, flt.since, flt.until)
-    if rollups is None:
-        relation = f"(SELECT {', '.join(KEYS)}, 1 AS events FROM events WHERE {where.sql})"
-        return _Question(where, relation, where.values, _files(snap, flt), None)
-    names = _where(snap, msgspec.structs.replace(flt, since=None, until=None)).sql
-    relation = usage_sql(names, where.sql, edges=bool(rollups.files))
-    return _Question(where, relation, where.values | rollups.values, rollups.files, rollups)
+    return Question(snap, flt, where.sql, where.values, rollups) if rollups else None
+
+
+def _has_other_names(snap: Snapshot, flt: EventFilter) -> bool:
+    """Whether the filter names an account that had several names, each on its days, which rollups of months do not tell apart."""
+    named = [(field, getattr(flt, field)) for field in _NAMES] + list(flt.excluded)
+    return any(_other_names(snap, field, wanted) for field, wanted in named if field in _NAMES and wanted is not None)
 
 
 def _files(snap: Snapshot, flt: EventFilter) -> list[EventFile]:
     """The files that may hold events of the filter's period."""
     return snap.files_between(
-        None if flt.since is None else _utc_day(flt.since), None if flt.until is None else _utc_day(flt.until)
+        None if flt.since is None else utc_day(flt.since), None if flt.until is None else utc_day(flt.until)
     )
 
 
-def _values_of(snap: Snapshot, field: str, flt: EventFilter) -> tuple[str, dict[str, object], list[EventFile]]:
-    """A relation with the values (`value`, repeated) that a field has in the events of the filter's sources and period."""
-    where = _where(snap, flt)
-    rollups = find_rollups(snap, flt.since, flt.until)
-    if rollups is None:
-        return f"(SELECT {FIELDS[field]} AS value FROM events WHERE {where.sql})", where.values, _files(snap, flt)
-    sources = _where(snap, EventFilter(source_ids=flt.source_ids)).sql
-    relation = seen_sql(field, where.sql, edges=bool(rollups.files)).replace("{sources}", sources)
-    values = where.values | rollups.seen_values
-    if rollups.files:
-        values |= {"rolled_first": rollups.first, "rolled_last": rollups.last}
-    return relation, values, rollups.files
-
-
-def _is_broad(flt: EventFilter) -> bool:
-    """Whether the filter names sources, kinds and categories at most: what is counted by quarter of an hour."""
-    broad = EventFilter(flt.since, flt.until, flt.source_ids, flt.kinds, flt.categories, excluded=flt.excluded)
-    return flt == broad and {field for field, _ in flt.excluded} <= {"kind", "category"}
-
-
-def _utc_day(moment: datetime) -> date:
-    offset = moment.utcoffset()
-    if offset is None:
-        raise ValueError(f"{moment} has no time zone: filter by aware times")
-    return (moment - offset).date()
+def _values_of(snap: Snapshot, field: Literal["namespace", "ip"], flt: EventFilter) -> list[str]:
+    """The values that a field has in events of the filter's sources and period, by name."""
+    question = _question(snap, flt)
+    if question is None:
+        where = _where(snap, flt)
+        sql = f"SELECT DISTINCT {field} FROM events WHERE {where.sql} AND {field} IS NOT NULL ORDER BY {field}"
+        return [value for (value,) in snap.rows(sql, where.values, _files(snap, flt))]
+    part = "address" if field == "ip" else "who"
+    found = question.rows(part, [field], condition=f"{field} IS NOT NULL")[field]
+    return sorted(found.drop_nulls().unique().cast(pl.String).to_list())
 
 
 def events(snap: Snapshot, flt: EventFilter, *, limit: int, offset: int = 0, newest_first: bool = True) -> pl.DataFrame:
@@ -267,21 +234,86 @@ def events(snap: Snapshot, flt: EventFilter, *, limit: int, offset: int = 0, new
 def _page(
     snap: Snapshot, where: _Where, flt: EventFilter, limit: int, offset: int, *, newest_first: bool
 ) -> pl.DataFrame:
-    """Goes through the days that can hold matching events, in the order wanted, until there are enough. Only keys are
-    sorted; the wide columns are fetched for the rows that are wanted."""
-    order, left, found = _order(newest_first), offset + limit, list[pl.DataFrame]()
-    days = sorted(_candidate_days(snap, where, flt), reverse=newest_first)
-    keys = (
-        f"SELECT source_id, day, event_no FROM events WHERE {where.sql} AND list_contains($days, day) "
-        f"ORDER BY {order} LIMIT $left"
+    """Goes through the days that can hold matching events, in the order wanted, until there are enough; within a day through
+    stretches of it, as long as what is known of the number of events lets expect enough in them."""
+    candidates = _candidates(snap, where, flt)
+    left, found = offset + limit, list[pl.DataFrame]()
+    wide = left <= _WIDE_ROWS
+    for since, until, days in _stretches_of_time(candidates, left, newest_first=newest_first):
+        if since >= until:
+            continue
+        relation = "events" if candidates.unfiled & set(days) else _FILED
+        columns = _COLUMNS if wide else "source_id, day, event_no"
+        rows = snap.frame(
+            f"SELECT {columns} FROM {relation} AS held WHERE {where.sql} AND day BETWEEN $first AND $last "
+            f"AND occurred_at >= $from AND occurred_at < $to ORDER BY {_order(newest_first)} LIMIT $left",
+            where.values | {"first": min(days), "last": max(days), "from": since, "to": until, "left": left},
+            _files_of(snap, days),
+        )
+        found.append(rows)
+        left -= rows.height
+        if left <= 0:
+            break
+    rows = pl.concat(found).slice(offset, limit) if found else pl.DataFrame()
+    return rows if wide and found else _fetch(snap, rows, newest_first=newest_first)
+
+
+# More rows than these are sorted by their keys first, and their other columns fetched for those that are wanted.
+_WIDE_ROWS = 2_000
+# What readers see of an event in a file: as in the view `events`, for days that have events nowhere else.
+_FILED = (
+    "(SELECT concat(source_id, '-', strftime(day, '%Y%m%d'), '-', event_no) AS event_id, "
+    "COLUMNS(name -> NOT starts_with(name, 'said_')), "
+    + ", ".join(
+        f"CASE WHEN said_{name} IS NULL THEN {name} WHEN said_{name} <> '-' THEN substr(said_{name}, 2) END AS stored_{name}"
+        for name in ("ip", "user_agent", "digest")
     )
-    begin, width = 0, 1
-    while begin < len(days) and left > 0:
-        some = days[begin : begin + width]
-        found.append(snap.frame(keys, where.values | {"days": some, "left": left}, _files_of(snap, some)))
-        left -= found[-1].height
-        begin, width = begin + width, width * 2
-    return _fetch(snap, pl.concat(found).slice(offset, limit) if found else pl.DataFrame(), newest_first=newest_first)
+    + " FROM stg_current_files)"
+)
+
+
+class _Candidates(msgspec.Struct, frozen=True):
+    """The UTC days that can hold matching events, how many there are a day at most, about, and the days that have events outside
+    of files."""
+
+    days: list[date]
+    events_a_day: float
+    unfiled: set[date]
+
+
+def _stretches_of_time(
+    candidates: _Candidates, wanted: int, *, newest_first: bool
+) -> Iterator[tuple[datetime, datetime, list[date]]]:
+    """Stretches of time (aware UTC, half-open) and their days, which follow each other: parts of the first days where many events
+    are expected in a day, more of it each time that they were not found, in the end many days at once."""
+    days = sorted(candidates.days, reverse=newest_first)
+    share = min(1.0, _MARGIN * wanted / max(1.0, candidates.events_a_day))
+    # As many days at once as would do on average.
+    place, number = 0, min(_DAYS_AT_ONCE, max(1, ceil(wanted / max(1.0, candidates.events_a_day))))
+    while place < len(days):
+        if share < _WHOLE_SHARE:
+            begin, done = datetime.combine(days[place], time.min, tzinfo=UTC), 0.0
+            while done < 1.0:
+                part = min(1.0, done + share) if done + share < _WHOLE_SHARE else 1.0
+                span = (1.0 - part, 1.0 - done) if newest_first else (done, part)
+                yield begin + _DAY * span[0], begin + _DAY * span[1], [days[place]]
+                done, share = part, share * _GROWTH
+            place += 1
+            continue
+        some = days[place : place + number]
+        first, last = min(some), max(some)
+        yield (
+            datetime.combine(first, time.min, tzinfo=UTC),
+            datetime.combine(last, time.min, tzinfo=UTC) + _DAY,
+            some,
+        )
+        place, number = place + number, number * 2
+
+
+_DAY = timedelta(days=1)
+# Three times as long a stretch as would do on average; eight times as long where that was too little.
+_MARGIN, _GROWTH, _WHOLE_SHARE = 3, 8, 0.5
+_DAYS_AT_ONCE = 32
 
 
 def by_ids(snap: Snapshot, event_ids: Sequence[str]) -> pl.DataFrame:
@@ -323,33 +355,50 @@ def _files_of(snap: Snapshot, days: Sequence[date]) -> list[EventFile]:
     return [file for file in snap.files if any(file.first_day <= day <= file.last_day for day in days)]
 
 
-def _candidate_days(snap: Snapshot, where: _Where, flt: EventFilter) -> set[date]:
-    """The UTC days that can hold matching events: by the index of closed days, and all days with events outside of it."""
-    first = None if flt.since is None else _utc_day(flt.since)
-    last = None if flt.until is None else _utc_day(flt.until)
-    values: dict[str, object] = {"first": first or date.min, "last": last or date.max}
-    one = "SELECT day FROM {} WHERE day BETWEEN $first AND $last"
-    held = " UNION ".join(one.format(table) for table in ("slices", "event_rows", "corrections"))
-    days: set[date] = {day for (day,) in snap.rows(held, values, [])}
-    conditions: dict[str, tuple[str, object]] = {
-        field: ("value = $wanted", wanted) for field in ("tag", "digest") if (wanted := getattr(flt, field)) is not None
-    }
+def _candidates(snap: Snapshot, where: _Where, flt: EventFilter) -> _Candidates:
+    """By the index of closed days; all days with events outside of it can hold some."""
+    first = date.min if flt.since is None else utc_day(flt.since)
+    last = date.max if flt.until is None else utc_day(flt.until)
+    bounds: dict[str, object] = {"first": first, "last": last}
+    within = "WHERE day BETWEEN $first AND $last"
+    outside = f"SELECT day FROM event_rows {within} UNION SELECT day FROM corrections {within}"
+    unfiled: set[date] = {day for (day,) in snap.rows(outside, bounds, [])}
+    counted = snap.rows(f"SELECT day, sum(stored_events) FROM slices {within} GROUP BY day", bounds, [])
+    days = {day for day, _ in counted} | unfiled
+    most = float(max((number or 0 for _, number in counted), default=0))
+    rollups = find_rollups(snap, None, None)
+    if rollups is None or rollups.pieces == ():
+        return _Candidates(sorted(days), most, days)
+    unrolled = {day for day in days for file in rollups.unrolled if file.first_day <= day <= file.last_day}
+    # Files of an older version are read through the view alone.
+    unfiled |= unrolled
+    for found in _occurrences(snap, where, flt, rollups):
+        days &= found.days | unfiled
+        most = most if found.events_a_day is None else min(most, found.events_a_day)
+    return _Candidates(sorted(days), most, unfiled)
+
+
+def _occurrences(snap: Snapshot, where: _Where, flt: EventFilter, rollups: Rollups) -> Iterator[Occurrence]:
+    """Where in rolled days each thing that the filter names occurs."""
+    for field, section in (("tag", NAMES_SECTION), ("digest", DIGESTS_SECTION)):
+        if (wanted := getattr(flt, field)) is not None:
+            condition = f"section <= {section} AND field = '{field}' AND value = $wanted"
+            yield occurrence(snap, rollups, condition, {"wanted": wanted})
     for field in _NAMES:
         if (wanted := getattr(flt, field)) is not None:
-            names = [wanted, *(one.name for one in _other_names(snap, field, wanted))]
-            own = " OR ends_with(value, '/' || $wanted[1])" if field == "repository" else ""
-            conditions[field] = (f"(list_contains($wanted, value){own})", names)
+            names, bound = _listed("wanted", [wanted, *(one.name for one in _other_names(snap, field, wanted))])
+            own = f" OR ends_with(value, '/' || ${next(iter(bound))})" if field == "repository" else ""
+            condition = f"section = {NAMES_SECTION} AND field = '{field}' AND (value {names}{own})"
+            yield occurrence(snap, rollups, condition, bound)
     if flt.user_agent is not None:
-        conditions["user_agent"] = ("contains(lower(value), lower($wanted))", flt.user_agent)
-    if flt.ip is not None:
-        conditions["ip"] = ("list_contains($wanted, value)", where.values["ips"])
-    if flt.kinds:
-        conditions["kind"] = ("list_contains($wanted, value)", list(flt.kinds))
-    indexed = days_with(snap, conditions, first, last) if conditions else None
-    if indexed is None:
-        return days
-    outside = snap.rows("SELECT day FROM event_rows UNION SELECT day FROM corrections", (), [])
-    return days & (indexed | {day for (day,) in outside})
+        condition = f"section = {NAMES_SECTION} AND field = 'user_agent' AND contains(lower(value), lower($wanted))"
+        yield occurrence(snap, rollups, condition, {"wanted": flt.user_agent})
+    for field, chosen in (("ip", where.ips), ("kind", flt.kinds or None)):
+        if chosen is not None:
+            names, bound = _listed(field, chosen)
+            yield occurrence(snap, rollups, f"section = {NAMES_SECTION} AND field = '{field}' AND value {names}", bound)
+    if flt.text is not None:
+        yield text_occurrence(snap, rollups, flt.text)
 
 
 def event_batches(
@@ -392,24 +441,10 @@ def _order(newest_first: bool) -> str:
 
 def count_events(snap: Snapshot, flt: EventFilter) -> int:
     """How many events match."""
-    question = _question(snap, flt)
-    relation, values = _by_kind(snap, question, flt)
-    return int(snap.rows(f"SELECT {_number()} FROM {relation} AS held", values, question.files)[0][0])
-
-
-def _by_kind(snap: Snapshot, question: _Question, flt: EventFilter) -> tuple[str, dict[str, object]]:
-    """A relation that counts events by kind and category at least, and what it binds: few rows where the filter allows."""
-    if question.rollups is None or not _is_broad(flt):
-        return question.relation, question.values
-    names = _where(snap, msgspec.structs.replace(flt, since=None, until=None)).sql
-    raw = raw_relations("kind, category", question.where.sql, edges=bool(question.files))
-    parts = [
-        f"SELECT kind, category, events FROM ({_QUARTERS}) AS quarters "
-        f"WHERE day BETWEEN $rolled_first AND $rolled_last AND {names}",
-        *(f"SELECT kind, category, count(*) AS events FROM {one} GROUP BY ALL" for one in raw),
-    ]
-    bounds = {"rolled_first": question.rollups.first, "rolled_last": question.rollups.last}
-    return f"({' UNION ALL '.join(parts)})", question.where.values | bounds
+    if (question := _question(snap, flt)) and (found := rolled_figures.count(question)) is not None:
+        return found
+    where = _where(snap, flt)
+    return int(snap.rows(f"SELECT count(*) FROM events WHERE {where.sql}", where.values, _files(snap, flt))[0][0])
 
 
 def exists(snap: Snapshot, flt: EventFilter) -> bool:
@@ -421,55 +456,24 @@ def exists(snap: Snapshot, flt: EventFilter) -> bool:
 def totals(snap: Snapshot, flt: EventFilter) -> pl.DataFrame:
     """One row: events, pulls, pushes, deletes, other, actors (distinct users and robots), namespaces, repositories,
     clients (families), ips, anonymous_pulls, builds, unknown_kinds (distinct kinds that this version does not know)."""
-    question = _question(snap, flt)
-    relation, values = _by_kind(snap, question, flt)
-    sums = snap.frame(
-        f"""SELECT {_SUMS}, {_number("kind = 'build_dockerfile'")} AS builds,
+    if (question := _question(snap, flt)) and (found := rolled_figures.totals(question)):
+        return pl.DataFrame([found], schema=dict.fromkeys(_TOTALS, pl.Int64))
+    where = _where(snap, flt)
+    return snap.frame(
+        f"""SELECT {_SUMS}, {_ACTORS}, count(DISTINCT namespace) AS namespaces, count(DISTINCT {FULL_NAME}) AS repositories,
+            count(DISTINCT client) AS clients, count(DISTINCT ip) AS ips, {_ANONYMOUS_PULLS},
+            {_number("kind = 'build_dockerfile'")} AS builds,
             count(DISTINCT kind) FILTER (category = 'unknown') AS unknown_kinds
-        FROM {relation} AS held""",
-        values,
-        question.files,
+        FROM (SELECT *, 1 AS events FROM events WHERE {where.sql}) AS held""",
+        where.values,
+        _files(snap, flt),
     )
-    who = snap.frame(
-        f"SELECT {_ACTORS}, count(DISTINCT client) AS clients, {_ANONYMOUS_PULLS} FROM {question.relation} AS held",
-        question.values,
-        question.files,
-    )
-    distinct = {
-        name: _count_distinct(snap, question, flt, field)
-        for name, field in (("namespaces", "namespace"), ("repositories", "repository"), ("ips", "ip"))
-    }
-    counted = pl.DataFrame(distinct, schema=dict.fromkeys(distinct, pl.Int64))
-    return pl.concat([sums, who, counted], how="horizontal").select(_TOTALS)
 
 
 _TOTALS = (
     *("pulls", "pushes", "deletes", "other", "events", "actors", "namespaces", "repositories", "clients", "ips"),
     *("anonymous_pulls", "builds", "unknown_kinds"),
 )
-
-
-def _count_distinct(snap: Snapshot, question: _Question, flt: EventFilter, field: str) -> int:
-    """How many values of a field the matching events have: from the index where the filter names no more than it knows."""
-    if flt == EventFilter(flt.since, flt.until, flt.source_ids):
-        relation, values, files = _values_of(snap, field, flt)
-    elif field == "ip":
-        relation, values = f"(SELECT ip AS value FROM events WHERE {question.where.sql})", question.where.values
-        files = _files(snap, flt)
-    else:
-        relation = f"(SELECT {FIELDS[field]} AS value FROM {question.relation} AS rolled)"
-        values, files = question.values, question.files
-    return int(snap.rows(f"SELECT count(DISTINCT value) FROM {relation} AS held", values, files)[0][0])
-
-
-class RenamedAccount(msgspec.Struct, frozen=True):
-    """An account whose events from `since` until before `until` (both aware) bear `old_name` and belong to `now_called`."""
-
-    source_id: str
-    old_name: str
-    now_called: str
-    since: datetime
-    until: datetime
 
 
 # By day, as rollups know no hours: on the day of a rename the old name still means the account that had it.
@@ -499,7 +503,7 @@ def _rename_values(renamed: Sequence[RenamedAccount]) -> dict[str, object]:
         "renamed_new": [one.now_called for one in renamed],
         # After the day on which another account of that name had been renamed.
         "renamed_first": [(one.since + timedelta(days=1)).date() for one in renamed],
-        "renamed_last": [_utc_day(one.until) for one in renamed],
+        "renamed_last": [utc_day(one.until) for one in renamed],
     }
 
 
@@ -510,15 +514,19 @@ def usage_counts(
 
     `actor` keys are users, `robot` keys robots, `repository` keys `namespace/name`; events without a key are left out.
     A name that several sources have is one key; an account that was `renamed` is one, under the name it has now."""
-    key, having = _KEYS[by]
-    question = _question(snap, flt)
+    if question := _question(snap, flt):
+        found = rolled_figures.usage_counts(question, by, renamed)
+        if found is not None:
+            return found
+    (key, having), where = _KEYS[by], _where(snap, flt)
+    relation = f"(SELECT *, 1 AS events FROM events WHERE {where.sql})"
     return snap.frame(
-        f"""{_RENAMED.replace("{relation}", question.relation) if renamed else ""}
+        f"""{_RENAMED.replace("{relation}", relation) if renamed else ""}
         SELECT {key} AS key, {_SUMS}, {_ACTORS}, count(DISTINCT client) AS clients, {_ANONYMOUS_PULLS}
-        FROM {"named" if renamed else question.relation} AS held WHERE {having} AND {key} IS NOT NULL
+        FROM {"named" if renamed else relation} AS held WHERE {having} AND {key} IS NOT NULL
         GROUP BY key ORDER BY events DESC, key""",
-        question.values | (_rename_values(renamed) if renamed else {}),
-        question.files,
+        where.values | (_rename_values(renamed) if renamed else {}),
+        _files(snap, flt),
     )
 
 
@@ -542,11 +550,11 @@ CountedField = Literal[
 def value_counts(snap: Snapshot, flt: EventFilter, fields: Sequence[CountedField], *, limit: int) -> pl.DataFrame:
     """How many of the events have which value of each field: field, value, events, distinct (how many values the field has),
     the most frequent first, at most `limit` a field."""
-    question = _question(snap, flt)
-    if question.rollups is None or not set(fields) <= set(KEYS):
-        return neighbours(snap, flt, fields, limit=limit).drop("first_at", "last_at")
-    sql = _counts_sql(fields, f"{question.relation} AS counted", "events", "")
-    return snap.frame(sql, question.values | {"limit": limit}, question.files)
+    if question := _question(snap, flt):
+        found = rolled_figures.value_counts(question, fields, limit)
+        if found is not None:
+            return found
+    return neighbours(snap, flt, fields, limit=limit).drop("first_at", "last_at")
 
 
 def neighbours(snap: Snapshot, flt: EventFilter, fields: Sequence[CountedField], *, limit: int) -> pl.DataFrame:
@@ -594,82 +602,33 @@ def _counts_sql(fields: Sequence[CountedField], relation: str, more: str, times:
 def usage_series(snap: Snapshot, flt: EventFilter, *, time_zone: str, bucket: Bucket) -> pl.DataFrame:
     """One row per bucket with an event: bucket (its local beginning in `time_zone`, an IANA name; no zone attached), pulls,
     pushes, deletes, other, events, actors. Weeks begin on Monday."""
-    question = _question(snap, flt)
-    values: dict[str, object] = {"bucket": bucket, "time_zone": time_zone}
-    if question.rollups is not None and _is_broad(flt):
-        frame = snap.frame(_series_sql(question, flt, snap), question.values | values, question.files)
-    else:
-        frame = snap.frame(
-            f"""SELECT date_trunc($bucket, timezone($time_zone, occurred_at)) AS bucket, {_SUMS}, {_ACTORS}
-            FROM (SELECT occurred_at, kind, actor, 1 AS events FROM events WHERE {question.where.sql}) AS held
-            GROUP BY bucket ORDER BY bucket""",
-            question.where.values | values,
-            _files(snap, flt),
-        )
+    if question := _question(snap, flt):
+        found = rolled_figures.series(question, time_zone, bucket)
+        if found is not None:
+            return found
+    where = _where(snap, flt)
+    frame = snap.frame(
+        f"""SELECT date_trunc($bucket, timezone($time_zone, occurred_at)) AS bucket, {_SUMS}, {_ACTORS}
+        FROM (SELECT occurred_at, kind, actor, 1 AS events FROM events WHERE {where.sql}) AS held
+        GROUP BY bucket ORDER BY bucket""",
+        where.values | {"bucket": bucket, "time_zone": time_zone},
+        _files(snap, flt),
+    )
     return frame.with_columns(pl.col("bucket").cast(pl.Datetime("us")))
-
-
-def _series_sql(question: _Question, flt: EventFilter, snap: Snapshot) -> str:
-    """Counts are sums of quarters of an hour; names are told apart by the quarters in which each occurred."""
-    bucket = "date_trunc($bucket, {}) AS bucket"
-    names = _where(snap, msgspec.structs.replace(flt, since=None, until=None)).sql
-    raw = raw_relations("occurred_at, kind, actor", question.where.sql, edges=bool(question.files))
-    local = bucket.format("timezone($time_zone, occurred_at)")
-    return f"""WITH {quarters_sql(bucket.format("local"))},
-        spans AS (
-            SELECT day, bucket,
-                bit_or(CASE WHEN quarter < 48 THEN CAST(1 AS BIGINT) << quarter ELSE 0 END) AS am,
-                bit_or(CASE WHEN quarter >= 48 THEN CAST(1 AS BIGINT) << (quarter - 48) ELSE 0 END) AS pm
-            FROM quarters GROUP BY day, bucket
-        ),
-        counted AS (
-            SELECT bucket, kind, sum(events) AS events FROM ({_QUARTERS}) AS held JOIN quarters USING (day, quarter)
-            WHERE {names} GROUP BY ALL
-            {"".join(f" UNION ALL SELECT {local}, kind, count(*) FROM {one} GROUP BY ALL" for one in raw)}
-        ),
-        named AS (
-            SELECT DISTINCT bucket, actor FROM (
-                SELECT day, actor, bit_or(am) AS am, bit_or(pm) AS pm FROM read_parquet($usage_files)
-                WHERE day BETWEEN $rolled_first AND $rolled_last AND kind <> 'login_failure' AND actor IS NOT NULL AND {names}
-                GROUP BY ALL
-            ) AS held JOIN spans USING (day) WHERE (held.am & spans.am) <> 0 OR (held.pm & spans.pm) <> 0
-            {"".join(f" UNION SELECT {local}, actor FROM {one} WHERE kind <> 'login_failure' AND actor IS NOT NULL" for one in raw)}
-        ),
-        actors AS (SELECT bucket, count(*) AS actors FROM named GROUP BY bucket),
-        sums AS (SELECT bucket, {_SUMS} FROM counted GROUP BY bucket)
-        SELECT sums.*, coalesce(actors, 0) AS actors FROM sums LEFT JOIN actors USING (bucket) ORDER BY bucket"""
-
-
-_QUARTERS = (
-    "SELECT source_id, day, quarter, kind, coalesce(category, 'unknown') AS category, events FROM filed_quarters "
-    "LEFT JOIN log_kinds USING (kind)"
-)
 
 
 def heat(snap: Snapshot, flt: EventFilter, *, time_zone: str) -> pl.DataFrame:
     """One row per week day (1 Monday … 7 Sunday) and hour (0 … 23) of `time_zone` with an event: weekday, hour, events."""
-    question = _question(snap, flt)
-    hours = "isodow({0}) AS weekday, hour({0}) AS hour"
-    local = hours.format("timezone($time_zone, occurred_at)")
-    zone = {"time_zone": time_zone}
-    if question.rollups is None or not _is_broad(flt):
-        sql = f"SELECT {local}, count(*) AS events FROM events WHERE {question.where.sql} GROUP BY ALL ORDER BY ALL"
-        return snap.frame(sql, question.where.values | zone, _files(snap, flt))
-    names = _where(snap, msgspec.structs.replace(flt, since=None, until=None)).sql
-    raw = raw_relations("occurred_at", question.where.sql, edges=bool(question.files))
-    values = (
-        question.where.values | zone | {"rolled_first": question.rollups.first, "rolled_last": question.rollups.last}
-    )
+    if question := _question(snap, flt):
+        found = rolled_figures.heat(question, time_zone)
+        if found is not None:
+            return found
+    where, local = _where(snap, flt), "timezone($time_zone, occurred_at)"
     return snap.frame(
-        f"""WITH {quarters_sql(hours.format("local"))},
-        counted AS (
-            SELECT weekday, hour, sum(events) AS events FROM ({_QUARTERS}) AS held JOIN quarters USING (day, quarter)
-            WHERE {names} GROUP BY ALL
-            {"".join(f" UNION ALL SELECT {local}, count(*) FROM {one} GROUP BY ALL" for one in raw)}
-        )
-        SELECT weekday, hour, CAST(sum(events) AS BIGINT) AS events FROM counted GROUP BY ALL ORDER BY ALL""",
-        values,
-        question.files,
+        f"SELECT isodow({local}) AS weekday, hour({local}) AS hour, count(*) AS events FROM events WHERE {where.sql} "
+        "GROUP BY ALL ORDER BY ALL",
+        where.values | {"time_zone": time_zone},
+        _files(snap, flt),
     )
 
 
@@ -720,9 +679,7 @@ def list_sources(snap: Snapshot) -> pl.DataFrame:
 
 def namespaces(snap: Snapshot, source_ids: tuple[str, ...] = ()) -> list[str]:
     """The namespaces that events name, by name. Empty `source_ids`: of all sources."""
-    relation, values, files = _values_of(snap, "namespace", EventFilter(source_ids=source_ids))
-    sql = f"SELECT DISTINCT value FROM {relation} AS held WHERE value IS NOT NULL ORDER BY value"
-    return [name for (name,) in snap.rows(sql, values, files)]
+    return _values_of(snap, "namespace", EventFilter(source_ids=source_ids))
 
 
 def coverage(snap: Snapshot, first: date, last: date, source_ids: tuple[str, ...] = ()) -> pl.DataFrame:

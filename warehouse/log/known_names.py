@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from quayledger.warehouse.log.rollups import seen_files
-from quayledger.warehouse.log.seen import FIELDS
+from quayledger.warehouse.log.rollups import find_rollups, raw_relation
+from quayledger.warehouse.log.seen import FIELDS, NAMES_SECTION
 from quayledger.warehouse.snapshot import Snapshot
 
 NamedField = Literal["namespace", "repository", "actor", "tag", "ip", "user_agent"]
@@ -23,12 +23,12 @@ def known_kinds(snap: Snapshot) -> tuple[str, ...]:
 def names(snap: Snapshot, field: NamedField, limit: int) -> list[str]:
     """The names that held events have in a field, the most frequent first, at most `limit`; repositories as
     `namespace/name`."""
-    name, files = FIELDS[field], seen_files(snap, None, None)
-    # Where not all is indexed, everything is read.
-    relation = "events" if files is None else "stg_interpreted_events"
-    held = f"SELECT {name} AS value, count(*) AS events FROM {relation} WHERE {name} IS NOT NULL GROUP BY ALL"
-    if files:
-        held += " UNION ALL SELECT value, events FROM read_parquet($seen_files) WHERE field = $field"
-    values: dict[str, object] = {"limit": limit} | ({"seen_files": files, "field": field} if files else {})
+    name, rollups = FIELDS[field], find_rollups(snap, None, None)
+    # Where too little is indexed, everything is read.
+    raw, values = ("events", {}) if rollups is None else raw_relation(snap, rollups, "*", "true")
+    held = f"SELECT {name} AS value, count(*) AS events FROM {raw} AS raw WHERE {name} IS NOT NULL GROUP BY ALL"
+    if rollups is not None:
+        held += f" UNION ALL SELECT value, events FROM read_parquet($seen_files) WHERE section = {NAMES_SECTION} AND field = $field"
+        values |= {"seen_files": [str(piece.seen) for piece in rollups.pieces], "field": field}
     sql = f"SELECT value FROM ({held}) AS held GROUP BY value ORDER BY sum(events) DESC, value LIMIT $limit"
-    return [value for (value,) in snap.rows(sql, values, None if files is None else [])]
+    return [value for (value,) in snap.rows(sql, values | {"limit": limit}, None if rollups is None else rollups.files)]

@@ -1,74 +1,51 @@
-"""Answers from rollups: closed days from the small files beside their events, everything else from the events. Pure, except that
-it asks which files a snapshot has.
+"""Answers from rollups: closed days from their small files (`usage.py`, `seen.py`), everything else from the events. I/O.
 
-What a reader gets is one relation in which both are alike, so every figure is the same number as the events give.
+What a reader gets are rows in which both are alike, so every figure is the same number as the events give.
 """
 
 # ruff: noqa: S608 - SQL is put together from our own names; every value is bound
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 import msgspec
+import polars as pl
 
-from quayledger.warehouse.event_files import SEEN_SUFFIX, USAGE_SUFFIX, EventFile, path_for_duckdb
-from quayledger.warehouse.log.seen import FIELDS
-from quayledger.warehouse.log.usage import KEYS
+from quayledger.warehouse.event_files import EventFile, RollupPiece
+from quayledger.warehouse.log.usage import COUNTED, DAILY, DAY_COLUMNS, SCHEMA
 from quayledger.warehouse.snapshot import Snapshot
 
-_KEYS = ", ".join(KEYS)
+ALL_DAYS = (1 << 31) - 1
+# Above, a question is answered from the events as a whole: rollups are being made.
+_MOST_UNROLLED = 40
 
 
 class Rollups(msgspec.Struct, frozen=True):
     """The rollups that answer for the whole UTC days `first` to `last`. `files`: those whose events have to be read all the
-    same, for a part of a day at either end of the period."""
+    same, for a part of a day at either end of the period, or since they are not rolled up yet (`unrolled`)."""
 
     first: date
     last: date
-    usage: list[str]
-    seen: list[str]
+    pieces: tuple[RollupPiece, ...]
+    unrolled: tuple[EventFile, ...]
     files: list[EventFile]
-
-    @property
-    def values(self) -> dict[str, object]:
-        """What the relations bind beside the filter's own values."""
-        return {"rolled_first": self.first, "rolled_last": self.last, "usage_files": self.usage}
-
-    @property
-    def seen_values(self) -> dict[str, object]:
-        """What `seen_sql` binds."""
-        return seen_values(self.first, self.last) | {"seen_files": self.seen}
 
 
 def find_rollups(snap: Snapshot, since: datetime | None, until: datetime | None) -> Rollups | None:
-    """The rollups for a period (aware, half-open); None where there are none, or any file of the period is broken or not
-    rolled up yet, so that the events have to be read."""
+    """The rollups for a period (aware, half-open); None where there are none, or too many files are not rolled up."""
     first, last = whole_days(since, until)
     inside = [file for file in snap.files if file.last_day >= first and file.first_day <= last]
-    if not inside or any(file not in snap.rolled_files for file in inside):
+    unrolled = tuple(file for file in inside if file not in snap.rolled_files)
+    if len(inside) == len(unrolled) or len(unrolled) > _MOST_UNROLLED:
         return None
     partial = {moment.date() for moment in _utc(since, until) if not _is_midnight(moment)}
     edges = [file for file in snap.files if any(file.first_day <= day <= file.last_day for day in partial)]
-    return Rollups(
-        first,
-        last,
-        [_beside(snap, file, USAGE_SUFFIX) for file in inside],
-        [_beside(snap, file, SEEN_SUFFIX) for file in inside],
-        edges,
-    )
-
-
-def seen_files(snap: Snapshot, first: date | None, last: date | None) -> list[str] | None:
-    """The indexes of the files that may hold events of the UTC days from `first` to `last`; None where one is missing."""
-    files = snap.files_between(first, last)
-    if any(file not in snap.rolled_files for file in files):
-        return None
-    return [_beside(snap, file, SEEN_SUFFIX) for file in files]
-
-
-def _beside(snap: Snapshot, file: EventFile, suffix: str) -> str:
-    return path_for_duckdb(snap.home, msgspec.structs.replace(file, file=file.beside(suffix)))
+    files = list(dict.fromkeys((*edges, *unrolled)))
+    return Rollups(first, last, snap.pieces([file for file in inside if file in snap.rolled_files]), unrolled, files)
 
 
 def whole_days(since: datetime | None, until: datetime | None) -> tuple[date, date]:
@@ -91,52 +68,97 @@ def _is_midnight(moment: datetime) -> bool:
     return (moment.hour, moment.minute, moment.second, moment.microsecond) == (0, 0, 0, 0)
 
 
-def usage_sql(names: str, where: str, *, edges: bool) -> str:
-    """A relation with the columns KEYS and `events`: how many events are alike in them. `names`: the filter without its
-    period, `where`: the whole of it."""
-    parts = [
-        f"SELECT {_KEYS}, events FROM read_parquet($usage_files) WHERE day BETWEEN $rolled_first AND $rolled_last AND {names}",
-        *(
-            f"SELECT {_KEYS}, count(*) FROM {relation} GROUP BY {_KEYS}"
-            for relation in raw_relations(_KEYS, where, edges=edges)
-        ),
-    ]
-    return f"({' UNION ALL '.join(parts)})"
+def days_within(piece_month: date, first: date, last: date) -> int:
+    """The mask of the days of a month from the first to the last."""
+    mask = ALL_DAYS
+    month = piece_month.replace(day=1)
+    if first > month:
+        mask = 0 if first.replace(day=1) > month else mask & ~((1 << (first.day - 1)) - 1)
+    if last.replace(day=1) < month:
+        return 0
+    if last.replace(day=1) == month:
+        mask &= (1 << last.day) - 1
+    return mask
 
 
-def raw_relations(columns: str, where: str, *, edges: bool) -> list[str]:
-    """The events of the filter that no rollup counts: of the live file, late ones, and of parts of days."""
-    found = [f"(SELECT {columns} FROM stg_interpreted_events WHERE {where})"]
-    if edges:
-        found.append(
-            f"(SELECT {columns} FROM stg_current_files WHERE {where} AND day NOT BETWEEN $rolled_first AND $rolled_last)"
-        )
+def usage_rows(
+    snap: Snapshot, rollups: Rollups, part: str, columns: Sequence[str], where: pl.Expr, by_day: pl.Expr | None = None
+) -> pl.DataFrame:
+    """Rows of a part of the usage rollups within the rollups' days: `columns`, and `events` of parts that count. Names are
+    categories. `by_day`: which rows are wanted a day each; those have their `day`, all others null there."""
+    counts = part in (*COUNTED, "quarter")
+    if part in DAILY:
+        where = where & pl.col("day").is_between(rollups.first, rollups.last)
+    kept = [*columns, *(["events"] if counts else []), *(["day"] if by_day is not None else [])]
+    frames = [pl.DataFrame(schema=SCHEMA).select(kept)]
+    for paths, mask in _by_mask(rollups):
+        frames += snap.read(partial(_read, paths, mask, part, kept, where, by_day))
+    return pl.concat(frames)
+
+
+def _read(
+    paths: list[Path], mask: int, part: str, kept: list[str], where: pl.Expr, by_day: pl.Expr | None
+) -> list[pl.DataFrame]:
+    scan = pl.scan_parquet(paths, missing_columns="insert", schema=SCHEMA).filter((pl.col("part") == part) & where)
+    if mask != ALL_DAYS and part not in DAILY:
+        scan = scan.filter((pl.col("days") & mask) != 0)
+        if part in COUNTED:
+            scan = scan.with_columns(events=pl.sum_horizontal(pl.col(_columns_of(mask)).cast(pl.Int64)))
+    if by_day is None:
+        return [scan.select(kept).collect()]
+    whole = scan.filter(~by_day).with_columns(day=pl.lit(None, pl.Date))
+    return [whole.select(kept).collect(), *_split(scan.filter(by_day), mask, kept)]
+
+
+def _split(scan: pl.LazyFrame, mask: int, kept: list[str]) -> list[pl.DataFrame]:
+    """Rows of joined days as rows of each day."""
+    rows = scan.select(*dict.fromkeys([*kept, "month", "days", "events", *DAY_COLUMNS])).collect()
+    found = []
+    for number, column in enumerate(DAY_COLUMNS):
+        if mask >> number & 1:
+            day = rows.filter((pl.col("days") & (1 << number)) != 0)
+            # Only joined days have columns; of a single day all events are of that day.
+            events = pl.coalesce(pl.col(column).cast(pl.Int64), pl.col("events"))
+            found.append(day.with_columns(day=pl.col("month").dt.offset_by(f"{number}d"), events=events).select(kept))
     return found
 
 
-def seen_sql(field: str, where: str, *, edges: bool) -> str:
-    """A relation with the column `value`: each value of a field that an event of the filter has, often several times. The
-    filter may name sources and a period, and nothing else."""
-    rolled = f"SELECT value FROM read_parquet($seen_files) WHERE field = '{field}' AND {IN_MONTHS} AND {{sources}}"
-    raw = [f"SELECT {FIELDS[field]} AS value FROM {relation}" for relation in raw_relations("*", where, edges=edges)]
-    return f"({' UNION ALL '.join([rolled, *raw])})"
+def _columns_of(mask: int) -> list[str]:
+    return [column for number, column in enumerate(DAY_COLUMNS) if mask >> number & 1]
 
 
-# Whether a value occurred on a day from the first to the last, by the mask of the days of its month.
-IN_MONTHS = (
-    "month BETWEEN $first_month AND $last_month AND (days & CASE WHEN month = $first_month THEN $first_days ELSE -1 END "
-    "& CASE WHEN month = $last_month THEN $last_days ELSE -1 END) <> 0"
-)
+def _by_mask(rollups: Rollups) -> list[tuple[list[Path], int]]:
+    """Files by the days of their month that are wanted: all, and those of a month that is cut."""
+    found: dict[tuple[date | None, int], list[Path]] = {}
+    for piece in rollups.pieces:
+        if rollups.first <= piece.first_day and piece.last_day <= rollups.last:
+            found.setdefault((None, ALL_DAYS), []).append(piece.usage)
+        elif mask := days_within(piece.first_day, rollups.first, rollups.last):
+            found.setdefault((piece.first_day.replace(day=1), mask), []).append(piece.usage)
+    return [(paths, mask) for (_, mask), paths in found.items()]
 
 
-def seen_values(first: date, last: date) -> dict[str, object]:
-    """What IN_MONTHS binds."""
-    return {
-        "first_month": first.replace(day=1),
-        "last_month": last.replace(day=1),
-        "first_days": -(1 << (first.day - 1)),
-        "last_days": (1 << last.day) - 1,
-    }
+def raw_relation(snap: Snapshot, rollups: Rollups, columns: str, where: str) -> tuple[str, dict[str, object]]:
+    """The events of a filter that no rollup counts, and what is bound: of the live file, late ones, of parts of days, and of files
+    that are not rolled up yet."""
+    live = f"SELECT {columns} FROM stg_interpreted_events WHERE {where}"
+    if not rollups.files:
+        return f"({live})", {}
+    outside, values = ["day NOT BETWEEN $rolled_first AND $rolled_last"], dict[str, object]()
+    for number, file in enumerate(rollups.unrolled):
+        outside.append(
+            f"(source_id = $unrolled_source_{number} AND day BETWEEN $unrolled_first_{number} AND $unrolled_last_{number})"
+        )
+        values |= {
+            f"unrolled_source_{number}": file.source_id,
+            f"unrolled_first_{number}": file.first_day,
+            f"unrolled_last_{number}": file.last_day,
+        }
+    filed = f"SELECT {columns} FROM stg_current_files WHERE {where} AND ({' OR '.join(outside)})"
+    bounds: dict[str, object] = {"rolled_first": rollups.first, "rolled_last": rollups.last}
+    # Planning the view of what is not in files costs more than reading a small file does.
+    union = f"{live} UNION ALL BY NAME {filed}" if snap.has_unfiled_events else filed
+    return f"({union})", values | bounds
 
 
 def quarters_sql(moment: str) -> str:

@@ -5,31 +5,30 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from quayledger.warehouse.event_files import SEEN_SUFFIX, USAGE_SUFFIX, EventFile
 from quayledger.warehouse.ledger import Cursor
 from quayledger.warehouse.log import seen, usage
 from quayledger.warehouse.publish import sync_folder
+from quayledger.warehouse.rollup_joins import RollupJoin
 
 UNFINISHED_SUFFIX = ".tmp"
-Writer = Callable[[str, str], str]
-# Of each: how it is written from events, and how those of several files become one.
-WRITERS: dict[str, tuple[Writer, Writer]] = {
-    USAGE_SUFFIX: (usage.write_sql, usage.join_sql),
-    SEEN_SUFFIX: (seen.write_sql, seen.join_sql),
-}
+_MODULES = {USAGE_SUFFIX: usage, SEEN_SUFFIX: seen}
 
 
-def write_from_events(cursor: Cursor, home: Path, file: EventFile, suffix: str, relation: str) -> None:
-    """Writes one file of rollups from a relation with the columns of the view `events`, and records its digest."""
-    _write(cursor, home, file, suffix, WRITERS[suffix][0], relation)
+def write_from_events(cursor: Cursor, home: Path, file: EventFile, suffix: str) -> None:
+    """Writes one file of rollups from the file's events, and records its digest."""
+    _write(cursor, home, file, suffix, lambda path: _MODULES[suffix].write(cursor, home / file.file, path))
 
 
-def write_joined(cursor: Cursor, home: Path, file: EventFile, suffix: str, parts: str) -> None:
-    """Writes one file of rollups from those of several files (a list in SQL), and records its digest."""
-    _write(cursor, home, file, suffix, WRITERS[suffix][1], parts)
+def write_joined(
+    cursor: Cursor, home: Path, made: EventFile | RollupJoin, suffix: str, parts: Iterable[EventFile | RollupJoin]
+) -> None:
+    """Writes one file of rollups from those of several files, of different days of a month, and records its digest."""
+    paths = [home / part.beside(suffix) for part in parts]
+    _write(cursor, home, made, suffix, lambda path: _MODULES[suffix].write_joined(cursor, paths, path))
 
 
 def write_counts(cursor: Cursor, file: EventFile, relation: str) -> None:
@@ -50,12 +49,14 @@ def write_counts(cursor: Cursor, file: EventFile, relation: str) -> None:
     )
 
 
-def _write(cursor: Cursor, home: Path, file: EventFile, suffix: str, sql: Writer, relation: str) -> None:
+def _write(
+    cursor: Cursor, home: Path, file: EventFile | RollupJoin, suffix: str, write: Callable[[Path], None]
+) -> None:
     sidecar = file.beside(suffix)
     target = home / sidecar
     unfinished = target.with_name(f"{target.name}.{uuid.uuid4().hex}{UNFINISHED_SUFFIX}")
     try:
-        cursor.execute(sql(relation, "'" + str(unfinished).replace("'", "''") + "'"))
+        write(unfinished)
         with unfinished.open("rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
             os.fsync(opened.fileno())
