@@ -24,7 +24,7 @@ from quayledger.warehouse.log.event_filter import EQUAL, EXCLUDABLE, RenamedAcco
 from quayledger.warehouse.log.event_filter import EventFilter as EventFilter  # who asks for events names them by it
 from quayledger.warehouse.log.find import Occurrence, occurrence, text_matches, text_occurrence
 from quayledger.warehouse.log.former_names import AlsoNamed, also_named, former_names
-from quayledger.warehouse.log.rolled_figures import ROLLED_COLUMNS, Question, named_columns, utc_day
+from quayledger.warehouse.log.rolled_figures import ROLLED_COLUMNS, RolledQuestion, named_columns, utc_day
 from quayledger.warehouse.log.rollups import Rollups, find_rollups
 from quayledger.warehouse.log.seen import DIGESTS_SECTION, FIELDS, NAMES_SECTION
 from quayledger.warehouse.schema import EVENT_COLUMNS, FULL_NAME
@@ -188,13 +188,13 @@ def _spellings(snap: Snapshot, wanted: str, flt: EventFilter) -> list[str]:
     return texts_within(_values_of(snap, "ip", of_period), network)
 
 
-def _question(snap: Snapshot, flt: EventFilter) -> Question | None:
+def _question(snap: Snapshot, flt: EventFilter) -> RolledQuestion | None:
     """The filter for rollups; None where there are none for its period, or it asks for what they do not know."""
     if not named_columns(flt) <= ROLLED_COLUMNS or _has_other_names(snap, flt):
         return None
     rollups = find_rollups(snap, flt.since, flt.until)
     where = _where(snap, flt)
-    return Question(snap, flt, where.sql, where.values, rollups) if rollups else None
+    return RolledQuestion(snap, flt, where.sql, where.values, rollups) if rollups else None
 
 
 def _has_other_names(snap: Snapshot, flt: EventFilter) -> bool:

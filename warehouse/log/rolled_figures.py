@@ -35,7 +35,7 @@ _EQUAL = ("namespace", "repository", "actor", "actor_type", "client", "outcome")
 _DELETES = ("delete_tag", "permanently_delete_tag", "autoprune_tag_delete", "delete_repo")
 
 
-class Question(msgspec.Struct, frozen=True):
+class RolledQuestion(msgspec.Struct, frozen=True):
     """A filter, its condition in SQL, what that binds, and the rollups of its period."""
 
     snap: Snapshot
@@ -138,7 +138,7 @@ def _equals(column: str, value: str) -> pl.Expr:
     return pl.col(column).eq_missing(pl.lit(value, pl.Categorical))
 
 
-def count(question: Question) -> int | None:
+def count(question: RolledQuestion) -> int | None:
     """How many events there are."""
     if question.knows("quarter"):
         raw = question.raw("count(*) AS events", "1") if has_raw(question.snap, question.rollups) else None
@@ -147,7 +147,7 @@ def count(question: Question) -> int | None:
     return None if part is None else int(question.rows(part, ["kind"])["events"].sum())
 
 
-def totals(question: Question) -> dict[str, int] | None:
+def totals(question: RolledQuestion) -> dict[str, int] | None:
     """Each figure of `events.totals`."""
     if not all(question.knows(part) for part in ("who", "where", "address")):
         return None
@@ -204,7 +204,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
 _USED = ("pulls", "pushes", "deletes", "other", "events", "actors", "clients", "anonymous_pulls")
 
 
-def usage_counts(question: Question, by: str, renamed: Sequence[RenamedAccount]) -> pl.DataFrame | None:
+def usage_counts(question: RolledQuestion, by: str, renamed: Sequence[RenamedAccount]) -> pl.DataFrame | None:
     """The frame of `events.usage_counts`."""
     part, keys = ("where" if by == "repository" else "who"), list(_KEYS[by])
     if not question.knows(part) or not (by != "repository" or question.knows("pair")):
@@ -240,7 +240,7 @@ def _by_text(rows: pl.DataFrame, pairs: pl.DataFrame, keys: list[str]) -> tuple[
     return named[0], named[1], ["key"]
 
 
-def _named(question: Question, part: str, columns: list[str], renamed: Sequence[RenamedAccount]) -> pl.DataFrame:
+def _named(question: RolledQuestion, part: str, columns: list[str], renamed: Sequence[RenamedAccount]) -> pl.DataFrame:
     """Rows of a part, in which renamed accounts bear the name that they have now."""
     condition = "kind <> 'login_failure' AND actor IS NOT NULL AND repository IS NOT NULL" if part == "pair" else "true"
     if not renamed:
@@ -277,7 +277,7 @@ def _rename(rows: pl.DataFrame, renamed: Sequence[RenamedAccount], has_actor: bo
     return found.with_columns(pl.coalesce(*actors, actor).cast(pl.Categorical).alias("actor"))
 
 
-def value_counts(question: Question, fields: Sequence[str], limit: int) -> pl.DataFrame | None:
+def value_counts(question: RolledQuestion, fields: Sequence[str], limit: int) -> pl.DataFrame | None:
     """The frame of `events.value_counts`."""
     parts = {
         field: next((part for part in ("who", "where") if question.knows(part, [field])), None) for field in fields
@@ -304,7 +304,7 @@ def value_counts(question: Question, fields: Sequence[str], limit: int) -> pl.Da
     return pl.concat(found)
 
 
-def _rolled_quarters(question: Question) -> pl.DataFrame:
+def _rolled_quarters(question: RolledQuestion) -> pl.DataFrame:
     """Events that rollups count, by day, quarter of an hour and kind: of all closed days, unless the filter names a namespace."""
     columns = ["day", "quarter", "kind", "events"]
     predicate = _predicate(question.flt, _Kinds(question.snap))
@@ -326,7 +326,7 @@ def _rolled_quarters(question: Question) -> pl.DataFrame:
     return rows.select(columns).with_columns(pl.col("quarter").cast(pl.Int64))
 
 
-def _quarters(question: Question, moment: str, values: dict[str, object]) -> pl.DataFrame:
+def _quarters(question: RolledQuestion, moment: str, values: dict[str, object]) -> pl.DataFrame:
     """What `moment` (SQL over `local`) makes of each quarter of an hour of the rolled days: day, quarter, and its columns."""
     rollups = question.rollups
     return question.snap.frame(
@@ -336,7 +336,7 @@ def _quarters(question: Question, moment: str, values: dict[str, object]) -> pl.
     ).with_columns(pl.col("quarter").cast(pl.Int64))
 
 
-def heat(question: Question, time_zone: str) -> pl.DataFrame | None:
+def heat(question: RolledQuestion, time_zone: str) -> pl.DataFrame | None:
     """The frame of `events.heat`."""
     if not question.knows("quarter"):
         return None
@@ -352,7 +352,7 @@ def heat(question: Question, time_zone: str) -> pl.DataFrame | None:
     return sums.select(pl.col("weekday", "hour", "events").cast(pl.Int64)).sort("weekday", "hour")
 
 
-def series(question: Question, time_zone: str, bucket: str) -> pl.DataFrame | None:
+def series(question: RolledQuestion, time_zone: str, bucket: str) -> pl.DataFrame | None:
     """The frame of `events.usage_series`."""
     if not (question.knows("quarter") and question.knows("active")):
         return None
