@@ -12,6 +12,7 @@ from quayledger.web.url_state import go
 
 ALERTS_PATH = "alerts"
 OPEN_STATES = (AlertState.NEW, AlertState.ACKNOWLEDGED, AlertState.IN_PROGRESS)
+NOT_JUDGED = "No day was judged yet. `quayledger serve` judges each new copy; `quayledger alerts refresh` does it now."
 _SHORT = ("alert_id", "severity", "title", "subject", "last_at", "events", "state", "owner")
 
 

@@ -69,6 +69,8 @@ def _show(chart: Chart, drawing: charts.Drawing, key: str, **options: Any) -> An
         padding={"left": 0, "top": 2, "right": 0, "bottom": 3},
     )
     muted = widgets.MUTED[st.context.theme.type == "dark"]
-    drawing = drawing.configure_axis(labelColor=muted).configure_legend(labelColor=muted, titleColor=muted)
+    drawing = drawing.configure_axis(labelColor=muted, titleColor=muted).configure_legend(
+        labelColor=muted, titleColor=muted
+    )
     with st.container(key=f"ql-chart-{chart.kind}-{key}"):
         return st.altair_chart(drawing, key=key, alt=f"{chart.title}. {chart.summary}", **options)

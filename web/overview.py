@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from quayledger.reports.desk import alerts as desk_alerts
-from quayledger.reports.desk import visits
+from quayledger.reports.desk import visits, watch
 from quayledger.reports.desk.report import alerts_table
 from quayledger.reports.desk.store import DeskError
 from quayledger.reports.log.find_table import FIELD_OF
@@ -74,14 +74,16 @@ def _alerts(view: View) -> None:
     now = datetime.now(UTC)
     try:
         with view.record.desk() as desk:
-            found = desk_alerts.list_alerts(desk, now)
+            found, judged = desk_alerts.list_alerts(desk, now), watch.judged_days(desk)
             if (person := account.person(view.record)) and _VISIT not in st.session_state:
                 st.session_state[_VISIT] = visits.begin_visit(desk, person, now)
     except DeskError as error:
         widgets.fault(f"Alerts could not be read: {error}")
         return
     still = [one for one in found if one.state in alert_links.OPEN_STATES]
-    widgets.title(f"Open alerts: {len(still):,}" if still else "No open alert")
+    widgets.title(f"Open alerts: {len(still):,}" if still else "No open alert" if judged else "Alerts")
+    if not judged:
+        st.caption(alert_links.NOT_JUDGED)
     if since := st.session_state.get(_VISIT):
         st.caption(visits.news_since(found, since).text)
     if still:

@@ -22,6 +22,7 @@ from quayledger.collector.inventory.inventory_sync import InventoryRequest
 from quayledger.collector.log.days import utc_now
 from quayledger.collector.sync import SyncRequest
 from quayledger.reports import registry
+from quayledger.reports.desk import watch
 from quayledger.reports.render import terminal as terminal_form
 from quayledger.reports.spec import parse_params
 from quayledger.service import demo
@@ -51,6 +52,8 @@ def command(
         err.print(f"A stand-in Quay listens at {standing.url}")
         with Ledger.open(home, command="demo") as ledger:
             _play(ledger, standing, days)
+        with err.status("judging the days"):
+            watch.watch(home, utc_now())
         with Snapshot.open(home) as snapshot:
             spec = registry.find("usage")
             built = spec.make(snapshot, parse_params(spec, {"top": 5}, utc_now()))

@@ -147,7 +147,8 @@ def kind_of_credential(kind: str, name: str) -> tuple[InvestigateKind, str]:
     """How a credential of the report on robots and tokens is investigated: tokens by what events call them."""
     if kind == ROBOT:
         return "robot", name
-    return "token", f"app token {name}" if kind == APP_TOKEN else f"OAuth token of {name}"
+    # The list calls an OAuth token `token of APPLICATION`, events say `OAuth token of APPLICATION`.
+    return "token", f"app token {name}" if kind == APP_TOKEN else f"OAuth token of {name.rpartition(' of ')[2]}"
 
 
 def kind_of_text(text: str) -> InvestigateKind | None:
