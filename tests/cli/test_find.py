@@ -43,5 +43,5 @@ def test_a_missing_file_is_named_and_the_rest_is_shown(run: Run, home: Path, wor
     told = run(*words)
     assert told.returncode == 0
     said = " ".join(told.stderr.split())
-    assert "is missing; it holds 40 events of main, 2026-11-01" in said
+    assert "is missing; on record it holds 40 events of main, 2026-11-01" in said
     assert "Put it back from a backup" in said
