@@ -10,7 +10,7 @@ from bench.measure import ROOT, machine
 
 NAMES = (
     *("load", "storage", "queries", "large", "requests", "export_file"),
-    *("inventory", "inventory_lists", "detections", "pages"),
+    *("inventory", "inventory_lists", "detections", "pages", "seals"),
 )
 
 
