@@ -41,8 +41,10 @@ def detect(inputs: Inputs, params: Params) -> Iterator[Finding]:
     if not made.height:
         return
     suspects = list(success_after_failures.detect(inputs, success_after_failures.Params()))
+    # The grant may be of the day before.
+    earlier = msgspec.structs.replace(inputs, since=inputs.since - timedelta(hours=params.hours))
     suspects += [
-        found for found in admin_granted.detect(inputs, admin_granted.Params()) if found.severity is Severity.HIGH
+        found for found in admin_granted.detect(earlier, admin_granted.Params()) if found.severity is Severity.HIGH
     ]
     for (source_id, actor), mine in made.group_by("source_id", "actor", maintain_order=True):
         serious = [found for found in suspects if _follows(mine, found, str(source_id), str(actor), params.hours)]
@@ -74,7 +76,7 @@ def _case(*, attacked: bool) -> Inputs:
 RULE = Rule(
     id="D19",
     name="persistence-credential",
-    version=1,
+    version=2,
     title="New long-lived credential",
     severity=Severity.INFO,
     techniques=("T1136", "T1098.001"),
