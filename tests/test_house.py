@@ -90,6 +90,13 @@ def test_sql_is_written_in_the_warehouse_alone() -> None:
     assert guilty == []
 
 
+def test_each_number_is_given_once() -> None:
+    """Two steps of the tables with one number would be applied in an order that nobody chose."""
+    for folder, pattern in (("warehouse/migrations", "*.sql"), ("docs/decisions", "*.md")):
+        numbers = [int(path.name[:4]) for path in sorted((ROOT / folder).glob(pattern))]
+        assert numbers == list(range(1, len(numbers) + 1)), folder
+
+
 def test_no_two_modules_and_no_two_classes_share_a_name_by_accident() -> None:
     """A search by name leads to one place. Commands and rules bear the words of their users; the stand-in bears Quay's."""
     named: dict[str, list[str]] = {}
