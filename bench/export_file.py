@@ -103,7 +103,8 @@ def _ours(file: Path, home: Path) -> None:
         slices.record_counts(ledger, run_id, "main", "organization:acme", counted, NOW)
         imported = import_file(ledger, chosen, "main", file, now=lambda: NOW + timedelta(minutes=1))
         state = slices.slices(ledger, "main", DAY, DAY)[DAY].state
-    if imported.new_events != sum(counted[DAY].values()) or state is not SliceState.REPAIRED:
+    # No older row is counted, so nothing proves that the source still had the whole day: its events are those counted.
+    if imported.new_events != sum(counted[DAY].values()) or state not in (SliceState.REPAIRED, SliceState.ROTATED):
         raise RuntimeError(f"{imported.new_events} events, the day is {state}: {imported.left_out}")
 
 

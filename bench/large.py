@@ -78,6 +78,7 @@ def _loaded(home: Path) -> tuple[dict[str, float], int]:
         number = frames.load(ledger, days)
         loaded = time.process_time()
         frames.seal(ledger, days)
+        close.close_days(ledger, END + timedelta(days=1), 10)  # small days are not closed as soon as they are judged
         return {"load": loaded - began, "close": time.process_time() - loaded}, number
 
 
