@@ -15,6 +15,7 @@ NARROW_SPACE = "\u202f"
 UNITS = tuple(
     (name, 1024**power) for power, name in reversed(tuple(enumerate(("B", "KiB", "MiB", "GiB", "TiB", "PiB"))))
 )
+_CODES = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U000[0-9a-f]{5}|\\U0010[0-9a-f]{4}")
 _DIGEST = re.compile(r"\b(sha(?:256|384|512):[0-9a-f]{12})[0-9a-f]{52,}")
 # Control, format (bidirectional overrides, zero-width), surrogate, private use, unassigned, line and paragraph
 # separators.
@@ -27,6 +28,12 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_code(char) if unicodedata.category(char) in _UNSEEN else char for char in text)
+
+
+def hidden(text: str) -> str:
+    """The text that `visible` shows as this one: the codes of characters that cannot be seen are these characters again."""
+    found = _CODES.sub(lambda code: chr(int(code[0][2:], 16)), text)
+    return found if visible(found) == text else text
 
 
 def _code(char: str) -> str:

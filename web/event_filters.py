@@ -91,7 +91,8 @@ def changed() -> None:
 
 
 def _several(place: Any, label: str, key: str, known: list[str], placeholder: str = "Any") -> list[str]:
-    held = st.session_state.get(key, st.query_params.get_all(key))
+    # An address has a name as it is seen.
+    held = st.session_state.get(key) or [formatting.hidden(one) for one in st.query_params.get_all(key)]
     chosen: list[str] = bound(
         place.multiselect,
         label,
@@ -126,7 +127,7 @@ def _name(view: View, place: DeltaGenerator, key: str, label: str, field: NamedF
     def form(name: str) -> str:
         return formatting.visible(name) or "Any"
 
-    held = str(st.session_state.get(key) or st.query_params.get(key) or "")
+    held = str(st.session_state.get(key) or formatting.hidden(st.query_params.get(key) or ""))
     options = list(dict.fromkeys(["", *view.record.seen_names(field), held]))
     chosen: str | None = bound(
         place.selectbox,

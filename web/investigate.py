@@ -85,7 +85,7 @@ def _controls(view: View) -> tuple[InvestigateKind, str]:
         format_func=titles.__getitem__,
         on_change=_kind_changed,
     )
-    held = st.session_state.get("name") or st.query_params.get("name")
+    held = st.session_state.get("name") or formatting.hidden(st.query_params.get("name") or "")
     known = view.record.seen_names(_COMPLETED[kind]) if kind in _COMPLETED else []
     if kind in ("user", "robot"):
         known = [name for name in known if kind_of_value("actor", name) == kind]

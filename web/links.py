@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from quayledger.reports.formatting import visible
 from quayledger.reports.model import Chart
 from quayledger.reports.period import WEEKDAYS, bucket_of, stretch_text
 from quayledger.reports.security.investigation import KINDS, InvestigateKind
@@ -22,12 +23,16 @@ INVESTIGATE_PATH = "investigate"
 def to_events(**narrowed: str | None) -> None:
     """Leave for the events that the bar and `narrowed` select; None takes a parameter out of the bar."""
     params: dict[str, Param | None] = {**address(*BAR_PARAMS), "compare": None, **narrowed}
-    go(EVENTS_PATH, {name: value for name, value in params.items() if value})
+    # As the page itself writes them, so that it need not correct its address.
+    go(
+        EVENTS_PATH,
+        {name: visible(value) if isinstance(value, str) else value for name, value in params.items() if value},
+    )
 
 
 def to_investigation(kind: InvestigateKind, name: str) -> None:
     """Leave for everything about one thing; source and period go along."""
-    go(INVESTIGATE_PATH, {**address("source", "period", "tz"), "object": KINDS[kind][0], "name": name})
+    go(INVESTIGATE_PATH, {**address("source", "period", "tz"), "object": KINDS[kind][0], "name": visible(name)})
 
 
 def to_event(row: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ from quayledger.web.event_filters import NAMES as NAME_FILTERS
 from quayledger.web.events import COLUMNS
 from quayledger.web.url_state import DRAWN
 from tests.properties import costly
-from tests.reports.sample import HOSTILE_NAMESPACE
+from tests.reports.sample import HOSTILE_ACTOR, HOSTILE_NAMESPACE
 from tests.web.conftest import Open, said
 
 NAMES = st.sampled_from(["alice", "acme+deploy", HOSTILE_NAMESPACE, "a&b=c#d?e/f %41", "Ünïcode ☂", "=1+1", "'; --"])
@@ -51,6 +51,7 @@ EVENTS = {
         unique=True,
     ),
     "columns": st.lists(st.sampled_from(list(COLUMNS)), max_size=3, unique=True),
+    "actor": st.just("") | NAMES | st.sampled_from([HOSTILE_ACTOR, "no\x1bbody\u202e"]),
     "actor_type": st.sampled_from(["", *ACTOR_TYPES]),
     "hour": st.sampled_from(["", *list(HOURS)[::17]]),
     "page": st.sampled_from(["1", "2", "4", "x"]),

@@ -6,18 +6,19 @@ import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from streamlit.testing.v1 import AppTest
 
 from quayledger.reports.desk import saved_views
 from quayledger.reports.desk.store import Desk
+from quayledger.reports.formatting import visible
 from quayledger.warehouse.ledger import Ledger
 from quayledger.warehouse.log.close import close_days
 from quayledger.warehouse.log.events import EventFilter
 from quayledger.warehouse.publish import publish
 from quayledger.web.record import EventQuery, Record
-from tests.reports.sample import HOSTILE_NAMESPACE, LAST, add_day, build_ledger, events_of
+from tests.reports.sample import HOSTILE_ACTOR, HOSTILE_NAMESPACE, LAST, add_day, build_ledger, events_of
 from tests.web.conftest import Homes, Open, days_of, said
 
 RANGE = "period=2026-11-12..2026-11-21"
@@ -153,3 +154,12 @@ def test_a_damaged_file_is_named_on_every_page(open_app: Open, homes: Homes, tmp
     assert "in a missing or damaged file" in said(
         open_app("completeness", f"period={largest.first_day}..{largest.last_day}", home=home)
     )
+
+
+def test_a_name_of_unseen_characters_is_read_from_its_address(open_app: Open) -> None:
+    for written in (HOSTILE_ACTOR, visible(HOSTILE_ACTOR)):
+        tested = open_app("events", f"{RANGE}&{urlencode({'actor': written})}")
+        assert tested.selectbox(key="actor").value == HOSTILE_ACTOR
+        assert set(_list(tested)["actor"]) == {visible(HOSTILE_ACTOR)}
+    none = open_app("events", f"{RANGE}&{urlencode({'actor': visible('no' + chr(27))})}")
+    assert none.selectbox(key="actor").value == "no" + chr(27)
