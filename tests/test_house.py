@@ -90,6 +90,15 @@ def test_sql_is_written_in_the_warehouse_alone() -> None:
     assert guilty == []
 
 
+def test_the_architecture_names_every_folder() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    tree = page.split("| room |")[1].split("`collector` and `reports` never meet")[0]
+    rooms = ("collector", "warehouse", "reports")
+    folders = [path.parent.name for room in rooms for path in sorted((ROOT / room).glob("*/__init__.py"))]
+    assert len(folders) > 12
+    assert [name for name in folders if f"{name}/" not in tree] == []
+
+
 def test_each_number_is_given_once() -> None:
     """Two steps of the tables with one number would be applied in an order that nobody chose."""
     for folder, pattern in (("warehouse/migrations", "*.sql"), ("docs/decisions", "*.md")):
