@@ -129,7 +129,7 @@ def _asked_for(story: Story) -> list[Planted]:
 
 
 def test_every_planted_change_is_found(story: Story) -> None:
-    assert {one["family"] for one in story.planted} == set(FAMILY) | set(SERIES_BY_NAME)
+    assert {one["family"] for one in story.planted} == set(FAMILY) - {"mirror_health"} | set(SERIES_BY_NAME)
     missing = _missing(_asked_for(story), story.by_round)
     assert missing == []
 

@@ -122,7 +122,8 @@ def seen() -> tuple[dict[str, Rows], dict[str, Rows], list[dict[str, Any]], Quay
 def test_families_and_columns_are_the_products() -> None:
     theirs: dict[str, Family | Series] = {family.name: family for family in FAMILIES}
     theirs |= {series.name: series for series in SERIES}
-    assert set(TOLD) == set(theirs)
+    # Quay's judgement of its mirrors is no object that changes: tests/quay/test_mirror_health.py holds the stand-in to it.
+    assert set(TOLD) == set(theirs) - {"mirror_health"}
     told = facts(_quay())
     for name, family in TOLD.items():
         assert family.columns == tuple(theirs[name].key), name

@@ -30,9 +30,16 @@ def test_figures_tables_and_hostile_notes(open_app: Open) -> None:
     assert "figure-missing" in told
     assert "<img src=x" not in told
     deficits = tested.dataframe[0].value
-    assert {"short", "over", "unavailable", "uncountable", "truncated", "excluded", "not collected"} == set(
-        deficits["state"]
-    )
+    assert {
+        "short",
+        "over",
+        "with rejects",
+        "unavailable",
+        "uncountable",
+        "truncated",
+        "excluded",
+        "not collected",
+    } == set(deficits["state"])
     runs = next(table.value for table in tested.dataframe if "message" in table.value)
     assert not [text for text in runs["message"] if "\x1b" in text]
 

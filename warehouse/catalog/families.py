@@ -387,7 +387,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         name="mirror_health",
         title="Health of mirrors",
-        one_row="One row on the mirrors of the whole registry (`namespace` empty), as Quay itself judges them; the numbers are "
+        one_row="One row per registry (`namespace` empty) on its mirrors, as Quay itself judges them; the numbers are "
         "repositories whose mirror is enabled.",
         key={"namespace": _TEXT},
         values={
