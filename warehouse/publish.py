@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ import duckdb
 import msgspec
 
 from quayledger.warehouse.duckdb_errors import translated
+from quayledger.warehouse.durable_files import sync_folder, write_whole
 from quayledger.warehouse.errors import DiskFull, NotPublished, WarehouseError
 from quayledger.warehouse.ledger import PUBLISHED_FOLDER, Cursor, Ledger
 
@@ -214,22 +214,7 @@ def _copy(live: Path, target: Path) -> str:
 
 
 def _point(folder: Path, pointer: _Pointer) -> None:
-    unfinished = folder / f".{POINTER}{_UNFINISHED}"
-    with unfinished.open("wb") as file:
-        file.write(msgspec.json.encode(pointer))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(folder / POINTER)
-    sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder as durable as the files' contents."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write_whole(folder / POINTER, msgspec.json.encode(pointer))
 
 
 def _remove_old(folder: Path, keep: int, current: str) -> None:

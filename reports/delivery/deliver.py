@@ -3,8 +3,6 @@ much. At least once: a message that was under way when the process died is sent 
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +13,7 @@ from pydantic import SecretStr
 from quayledger.reports.delivery import apprise_sender, notification_text, routes
 from quayledger.reports.delivery.apprise_sender import SendFailed
 from quayledger.reports.delivery.notification_text import AlertMessage, AlertNews
+from quayledger.reports.delivery.sole_process import sole_process
 from quayledger.reports.desk import alerts, outbox
 from quayledger.reports.desk.alerts import Alert, AlertState
 from quayledger.reports.desk.outbox import OutboxItem
@@ -53,7 +52,7 @@ def deliver(
     no other. Raises DeskError, WarehouseError."""
     if not settings.notify:
         return Delivered()
-    with _only_sender(home) as is_alone:
+    with sole_process(home / LOCK_NAME) as is_alone:
         if not is_alone:
             return Delivered(is_busy=True)
         with Desk.open(home) as desk:
@@ -75,18 +74,6 @@ def send_test(home: Path, settings: Settings, target_id: str, now: Callable[[], 
     with Desk.open(home) as desk:
         outbox.record_test(desk, target_id, title, begun_at, now(), failure)
     return failure
-
-
-@contextlib.contextmanager
-def _only_sender(home: Path) -> Iterator[bool]:
-    """Whether this process is the only one that sends; the system lets go when it ends, however it ends."""
-    with (home / LOCK_NAME).open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
 
 
 def _collect(home: Path, desk: Desk, settings: Settings, now: datetime) -> None:

@@ -8,9 +8,7 @@ taken away meanwhile. Nothing is written twice and nothing is left out."""
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,9 +16,11 @@ import msgspec
 
 from quayledger.reports.delivery.ocsf import OCSF_COLUMNS, Record, of_alert, of_events
 from quayledger.reports.delivery.ocsf_files import RecordFile, open_file
+from quayledger.reports.delivery.sole_process import sole_process
 from quayledger.reports.desk import alerts
 from quayledger.reports.desk.store import Desk
 from quayledger.settings import SettingsError, SiemSettings
+from quayledger.warehouse.durable_files import sync_folder, write_whole
 from quayledger.warehouse.log import events
 from quayledger.warehouse.log.event_stream import events_after, is_whole, ledger_id
 from quayledger.warehouse.snapshot import Snapshot
@@ -64,22 +64,11 @@ def write_new(home: Path, settings: SiemSettings, now: datetime) -> SiemWritten:
     if settings.folder is None:
         return SiemWritten()
     settings.folder.mkdir(parents=True, exist_ok=True)
-    with _only_writer(settings.folder) as is_alone:
+    with sole_process(settings.folder / _LOCK) as is_alone:
         if not is_alone:
             return SiemWritten(is_busy=True)
         with Snapshot.open(home) as snapshot, Desk.open(home) as desk:
             return _Writer(settings.folder, settings, now).write(snapshot, desk)
-
-
-@contextlib.contextmanager
-def _only_writer(folder: Path) -> Iterator[bool]:
-    with (folder / _LOCK).open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
 
 
 class _Writer:
@@ -143,7 +132,7 @@ class _Writer:
         if self._file is None:
             return
         self._file.close()
-        _write_whole(self._folder / _NEXT, msgspec.json.encode(self._position))
+        write_whole(self._folder / _NEXT, msgspec.json.encode(self._position))
         finish_begun(self._folder)
         self._file, self._rows = None, 0
         self._files += 1
@@ -176,31 +165,12 @@ def finish_begun(folder: Path) -> None:
         hidden = _hidden(folder, begun)
         if hidden.exists():
             hidden.replace(folder / begun)
-            _sync_folder(folder)
+            sync_folder(folder)
         following.replace(folder / _POSITION)
-        _sync_folder(folder)
+        sync_folder(folder)
     for left in folder.glob(".ocsf-*"):
         left.unlink()
 
 
 def _hidden(folder: Path, name: str) -> Path:
     return folder / f".{name}"
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """A file that is there whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.tmp")
-    with unfinished.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

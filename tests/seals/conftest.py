@@ -42,7 +42,7 @@ def sealed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Ledger.open(home, command="test") as ledger:
         sample.begin(ledger)
         fill(ledger)
-        # The first day is sealed in the live file, the second in a file; a day that was short gets a second manifest.
+        # Sealed in the live file, then closed into a file; a late event of the first day is a correction with a manifest of its own.
         seal_days(ledger, None, sample.NOW)
         close_days(ledger, TODAY, 10)
         sample.store(ledger, [sample.event(50_000, "pull_repo", day=DAYS[0], ip="10.9.9.9")], day=DAYS[0])

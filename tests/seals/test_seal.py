@@ -113,12 +113,18 @@ def test_a_log_of_many_manifests_has_the_tiles_of_the_standard(ledger: Ledger) -
             [DAYS[3]],
         )
     seal_days(ledger, KEY, sample.NOW)
+    earlier = (ledger.home / "seals/checkpoint").read_text()
+    sample.seal(ledger, DAYS[3] + timedelta(days=1))
+    seal_days(ledger, KEY, sample.NOW)
     tiles = ledger.home / "seals/tile"
     assert (tiles / "0/000").stat().st_size == 8192
-    assert (tiles / "0/001.p/48").stat().st_size == 48 * 32
+    assert (tiles / "0/001.p/49").stat().st_size == 49 * 32
     assert (tiles / "1/000.p/1").stat().st_size == 32
-    assert (tiles / "entries/000").exists() and (tiles / "entries/001.p/48").exists()
+    # What the fuller tiles hold too is gone, and an earlier head is still checked.
+    files = sorted(str(path.relative_to(tiles)) for path in tiles.rglob("*") if path.is_file())
+    assert files == ["0/000", "0/001.p/49", "1/000.p/1", "entries/000", "entries/001.p/49"]
     _is_whole(ledger)
+    assert verifier.check(ledger.home, [PUBLIC], [earlier], jobs=1).damages == []
 
 
 def _is_whole(ledger: Ledger) -> None:

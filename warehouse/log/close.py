@@ -23,6 +23,7 @@ import msgspec
 
 from quayledger.warehouse import event_files, migrate
 from quayledger.warehouse.duckdb_errors import translated
+from quayledger.warehouse.durable_files import sync_folder
 from quayledger.warehouse.errors import DiskFull, LedgerCorrupt, WarehouseError
 from quayledger.warehouse.event_files import (
     DAYS_FOLDER,
@@ -40,7 +41,6 @@ from quayledger.warehouse.ledger import PUBLISHED_FOLDER, Cursor, Ledger
 from quayledger.warehouse.log import sidecars
 from quayledger.warehouse.log.rollup_files import drop_joins, join_days
 from quayledger.warehouse.log.sidecars import UNFINISHED_SUFFIX
-from quayledger.warehouse.publish import sync_folder
 from quayledger.warehouse.rollup_joins import RollupJoin, recorded_joins
 from quayledger.warehouse.schema import (
     EVENT_COLUMNS,

@@ -8,10 +8,10 @@ import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from quayledger.warehouse.durable_files import sync_folder
 from quayledger.warehouse.event_files import SEEN_SUFFIX, USAGE_SUFFIX, EventFile
 from quayledger.warehouse.ledger import Cursor
 from quayledger.warehouse.log import seen, usage
-from quayledger.warehouse.publish import sync_folder
 from quayledger.warehouse.rollup_joins import RollupJoin
 
 UNFINISHED_SUFFIX = ".tmp"

@@ -18,6 +18,7 @@ import msgspec
 from quayledger import __version__
 from quayledger.warehouse import event_files
 from quayledger.warehouse.duckdb_errors import translated
+from quayledger.warehouse.durable_files import write_whole
 from quayledger.warehouse.errors import WarehouseError
 from quayledger.warehouse.ledger import Cursor, Ledger, utc
 from quayledger.warehouse.schema import SliceState
@@ -217,16 +218,19 @@ def _publish_log(ledger: Ledger, key: SigningKey | None, now: datetime) -> tuple
             f"{len(leaves):,}): the ledger was probably restored from an older copy. Nothing is signed, because that would be "
             f"a fork. Restore the newest copy; or move {folder} away to begin a log that those who hold the old head will refuse"
         )
-    tiles.write_tiles(folder, leaves, _written(ledger), lambda first, to: _entries(ledger, first, to))
+    tiles.write_tiles(folder, leaves, lambda first, to: _entries(ledger, first, to))
     if key is None:
+        if signed is None:
+            tiles.remove_outgrown(folder, len(leaves))
         return len(leaves), False
     head = Checkpoint(key.name, len(leaves), merkle.root(leaves))
     if signed != head or not _is_signed_by(ledger, key):
         note = head.signed([key])
         with ledger.transaction() as cursor:
             cursor.execute("INSERT INTO log_heads VALUES (?, ?, ?, ?)", [head.size, head.root.hex(), note, now])
-        tiles.write_whole(folder / tiles.PUBLIC_KEY_NAME, f"{key.verifier}\n".encode())
-        tiles.write_whole(folder / tiles.CHECKPOINT_NAME, note.encode())
+        write_whole(folder / tiles.PUBLIC_KEY_NAME, f"{key.verifier}\n".encode())
+        write_whole(folder / tiles.CHECKPOINT_NAME, note.encode())
+        tiles.remove_outgrown(folder, head.size)
     return len(leaves), True
 
 
@@ -258,13 +262,6 @@ def _notes(ledger: Ledger) -> Iterator[str]:
         yield path.read_text(encoding="utf-8", errors="replace")
     for (note,) in ledger.rows("SELECT note FROM log_heads ORDER BY size DESC LIMIT 1"):
         yield note
-
-
-def _written(ledger: Ledger) -> int:
-    """A size of the log whose tiles are surely on disk."""
-    found = ledger.rows("SELECT coalesce(max(size), 0) FROM log_heads")
-    checkpoint = ledger.home / tiles.SEALS_FOLDER / tiles.CHECKPOINT_NAME
-    return int(found[0][0]) if checkpoint.exists() else 0
 
 
 def _entries(ledger: Ledger, first: int, to: int) -> list[bytes]:

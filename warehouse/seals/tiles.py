@@ -3,11 +3,10 @@ checkpoint. I/O on that folder. They are made from the live file, so what a cras
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from quayledger.warehouse.publish import sync_folder
+from quayledger.warehouse.durable_files import write_whole
 from quayledger.warehouse.seals import merkle
 
 SEALS_FOLDER = "seals"
@@ -25,44 +24,37 @@ def tile_path(level: int | str, index: int, width: int) -> Path:
     return path if width == TILE_WIDTH else path.with_name(f"{path.name}.p") / str(width)
 
 
-def write_tiles(
-    folder: Path, leaves: Sequence[bytes], from_size: int, entries: Callable[[int, int], Sequence[bytes]]
-) -> None:
-    """Writes the tiles of a log with these leaf hashes that a log of `from_size` entries did not have. `entries`: those from
-    the first index on, up to before the second. Raises OSError."""
+def write_tiles(folder: Path, leaves: Sequence[bytes], entries: Callable[[int, int], Sequence[bytes]]) -> None:
+    """Writes the tiles that are missing of a log with these leaf hashes. `entries`: those from the first index on, up to before
+    the second. Raises OSError."""
     level, hashes = 0, list(leaves)
     while hashes:
-        first = from_size // TILE_WIDTH ** (level + 1)
-        for index in range(first, -(-len(hashes) // TILE_WIDTH)):
+        for index in range(-(-len(hashes) // TILE_WIDTH)):
             part = hashes[index * TILE_WIDTH : (index + 1) * TILE_WIDTH]
-            write_whole(folder / tile_path(level, index, len(part)), b"".join(part))
-            if level == 0:
-                bundle = entries(index * TILE_WIDTH, index * TILE_WIDTH + len(part))
-                data = b"".join(len(entry).to_bytes(2, "big") + entry for entry in bundle)
-                write_whole(folder / tile_path("entries", index, len(part)), data)
+            _write_once(folder / tile_path(level, index, len(part)), b"".join(part))
+            bundle = folder / tile_path("entries", index, len(part))
+            if level == 0 and not bundle.exists():
+                held = entries(index * TILE_WIDTH, index * TILE_WIDTH + len(part))
+                _write_once(bundle, b"".join(len(entry).to_bytes(2, "big") + entry for entry in held))
         full = len(hashes) // TILE_WIDTH
         hashes = [merkle.root(hashes[at * TILE_WIDTH : (at + 1) * TILE_WIDTH]) for at in range(full)]
         level += 1
 
 
-def write_whole(path: Path, data: bytes, mode: int = 0o444) -> None:
-    """Writes a file so that it is there as a whole or not at all, also after a power cut; one that is the same stays."""
-    try:
-        if path.read_bytes() == data:
-            return
-    except FileNotFoundError:
-        pass
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.tmp")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+def _write_once(path: Path, data: bytes) -> None:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data, mode=0o444)
+
+
+def remove_outgrown(folder: Path, size: int) -> None:
+    """Removes the tiles that are not full and that a log of `size` entries needs no more: a bundle a day would come to hundreds
+    of megabytes in a year. An older checkpoint is checked with the leaves of the fuller ones. Raises OSError."""
+    needed = {tile_path("entries", size // TILE_WIDTH, size % TILE_WIDTH)}
+    level = 0
+    while size:
+        needed.add(tile_path(level, size // TILE_WIDTH, size % TILE_WIDTH))
+        level, size = level + 1, size // TILE_WIDTH
+    for path in folder.glob("tile/**/*.p/*"):
+        if path.relative_to(folder) not in needed:
+            path.unlink()
