@@ -16,7 +16,7 @@ import msgspec
 import polars as pl
 
 from quayledger.warehouse.log.rollups import Rollups, days_within, find_rollups, raw_relation
-from quayledger.warehouse.log.seen import DIGESTS_SECTION, FIELDS, NAMES_SECTION, PLAIN_DIGEST, TEXTS_SECTION
+from quayledger.warehouse.log.seen import DIGESTS_SECTION, FIELDS, NAMES, NAMES_SECTION, PLAIN_DIGEST, TEXTS_SECTION
 from quayledger.warehouse.snapshot import Snapshot
 
 _ALGORITHMS = ("", "sha256:", "sha512:")
@@ -74,20 +74,7 @@ def find(snap: Snapshot, text: str, *, exact_only: bool = False, limit: int = 50
     )
 
 
-_NAMES = (
-    "source_id",
-    "day",
-    "occurred_at",
-    "kind",
-    "namespace",
-    "repository",
-    "actor",
-    "tag",
-    "digest",
-    "ip",
-    "user_agent",
-)
-_RAW_COLUMNS = ", ".join(_NAMES)
+_RAW_COLUMNS = ", ".join(NAMES)
 _BEGINS = " OR ".join(f"(value >= $from_{n} AND value < $to_{n})" for n in range(len(_ALGORITHMS)))
 # By whether only exactly it is meant.
 _MATCHES = {

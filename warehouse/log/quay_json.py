@@ -9,22 +9,9 @@ from typing import Any
 import msgspec
 import polars as pl
 
-_COLUMNS = (
-    "occurred_at",
-    "kind",
-    "namespace",
-    "namespace_kind",
-    "performer",
-    "performer_kind",
-    "ip",
-    "repository",
-    "repository_namespace",
-    "tag",
-    "digest",
-    "user_agent",
-    "metadata",
-    "extra",
-)
+from quayledger.warehouse.schema import EVENT_SCHEMA
+
+_COLUMNS = tuple(EVENT_SCHEMA)
 _METADATA = {
     "repository": "repo",
     "repository_namespace": "namespace",

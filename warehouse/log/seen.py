@@ -35,23 +35,21 @@ NAMES_SECTION, DIGESTS_SECTION, TEXTS_SECTION = 0, 1, 2
 # Digests of the form that Quay writes, over a column; others are among the names.
 PLAIN_DIGEST = "(({0} LIKE 'sha256:%' OR {0} LIKE 'sha512:%') AND {0} = lower({0}))"
 _SECTIONS = {"digest": DIGESTS_SECTION} | dict.fromkeys(TEXTS, TEXTS_SECTION)
-# What of an event the index is made from.
-_COLUMNS = (
-    *(
-        "source_id",
-        "day",
-        "occurred_at",
-        "kind",
-        "namespace",
-        "repository",
-        "actor",
-        "tag",
-        "digest",
-        "ip",
-        "user_agent",
-    ),
-    *TEXTS,
+# What of an event the index is made from, besides TEXTS.
+NAMES = (
+    "source_id",
+    "day",
+    "occurred_at",
+    "kind",
+    "namespace",
+    "repository",
+    "actor",
+    "tag",
+    "digest",
+    "ip",
+    "user_agent",
 )
+_COLUMNS = (*NAMES, *TEXTS)
 # So many different texts are indexed whatever the number of events, and more where each has four events or more.
 _FEW_TEXTS = 5_000
 _SCHEMA: dict[str, type[pl.DataType]] = {

@@ -28,11 +28,10 @@ class KindSeal(msgspec.Struct, frozen=True):
     root: bytes
 
 
-class DayManifest(msgspec.Struct, frozen=True):
-    """What one manifest states of a (source, UTC day). Times are aware; `expected_events` None: the source vouches for no
-    number. `first_event_no` to `last_event_no` are the events sealed by it; none where `kinds` is empty."""
+class DayFacts(msgspec.Struct, frozen=True):
+    """What the ledger says of a (source, UTC day), and which manifest of the day this is to be. `expected_events` None: the
+    source vouches for no number."""
 
-    ledger_id: str
     source_id: str
     source_url: str
     day: date
@@ -43,8 +42,16 @@ class DayManifest(msgspec.Struct, frozen=True):
     stored_events: int
     rejected_rows: int
     counted_at: datetime | None
-    counts: Mapping[str, int]
     cover_version: int
+
+
+class DayManifest(msgspec.Struct, frozen=True):
+    """What one manifest states. Times are aware. `first_event_no` to `last_event_no` are the events sealed by it; none where
+    `kinds` is empty."""
+
+    ledger_id: str
+    facts: DayFacts
+    counts: Mapping[str, int]
     requests: int
     first_event_no: int
     last_event_no: int
@@ -60,21 +67,22 @@ class DayManifest(msgspec.Struct, frozen=True):
     def encode(self) -> bytes:
         """The log's entry: JSON, canonical as in RFC 8785. Where a registry's kinds are too many or too long for an entry,
         only their common root and number are in it."""
+        facts = self.facts
         fields: dict[str, Any] = {
             "format": FORMAT,
             "canonical": canonical.FORMAT_V1,
             "ledger": self.ledger_id,
-            "source": self.source_id,
-            "source_url": self.source_url,
-            "day": self.day.isoformat(),
-            "sequence": self.sequence,
-            "previous": self.previous_index,
-            "state": self.state,
-            "expected_events": self.expected_events,
-            "stored_events": self.stored_events,
-            "rejected_rows": self.rejected_rows,
-            "counted_at": _moment(self.counted_at),
-            "cover_version": self.cover_version,
+            "source": facts.source_id,
+            "source_url": facts.source_url,
+            "day": facts.day.isoformat(),
+            "sequence": facts.sequence,
+            "previous": facts.previous_index,
+            "state": facts.state,
+            "expected_events": facts.expected_events,
+            "stored_events": facts.stored_events,
+            "rejected_rows": facts.rejected_rows,
+            "counted_at": _moment(facts.counted_at),
+            "cover_version": facts.cover_version,
             "requests": self.requests,
             "first_event_no": self.first_event_no,
             "last_event_no": self.last_event_no,

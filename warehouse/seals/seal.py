@@ -23,7 +23,7 @@ from quayledger.warehouse.errors import WarehouseError
 from quayledger.warehouse.ledger import Cursor, Ledger, utc
 from quayledger.warehouse.schema import SliceState
 from quayledger.warehouse.seals import canonical, merkle, tiles
-from quayledger.warehouse.seals.manifest import MAX_ENTRY_BYTES, DayManifest, KindSeal
+from quayledger.warehouse.seals.manifest import MAX_ENTRY_BYTES, DayFacts, DayManifest, KindSeal
 from quayledger.warehouse.seals.note import BadNote, Checkpoint, SigningKey, parse_checkpoint, split_note
 
 _BATCH_DAYS = 64
@@ -78,20 +78,9 @@ class SealOutcome(msgspec.Struct, frozen=True):
     is_signed: bool
 
 
-class _Due(msgspec.Struct, frozen=True):
-    """A day that needs a manifest, with what is known of it."""
+class _Due(DayFacts, frozen=True):
+    """A day that needs a manifest. `sealed_to`: the number of the last event that is sealed."""
 
-    source_id: str
-    source_url: str
-    day: date
-    sequence: int
-    previous_index: int | None
-    state: str
-    expected_events: int | None
-    stored_events: int
-    rejected_rows: int
-    counted_at: datetime | None
-    cover_version: int
     sealed_to: int
 
 
@@ -111,7 +100,7 @@ def seal_days(ledger: Ledger, key: SigningKey | None, now: datetime, *, most_sec
 
 def _due(ledger: Ledger, today: date) -> list[_Due]:
     found = ledger.rows(_DUE, {"today": today, "unsettled": [state.value for state in _UNSETTLED]})
-    return [_Due(*row) for row in found]
+    return [msgspec.structs.replace(due, counted_at=utc(due.counted_at)) for due in (_Due(*row) for row in found)]
 
 
 def _readable(ledger: Ledger, due: Sequence[_Due]) -> tuple[list[_Due], int]:
@@ -162,18 +151,8 @@ def _manifest(cursor: Cursor, ledger_id: str, due: _Due, secret: bytes, now: dat
         first, last = first or event_no, event_no
     return DayManifest(
         ledger_id=ledger_id,
-        source_id=due.source_id,
-        source_url=due.source_url,
-        day=due.day,
-        sequence=due.sequence,
-        previous_index=due.previous_index,
-        state=due.state,
-        expected_events=due.expected_events,
-        stored_events=due.stored_events,
-        rejected_rows=due.rejected_rows,
-        counted_at=utc(due.counted_at),
+        facts=due,
         counts=dict(cursor.execute(_COUNTS, [due.cover_version, *key]).fetchall()),
-        cover_version=due.cover_version,
         requests=_number(cursor, _REQUESTS, key),
         first_event_no=first or due.sealed_to + 1,
         last_event_no=last or due.sealed_to,
@@ -186,16 +165,17 @@ def _manifest(cursor: Cursor, ledger_id: str, due: _Due, secret: bytes, now: dat
 def _record(cursor: Cursor, made: DayManifest, entry: bytes, index: int, secret: bytes) -> None:
     leaf = merkle.leaf_hash(entry).hex()
     cursor.execute("INSERT INTO log_entries VALUES (?, ?, ?, ?)", [index, entry.decode(), leaf, made.sealed_at])
-    key = [made.source_id, made.day, made.sequence]
+    facts = made.facts
+    key = [facts.source_id, facts.day, facts.sequence]
     cursor.execute(
         "INSERT INTO day_seals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             *key,
             index,
-            made.state,
-            made.expected_events,
-            made.stored_events,
-            made.rejected_rows,
+            facts.state,
+            facts.expected_events,
+            facts.stored_events,
+            facts.rejected_rows,
             made.first_event_no,
             made.last_event_no,
             made.root.hex(),
