@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-import polars as pl
 import typer
 from rich.markup import escape
 
@@ -16,22 +15,11 @@ from quayledger import settings as settings_room
 from quayledger.cli._options import AsJson, Home
 from quayledger.cli._output import err, out, print_json, warn_of_broken_files
 from quayledger.reports.formatting import visible
-from quayledger.reports.model import Column, Table
+from quayledger.reports.log.find_table import find_table
 from quayledger.reports.render import terminal
 from quayledger.warehouse.log.find import find
-from quayledger.warehouse.log.former_names import account_labels, also_named, former_names
+from quayledger.warehouse.log.former_names import also_named, former_names
 from quayledger.warehouse.snapshot import Snapshot
-
-_COLUMNS = (
-    Column("field", "What", "text"),
-    Column("value", "Value", "text"),
-    Column("source_id", "Source", "text"),
-    Column("events", "Events"),
-    Column("days", "Days"),
-    Column("first_at", "First", "time"),
-    Column("last_at", "Last", "time"),
-)
-_LABELS = {"kind": "event kind", "ip": "IP address", "user_agent": "client"}
 
 
 def command(
@@ -43,28 +31,21 @@ def command(
 ) -> None:
     """Raises NotPublished where nothing is collected yet."""
     with Snapshot.open(home) as snapshot:
-        found = find(snapshot, text, exact_only=exact, limit=limit)
-        names, labels = former_names(snapshot), account_labels(snapshot)
+        if as_json:
+            found = find(snapshot, text, exact_only=exact, limit=limit)
+        else:
+            table = find_table(snapshot, text, exact_only=exact, limit=limit)
+        names = former_names(snapshot)
         warn_of_broken_files(snapshot)
     if as_json:
         print_json([msgspec.to_builtins(row) for row in found.to_dicts()])
         return
-    if found.is_empty():
-        err.print(f"No event that is held names {escape(visible(text))!s}.")
+    if table.frame.is_empty():
+        err.print(escape(str(table.empty)), soft_wrap=True)
         return
-    frame = found.select(
-        pl.col("field").replace(_LABELS),
-        "value",
-        "source_id",
-        "events",
-        "days",
-        "first_at",
-        "last_at",
-    )
-    table = Table("found", "Found", _COLUMNS, frame, frame.height, preview_rows=0, labels=labels or msgspec.UNSET)
     out.print(terminal.render_table(table, width=out.width, colour=out.is_terminal), markup=False, emoji=False, end="")
     for other in also_named(names, text):
-        since = ", since it was deleted" if other.name in labels else ""
+        since = ", since it was deleted" if other.name in (table.labels or {}) else ""
         err.print(f"The same account is also held as {escape(visible(other.name))}{since}.", soft_wrap=True)
-    if limit and found.height == limit:
+    if limit and table.frame.height == limit:
         err.print(f"The first {limit:,} lines; --limit 0 shows all.")

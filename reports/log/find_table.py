@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import polars as pl
 
 from quayledger.reports.formatting import visible
 from quayledger.reports.model import Column, Table
 from quayledger.warehouse.log.find import find
+from quayledger.warehouse.log.former_names import account_labels
 from quayledger.warehouse.snapshot import Snapshot
 
 # What people call each field that is searched.
@@ -38,4 +40,5 @@ def find_table(snapshot: Snapshot, text: str, *, exact_only: bool = False, limit
     frame = found.with_columns(pl.col("field").replace(FIELD_LABELS).alias("what"))
     frame = frame.select(column.name for column in _COLUMNS)
     empty = f"No event that is held names {visible(text[:100])}."
-    return Table("found", "Found", _COLUMNS, frame, frame.height, empty=empty)
+    labels = account_labels(snapshot) or msgspec.UNSET
+    return Table("found", "Found", _COLUMNS, frame, frame.height, preview_rows=0, empty=empty, labels=labels)
