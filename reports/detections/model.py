@@ -104,6 +104,7 @@ UNLOGGED_SCHEMA = _schema(
         "after_at": _UTC,  # the reading before
         "first_seen_at": _UTC,  # the reading that found it
         "why": _TEXT,  # why Quay may have written no event; '' where nothing explains it
+        "is_known": pl.Boolean(),  # whether that is known, rather than possible
     }
 )
 

@@ -13,11 +13,14 @@ from datetime import date, datetime, timedelta
 import msgspec
 import polars as pl
 
+from quayledger.reports.inventory.marks import PARENTS, marks
+from quayledger.reports.log import recording
 from quayledger.warehouse.catalog import Type
+from quayledger.warehouse.catalog.recorded_kinds import QUOTA_KINDS, gaps
 from quayledger.warehouse.inventory import reader
 from quayledger.warehouse.inventory.diff_steps import DIFF_SCHEMA
 from quayledger.warehouse.inventory.renames import renames, with_new_names
-from quayledger.warehouse.log import changing_events, detection_inputs
+from quayledger.warehouse.log import changing_events
 from quayledger.warehouse.log import events as log
 from quayledger.warehouse.snapshot import Snapshot
 
@@ -40,12 +43,12 @@ class _Link(msgspec.Struct, frozen=True):
 
 class _Watched(msgspec.Struct, frozen=True):
     """A family whose changes must be logged. `columns`: of its values, those that count (none: only that objects came or went);
-    `recorded_since`: the release of Quay before which it wrote none of the events; `is_parent_only`: it is read for what comes
-    and goes with it, and not judged itself but for `columns`."""
+    `newer_kinds`: events of it that Quay did not always write; `is_parent_only`: it is read for what comes and goes with it, and
+    not judged itself but for `columns`."""
 
     links: tuple[_Link, ...]
     columns: tuple[str, ...] = ()
-    recorded_since: str = ""
+    newer_kinds: tuple[str, ...] = ()
     is_parent_only: bool = False
 
 
@@ -57,22 +60,11 @@ _PARENT_LINKS = (
     _Link(("create_repo", "delete_repo"), ("space", "repository")),
     _Link(("org_create_team", "org_delete_team"), ("space", "team")),
 )
-_QUOTA_LINKS = (
-    _Link(
-        (
-            "org_create_quota",
-            "org_change_quota",
-            "org_delete_quota",
-            "org_create_quota_limit",
-            "org_change_quota_limit",
-            "org_delete_quota_limit",
-        ),
-        ("space",),
-    ),
-)
+_QUOTA_LINKS = (_Link(QUOTA_KINDS, ("space",)),)
+_ORGANIZATION_MIRROR_KINDS = ("org_mirror_enabled", "org_mirror_disabled", "org_mirror_config_changed")
 _PERMISSION_KINDS = ("change_repo_permission", "add_repo_permission", "delete_repo_permission")
 _WATCHED: dict[str, _Watched] = {
-    "organizations": _Watched((), recorded_since="2026-08, where a superuser deletes it"),
+    "organizations": _Watched((), newer_kinds=("org_delete",)),
     "users": _Watched((), is_parent_only=True),
     "repositories": _Watched(
         (_Link(("change_repo_visibility",), ("space", "repository")),), ("is_public",), is_parent_only=True
@@ -114,8 +106,8 @@ _WATCHED: dict[str, _Watched] = {
         ),
         ("role", "delegate", "activating_user"),
     ),
-    "quotas": _Watched(_QUOTA_LINKS, ("limit_bytes",), recorded_since="2025-12"),
-    "quota_limits": _Watched(_QUOTA_LINKS, ("limit_type", "limit_percent"), recorded_since="2025-12"),
+    "quotas": _Watched(_QUOTA_LINKS, ("limit_bytes",), newer_kinds=QUOTA_KINDS),
+    "quota_limits": _Watched(_QUOTA_LINKS, ("limit_type", "limit_percent"), newer_kinds=QUOTA_KINDS),
     "autoprune_policies": _Watched(
         (
             _Link(
@@ -151,36 +143,21 @@ _WATCHED: dict[str, _Watched] = {
         ("is_enabled", "external_reference", "external_username", "verify_tls", "tag_rules", "robot"),
     ),
     "organization_mirrors": _Watched(
-        (_Link(("org_mirror_enabled", "org_mirror_disabled", "org_mirror_config_changed"), ("space",)),),
+        (_Link(_ORGANIZATION_MIRROR_KINDS, ("space",)),),
         ("is_enabled", "external_registry", "external_namespace", "external_username", "verify_tls", "robot"),
-        recorded_since="2026-02",
+        newer_kinds=_ORGANIZATION_MIRROR_KINDS,
     ),
 }
 FAMILIES = tuple(name for name, watched in _WATCHED.items() if watched.columns or not watched.is_parent_only)
-# The families whose objects hold others, with the marks that both have.
-_HOLDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("organizations", ("space",)),
-    ("users", ("space",)),
-    ("users", ("person",)),
-    ("robots", ("person",)),
-    ("repositories", ("space", "repository")),
-    ("teams", ("space", "team")),
-    ("quotas", ("space", "quota")),
-)
-_KEYS = (
-    "organization",
-    "namespace",
-    "username",
-    "repository",
-    "team",
-    "principal_kind",
-    "principal",
-    "member",
-    "robot",
-    "prototype_id",
-    "quota_id",
-)
-SCHEMA: dict[str, Type] = {**DIFF_SCHEMA, "space": pl.String, "state": pl.String, "why": pl.String}
+# What comes and goes with everything in it, of the families that are watched.
+_PARENTS = tuple(holder for holder in PARENTS if set(holder.families) <= _WATCHED.keys())
+SCHEMA: dict[str, Type] = {
+    **DIFF_SCHEMA,
+    "space": pl.String,
+    "state": pl.String,
+    "why": pl.String,
+    "is_known": pl.Boolean,
+}
 
 
 def changes(
@@ -192,7 +169,7 @@ def changes(
     families: Sequence[str] = FAMILIES,
 ) -> pl.DataFrame:
     """The changes of FAMILIES that readings of [since, until) found, aware times, in the order in which they were found: DIFF_SCHEMA,
-    `space` (the namespace), `state` and `why`.
+    `space` (the namespace), `state`, `why` and `is_known` (whether `why` is known, rather than possible).
 
     state: explained (an event tells of it, or it came or went with what held it; then `why` says with what), unlogged (no event
     does; `why`: text where it is known why, such as a version of Quay that writes none), log incomplete (events of the time
@@ -210,7 +187,6 @@ def changes(
         pl.col("change").is_in(["appeared", "vanished", "changed"]), "certain", pl.col("after_at").is_not_null()
     )
     marked = _marked(found.with_row_index("row"))
-    along = _along(marked)
     judged = marked.filter(
         pl.col("family").is_in(list(families)),
         pl.col("first_seen_at") >= since,
@@ -219,31 +195,37 @@ def changes(
     )
     if judged.is_empty():
         return pl.DataFrame(schema=SCHEMA)
+    return (
+        _judged(snapshot, judged, _along(marked), source_ids)
+        .sort("first_seen_at", "source_id", "family", "object")
+        .select(list(SCHEMA))
+        .cast(pl.Schema(SCHEMA))
+    )
+
+
+def _judged(snapshot: Snapshot, judged: pl.DataFrame, along: pl.DataFrame, source_ids: Sequence[str]) -> pl.DataFrame:
+    """The changes with `state` and `why`."""
     earliest, latest = judged["after_at"].min(), judged["first_seen_at"].max()
     assert isinstance(earliest, datetime) and isinstance(latest, datetime)  # noqa: S101 - no row is without
     told = _told(snapshot, earliest - _TOLERANCE, latest + _TOLERANCE, source_ids)
-    named = _explained(judged, told)
-    judged = judged.join(along, on="row", how="left").with_columns(
-        pl.col("row").is_in(named.implode()).alias("is_named")
+    is_named = pl.col("row").is_in(_explained(judged, told).implode())
+    judged = judged.join(along, on="row", how="left", maintain_order="left").join(
+        _unrecorded(snapshot, source_ids), on=["source_id", "family"], how="left", maintain_order="left"
     )
     judged = judged.with_columns(
-        _is_log_incomplete(snapshot, judged, source_ids), _reason(snapshot, latest, source_ids)
+        _is_log_incomplete(snapshot, judged, source_ids),
+        _reason(snapshot, latest, source_ids),
+        (is_named | pl.col("along").is_not_null()).alias("is_explained"),
     )
-    is_explained = pl.col("is_named") | pl.col("along").is_not_null()
     state = (
-        pl.when(is_explained)
+        pl.when("is_explained")
         .then(pl.lit(EXPLAINED))
         .when("is_log_incomplete")
         .then(pl.lit(LOG_INCOMPLETE))
         .otherwise(pl.lit(UNLOGGED))
     )
-    why = pl.when(is_explained).then(pl.coalesce("along", pl.lit(""))).otherwise(pl.coalesce("reason", pl.lit("")))
-    return (
-        judged.with_columns(state.alias("state"), why.alias("why"))
-        .sort("first_seen_at", "source_id", "family", "object")
-        .select(list(SCHEMA))
-        .cast(pl.Schema(SCHEMA))
-    )
+    why = pl.when("is_explained").then("along").otherwise("reason").fill_null("")
+    return judged.with_columns(state.alias("state"), why.alias("why"), pl.col("is_known").fill_null(value=True))
 
 
 def _counts() -> pl.Expr:
@@ -261,20 +243,13 @@ def _counts() -> pl.Expr:
 
 def _marked(found: pl.DataFrame) -> pl.DataFrame:
     """Differences with the marks by which events and what holds them are found; null where a family has none."""
-    key = {name: pl.col("key").str.json_path_match(f"$.{name}") for name in _KEYS}
-    is_team = (key["principal_kind"] == "team").fill_null(value=False)
-    person = pl.coalesce(pl.when(~is_team).then(key["principal"]), key["member"], key["username"], key["robot"])
+    known = marks()
     return found.with_columns(
-        pl.coalesce(
-            key["organization"], key["namespace"], key["username"], key["robot"].str.split("+").list.first()
-        ).alias("space"),
-        key["repository"].replace("", None).alias("repository"),
-        pl.coalesce(key["team"], pl.when(is_team).then(key["principal"])).alias("team"),
-        person.alias("person"),
-        key["prototype_id"].alias("object_id"),
-        key["quota_id"].alias("quota"),
+        # A policy of a whole namespace has no repository.
+        **known | {"repository": known["repository"].replace("", None)},
+        object_id=known["prototype_id"],
         # A default permission names in its values for whom it is.
-        pl.coalesce("before", "after").str.extract(r"delegate ([^;]+)").alias("delegate"),
+        delegate=pl.coalesce("before", "after").str.extract(r"delegate ([^;]+)"),
     )
 
 
@@ -282,19 +257,18 @@ def _along(marked: pl.DataFrame) -> pl.DataFrame:
     """row and `along`: what an object came or went with, such as `organization acme`, where that did so in the same time."""
     parts = [pl.DataFrame(schema={"row": pl.UInt32, "along": pl.String})]
     moved = marked.filter(pl.col("change").is_in(["appeared", "vanished"]))
-    for family, marks in _HOLDERS:
-        called = pl.format(f"{family.removesuffix('s')} {{}}", pl.concat_str(marks, separator="/"))
-        held = moved.filter(pl.col("family") == family).select(
+    for parent in _PARENTS:
+        held = moved.filter(pl.col("family").is_in(list(parent.families))).select(
             "source_id",
             "change",
-            *marks,
+            *parent.marks,
             pl.col("after_at").alias("holder_after"),
             pl.col("first_seen_at").alias("holder_seen"),
-            called.alias("along"),
+            parent.name().alias("along"),
         )
-        inside = moved.filter(pl.col("family") != family)
-        pairs = [inside.join(held, on=["source_id", "change", *marks])]
-        if marks == ("person",):
+        inside = moved.filter(parent.holds())
+        pairs = [inside.join(held, on=["source_id", "change", *parent.marks])]
+        if parent.marks == ("person",):
             # A default permission goes with the account that it is for.
             delegates = inside.filter(pl.col("family") == "default_permissions").drop("person")
             pairs.append(
@@ -382,18 +356,29 @@ def _is_log_incomplete(snapshot: Snapshot, judged: pl.DataFrame, source_ids: Seq
     return unread | judged["row"].is_in(hit.implode()).alias("is_log_incomplete")
 
 
+def _unrecorded(snapshot: Snapshot, source_ids: Sequence[str]) -> pl.DataFrame:
+    """source_id, family, `unrecorded`: why Quay writes no event of a family, or may write none; `is_known`: which of both."""
+    rows = [
+        (source_id, family, f"{_SAID.get(one.state, one.state)}: {one.why}", one.state != "not known")
+        for source_id, found in recording.by_source(snapshot, tuple(source_ids)).items()
+        for family, watched in _WATCHED.items()
+        for one in gaps(found)
+        if one.since is not None and set(watched.newer_kinds) & set(one.kinds)
+    ]
+    schema = {"source_id": pl.String, "family": pl.String, "unrecorded": pl.String, "is_known": pl.Boolean}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+_SAID = {"not known": "may not be recorded by this version of Quay"}
+
+
 def _reason(snapshot: Snapshot, at: datetime, source_ids: Sequence[str]) -> pl.Expr:
     """Why Quay may have written no event, where that is known; null elsewhere."""
-    held = detection_inputs.kinds_held(snapshot, source_ids)
-    reason = pl.lit(None, pl.String)
-    for family, watched in _WATCHED.items():
-        kinds = {kind for link in watched.links for kind in link.kinds}
-        if watched.recorded_since and not kinds & held:
-            said = pl.lit(f"not recorded by Quay before release {watched.recorded_since}")
-            reason = pl.when(pl.col("family") == family).then(said).otherwise(reason)
     synced = reader.as_of(snapshot, "teams", at, source_ids=source_ids, where={"is_synced": True})
     teams = synced.select(pl.format("{}/{}/{}", "source_id", "organization", "team")).to_series()
     is_synced = (pl.col("family") == "team_members") & pl.format("{}/{}/{}", "source_id", "space", "team").is_in(
         teams.implode()
     )
-    return pl.when(is_synced).then(pl.lit(SYNCED)).otherwise(reason).alias("reason")
+    # Of organizations only the deletion by a superuser was not always recorded.
+    applies = (pl.col("family") != "organizations") | (pl.col("change") == "vanished")
+    return pl.when(is_synced).then(pl.lit(SYNCED)).otherwise(pl.when(applies).then("unrecorded")).alias("reason")

@@ -13,6 +13,7 @@ from quayledger.reports.model import Column, Metric, Note, Report
 from quayledger.reports.security import event_report
 from quayledger.reports.security.event_report import ORIGIN, TIME, text
 from quayledger.reports.spec import NamespaceParam, PeriodParam, ReportSpec, SourcesParam, TopParam
+from quayledger.warehouse.catalog.recorded_kinds import QUOTA_KINDS
 from quayledger.warehouse.snapshot import Snapshot
 
 REPORT_ID = "privileged-actions"
@@ -28,12 +29,7 @@ ALWAYS = (
     "service_key_extend",
     "service_key_delete",
     "service_key_rotate",
-    "org_create_quota",
-    "org_change_quota",
-    "org_delete_quota",
-    "org_create_quota_limit",
-    "org_change_quota_limit",
-    "org_delete_quota_limit",
+    *QUOTA_KINDS,
     "user_delete",
     "user_disable",
     "user_enable",

@@ -58,6 +58,14 @@ class Recording(msgspec.Struct, frozen=True):
     setting: str = ""
 
 
+QUOTA_KINDS = (
+    "org_create_quota",
+    "org_change_quota",
+    "org_delete_quota",
+    "org_create_quota_limit",
+    "org_change_quota_limit",
+    "org_delete_quota_limit",
+)
 RECORDED_SINCE: tuple[RecordedSince, ...] = (
     RecordedSince("sign-ins and sign-outs", ("login_success", "logout_success"), date(2023, 5, 17)),
     RecordedSince(
@@ -69,14 +77,7 @@ RECORDED_SINCE: tuple[RecordedSince, ...] = (
     RecordedSince("exports of the log", ("export_logs_success", "export_logs_failure"), date(2024, 10, 3)),
     RecordedSince(
         "changes of storage quotas",
-        (
-            "org_create_quota",
-            "org_change_quota",
-            "org_delete_quota",
-            "org_create_quota_limit",
-            "org_change_quota_limit",
-            "org_delete_quota_limit",
-        ),
+        QUOTA_KINDS,
         date(2025, 12, 9),
     ),
     RecordedSince(

@@ -31,14 +31,15 @@ class Params(msgspec.Struct, frozen=True):
 
 
 def detect(inputs: Inputs, params: Params) -> Iterator[Finding]:
-    """One finding per namespace. Changes that Quay is known not to log make it less serious."""
+    """One finding per namespace. Changes that Quay does not log, or may not, make it less serious."""
     found = inputs.unlogged.filter(~pl.col("space").is_in(params.allow_namespaces))
     if params.ignore_explained:
-        found = found.filter(pl.col("why") == "")
+        found = found.filter((pl.col("why") == "") | ~pl.col("is_known"))
     for (source_id, space), mine in found.group_by("source_id", "space", maintain_order=True):
         objects = mine["object"].unique(maintain_order=True)
         why = mine.filter(pl.col("why") != "")["why"].unique(maintain_order=True)
         explained = why.len() > 0 and bool((mine["why"] != "").all())
+        severity = (Severity.LOW if bool(mine["is_known"].all()) else Severity.MEDIUM) if explained else None
         first: datetime = mine["after_at"].sort()[0]
         last: datetime = mine["first_seen_at"].sort()[-1]
         yield Finding(
@@ -48,7 +49,7 @@ def detect(inputs: Inputs, params: Params) -> Iterator[Finding]:
             at=last,
             summary=f"In {space}, {listed(mine.select(_said()).to_series())} between {first:%Y-%m-%d %H:%M} and "
             f"{last:%Y-%m-%d %H:%M} UTC, and no event says who did it" + (f" ({listed(why)})." if why.len() else "."),
-            severity=Severity.LOW if explained else None,
+            severity=severity,
             related=tuple(objects.head(20)),
         )
 
@@ -67,7 +68,7 @@ def _or_nothing(column: str) -> pl.Expr:
     return pl.coalesce(column, pl.lit("nothing"))
 
 
-def _case(family: str, *, why: str = "", column: str | None = None) -> Inputs:
+def _case(family: str, *, why: str = "", is_known: bool = True, column: str | None = None) -> Inputs:
     row = {
         "source_id": "main",
         "space": "acme",
@@ -80,6 +81,7 @@ def _case(family: str, *, why: str = "", column: str | None = None) -> Inputs:
         "after_at": NOON,
         "first_seen_at": NOON + timedelta(minutes=9),
         "why": why,
+        "is_known": is_known,
     }
     return msgspec.structs.replace(example([]), unlogged=pl.DataFrame([row], schema=UNLOGGED_SCHEMA))
 
@@ -99,13 +101,18 @@ RULE = Rule(
     "which is complete for that time, does not say who changed it. What came or went with a new or deleted repository, team, "
     "account or organization does not count.",
     false_positives="Changes that this version of Quay does not record, or that an outside directory makes: the alert says so and is "
-    "low. A restored or migrated database.",
+    "low, or medium where it is only possible. A restored or migrated database.",
     runbook="`quayledger report permission-changes` lists the changes with the readings between which they lie. Who can write to Quay's "
     "database or its configuration? Take back what nobody can explain.",
     fixtures=(
         Fixture(name="a permission", inputs=lambda: _case("repository_permissions"), subjects=("acme",)),
         Fixture(name="a role", inputs=lambda: _case("repository_permissions", column="role"), subjects=("acme",)),
         Fixture(name="not recorded", inputs=lambda: _case("quotas", why="not recorded"), subjects=("acme",)),
+        Fixture(
+            name="perhaps not recorded",
+            inputs=lambda: _case("quotas", why="may not be recorded", is_known=False),
+            subjects=("acme",),
+        ),
         Fixture(name="nothing", inputs=lambda: example([]), subjects=()),
     ),
 )
