@@ -20,8 +20,9 @@ from quayledger.reports.detections import backtest, registry
 from quayledger.reports.detections.model import Severity
 from quayledger.reports.errors import ReportError
 from quayledger.reports.log.events_page import SHOWN
+from quayledger.reports.log.find_table import FIELD_OF
 from quayledger.reports.model import Column, Table
-from quayledger.reports.security.investigation import kind_of_text
+from quayledger.reports.security.investigation import InvestigateKind, kind_of_text
 from quayledger.web import account, alert_links, charts, links, widgets
 from quayledger.web.alert_links import ALERTS_PATH
 from quayledger.web.page import Page, View
@@ -139,7 +140,7 @@ def _alert(view: View, number: str) -> None:
     widgets.facts(_facts(alert))
     if alert.caveat:
         st.html(f'<div class="ql-note">{widgets.shown(alert.caveat)}</div>')
-    _pivots(alert)
+    _pivots(view, alert)
     _decide(view, alert)
     _evidence(view, event_ids)
     _history(changes)
@@ -164,14 +165,24 @@ def _facts(alert: Alert) -> list[tuple[str, str]]:
     return facts
 
 
-def _pivots(alert: Alert) -> None:
+def _pivots(view: View, alert: Alert) -> None:
     """The ways on: the subject and what else the alert is about."""
     with st.container(horizontal=True, key="ql-pivots"):
         for number, name in enumerate((alert.subject, *alert.related[:5])):
             kind = kind_of_text(name)
             label = widgets.plain(widgets.shortened(name))
             if kind and st.button(label, key=f"pivot-{number}", icon=":material/manage_search:"):
-                links.to_investigation(kind, name)
+                _follow(view, kind, name)
+
+
+def _follow(view: View, kind: InvestigateKind, name: str) -> None:
+    """A word alone may be a user's, or a namespace's of which no events name a user: the record tells."""
+    if kind == "user":
+        found = view.record.find(name).frame.filter(pl.col("value") == name)
+        fields = [FIELD_OF[what] for what in found["what"]]
+        if fields and "actor" not in fields:
+            links.to_value(fields[0], name)
+    links.to_investigation(kind, name)
 
 
 class _Desk(msgspec.Struct, frozen=True):

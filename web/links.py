@@ -11,7 +11,7 @@ import streamlit as st
 from quayledger.reports.formatting import visible
 from quayledger.reports.model import Chart
 from quayledger.reports.period import WEEKDAYS, bucket_of, stretch_text
-from quayledger.reports.security.investigation import KINDS, InvestigateKind
+from quayledger.reports.security.investigation import KINDS, InvestigateKind, kind_of_value
 from quayledger.web.filter_bar import BAR_PARAMS
 from quayledger.web.page import View
 from quayledger.web.url_state import Param, address, go
@@ -33,6 +33,14 @@ def to_events(**narrowed: str | None) -> None:
 def to_investigation(kind: InvestigateKind, name: str) -> None:
     """Leave for everything about one thing; source and period go along."""
     go(INVESTIGATE_PATH, {**address("source", "period", "tz"), "object": KINDS[kind][0], "name": visible(name)})
+
+
+def to_value(field: str, value: str) -> None:
+    """Leave for everything about a value of a field of events; for its events, where there is nothing more to say of it."""
+    kind = kind_of_value(field, value)
+    if kind is not None:
+        to_investigation(kind, value)
+    to_events(**{field: value})
 
 
 def to_event(row: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import streamlit as st
 
@@ -13,7 +12,6 @@ from quayledger.reports.desk.report import alerts_table
 from quayledger.reports.desk.store import DeskError
 from quayledger.reports.log.find_table import FIELD_OF
 from quayledger.reports.log.overview import REPORT_ID
-from quayledger.reports.security.investigation import kind_of_value
 from quayledger.web import account, alert_links, charts, links, widgets
 from quayledger.web.links import follow_chart, follow_row
 from quayledger.web.page import View, page_of
@@ -57,16 +55,7 @@ def _find(view: View) -> None:
     if text := text.strip():
         row = widgets.table(view.record.find(text), "found", opens="value", order="exact ones first, then the latest")
         if row is not None:
-            _open(row)
-
-
-def _open(row: dict[str, Any]) -> None:
-    """What was found: everything about it, or its events where there is nothing more to say of it."""
-    field, value = FIELD_OF[row["what"]], str(row["value"])
-    kind = kind_of_value(field, value)
-    if kind is not None:
-        links.to_investigation(kind, value)
-    links.to_events(**{field: value})
+            links.to_value(FIELD_OF[row["what"]], str(row["value"]))
 
 
 def _alerts(view: View) -> None:

@@ -26,15 +26,16 @@ def build_alerts(home: Path) -> None:
     with Snapshot.open(home) as snapshot:
         evidence = events.events(snapshot, DELETES, limit=0)
     found = [
-        _signal("D14", Severity.HIGH, ACTOR, evidence, f"{ACTOR} deleted {evidence.height} tags."),
-        _signal("D8", Severity.LOW, HOSTILE_SUBJECT, evidence.head(0), "Nothing that can be seen *here*."),
+        signal("D14", Severity.HIGH, ACTOR, evidence, f"{ACTOR} deleted {evidence.height} tags."),
+        signal("D8", Severity.LOW, HOSTILE_SUBJECT, evidence.head(0), "Nothing that can be seen *here*."),
     ]
     titles = {"D14": "Mass deletion", "D8": "Mass pull"}
     with Desk.open(home) as desk:
         alerts.record(desk, found, NOW, titles=titles, merge_within={})
 
 
-def _signal(rule: str, severity: Severity, subject: str, evidence: pl.DataFrame, summary: str) -> Signal:
+def signal(rule: str, severity: Severity, subject: str, evidence: pl.DataFrame, summary: str) -> Signal:
+    """A signal of a rule on a subject, with these events."""
     times = evidence["occurred_at"].sort().to_list() or [NOW - timedelta(hours=1)]
     return Signal(
         rule_id=rule,

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 from playwright.sync_api import Page, expect
 
 from quayledger.reports.desk import alerts
 from quayledger.reports.desk.alerts import AlertState
 from quayledger.reports.desk.store import FILE_NAME, Desk
+from quayledger.reports.detections.model import Severity
 from quayledger.web import account
-from tests.reports.alerts_sample import ACTOR, HOSTILE_SUBJECT
+from tests.reports.alerts_sample import ACTOR, HOSTILE_SUBJECT, signal
 from tests.reports.sample import NOW
 from tests.web.conftest import Homes, Open, drawn, needs_chromium, said
 
@@ -59,6 +61,19 @@ def test_decisions_are_kept_under_a_name(open_app: Open, home: Path) -> None:
     assert changes[-1].note == "A planned clean-up."
     assert changes[-1].by_whom not in ("", "quayledger")
     assert tested.dataframe[0].value["alert_id"].to_list() == ["2"]
+
+
+def test_what_an_alert_names_is_followed_as_what_it_is(open_app: Open, home: Path) -> None:
+    """A word alone may be a user's or a namespace's."""
+    with Desk.open(home) as desk:
+        of_namespace = signal(
+            "D15", Severity.HIGH, "acme", pl.DataFrame({"occurred_at": [], "event_id": []}), "Pulled."
+        )
+        alerts.record(desk, [of_namespace], NOW, titles={"D15": "Mass pull, then deletion"}, merge_within={})
+    for number, place in ((3, "events?namespace=acme"), (1, f"investigate?object=User&name={ACTOR}")):
+        tested = open_app("alerts", f"alert={number}", home=home)
+        tested.button(key="pivot-0").click().run()
+        assert place in said(tested)
 
 
 def test_a_suppression_needs_a_reason_and_ends(open_app: Open, home: Path) -> None:
