@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -31,19 +32,27 @@ def test_an_honest_ledger_is_as_it_was_sealed(sealed: Path) -> None:
     assert found.events > 100
 
 
-def test_the_verifier_runs_alone(sealed: Path, tmp_path: Path) -> None:
-    """As an auditor runs it: the one file, in a folder of its own, isolated from our package."""
+def test_the_verifier_runs_alone_and_beside_the_service(sealed: Path, tmp_path: Path) -> None:
+    """As an auditor runs it: the one file, in a folder of its own, isolated from our package; and while the ledger is open."""
     script = tmp_path / "verifier.py"
     script.write_text(Path(verifier.__file__).read_text(encoding="utf-8"), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-I", str(script), str(sealed), "--public-key", str(KEY.verifier), "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["damages"] == []
+
+    def run() -> dict[str, Any]:
+        done = subprocess.run(
+            [sys.executable, "-I", str(script), str(sealed), "--public-key", str(KEY.verifier), "--json"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return dict(json.loads(done.stdout))
+
+    alone = run()
+    with Ledger.open(sealed, command="serve") as ledger:
+        with ledger.transaction() as cursor:
+            cursor.execute("UPDATE slices SET note = 'at work'")
+        assert run() == alone
 
 
 def _sql(home: Path, *statements: str) -> None:
