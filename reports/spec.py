@@ -72,8 +72,8 @@ def with_labels(report: Report, labels: Mapping[str, str]) -> Report:
 
 def _named(frame: pl.DataFrame, labels: Mapping[str, str]) -> dict[str, str] | msgspec.UnsetType:
     """Of these labels, those of accounts that the frame's texts name; unset where there are none."""
-    texts = frame.select(pl.col(pl.String)).unpivot()["value"].cast(pl.String).drop_nulls().unique()
-    named = {uuid for text in texts.filter(texts.str.contains(UUID)) for uuid in re.findall(UUID, text)}
+    texts = (text for column in frame.select(pl.col(pl.String)) for text in column.filter(column.str.contains(UUID)))
+    named = {uuid for text in texts for uuid in re.findall(UUID, text)}
     return {uuid: labels[uuid] for uuid in sorted(named & labels.keys())} or msgspec.UNSET
 
 

@@ -16,6 +16,7 @@ OPTIONS: dict[str, str] = {
     "client.showErrorDetails": "none",
     "client.showErrorLinks": "false",
     "client.toolbarMode": "minimal",
+    "logger.enableRich": "false",  # rich writes what failed to standard output, where nobody looks
     "runner.magicEnabled": "false",
     "server.fileWatcherType": "none",
     "server.headless": "true",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
@@ -16,7 +17,8 @@ from quayledger.reports.log.coverage import measure, summarise
 from quayledger.reports.model import Report
 from quayledger.reports.period import Period, hours_of_week, parse
 from quayledger.reports.render import terminal
-from quayledger.reports.spec import inputs, parse_params
+from quayledger.reports.spec import inputs, parse_params, with_labels
+from quayledger.warehouse.errors import NotPublished
 from quayledger.warehouse.log.event_filter import EventFilter
 from quayledger.warehouse.snapshot import Snapshot
 from tests.reports.building import build
@@ -222,3 +224,31 @@ def test_the_source_filter_reaches_every_part(snapshot: Snapshot, period: Period
     assert own.metrics == build("usage", snapshot, period=period).metrics
     assert all(metric.value is None for metric in other.metrics)
     assert other.trust.level == "bad"
+
+
+_GONE = "0c0ffee0-1111-4222-8333-444455556666"
+_NEEDED: dict[str, dict[str, str]] = {
+    "investigate": {"kind": "user", "name": "alice"},
+    "backtest": {"rule": "D14"},
+}
+
+
+def test_deleted_accounts_are_named_in_any_report(snapshot: Snapshot) -> None:
+    """Whatever a report calls its columns: none of them is in the way of the labels, and each is read for names."""
+    built = 0
+    for spec in registry.reports():
+        given = _NEEDED.get(spec.id, {})
+        if any(item.required and item.name not in given for item in inputs(spec)):
+            continue
+        try:
+            report = spec.build(snapshot, parse_params(spec, given, NOW), now=NOW)
+        except NotPublished:  # the sample has no inventory
+            continue
+        built += 1
+        for table in report.tables:
+            for column in (one.name for one in table.columns if table.frame.schema[one.name] == pl.String):
+                row = table.frame.clear(1).with_columns(pl.lit(f"{_GONE}+ci").alias(column))
+                held = msgspec.structs.replace(report, tables=(msgspec.structs.replace(table, frame=row),))
+                (labelled,) = with_labels(held, {_GONE: "deleted, was initech"}).tables
+                assert labelled.labels == {_GONE: "deleted, was initech"}, (spec.id, table.name, column)
+    assert built > 8
