@@ -16,9 +16,8 @@ from quayledger.reports.desk import watch
 from quayledger.reports.desk.alerts import LONGEST_SUPPRESSION, Alert, AlertState, BadDecision, Change
 from quayledger.reports.desk.report import alerts_table
 from quayledger.reports.desk.store import Desk, DeskError
-from quayledger.reports.detections import backtest, registry
+from quayledger.reports.detections import backtest
 from quayledger.reports.detections.model import Severity
-from quayledger.reports.errors import ReportError
 from quayledger.reports.log.events_page import SHOWN
 from quayledger.reports.log.find_table import FIELD_OF
 from quayledger.reports.model import Column, Table
@@ -144,7 +143,7 @@ def _alert(view: View, number: str) -> None:
     _decide(view, alert)
     _evidence(view, event_ids)
     _history(changes)
-    _rule(alert.rule_id)
+    _rule(view, alert.rule_id)
 
 
 def _close() -> None:
@@ -307,11 +306,10 @@ def _history(changes: list[Change]) -> None:
     widgets.table(Table("history", "History", columns, frame, frame.height), "alert-history")
 
 
-def _rule(rule_id: str) -> None:
+def _rule(view: View, rule_id: str) -> None:
     """What the rule looks for and what to do; nothing of a rule that is no more."""
-    try:
-        (rule,) = registry.find(rule_id)
-    except ReportError:
+    rule = next((one for one in view.record.rules() if one.id == rule_id), None)
+    if rule is None:
         return
     with st.expander("About this rule", icon=":material/info:"):
         widgets.facts(
@@ -325,7 +323,7 @@ def _rule(rule_id: str) -> None:
 
 
 def _backtest(view: View) -> None:
-    rules = {rule.id: f"{rule.id} {rule.title}" for rule in registry.all_rules()}
+    rules = {rule.id: f"{rule.id} {rule.title}" for rule in view.record.rules()}
     chosen: str = bound(
         st.selectbox,
         "Rule",

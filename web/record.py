@@ -16,6 +16,9 @@ import streamlit as st
 
 from quayledger.reports import registry
 from quayledger.reports.desk.store import Desk
+from quayledger.reports.detections import rulebook
+from quayledger.reports.detections.model import Rule
+from quayledger.reports.detections.registry import all_rules
 from quayledger.reports.inventory import kinds, object_report
 from quayledger.reports.log import emptiness, event_counts, events_page, find_table
 from quayledger.reports.log.coverage import Coverage, measure
@@ -23,7 +26,7 @@ from quayledger.reports.log.events_page import EventsPage, ExportForm
 from quayledger.reports.model import Chart, Report, Table
 from quayledger.reports.period import Period
 from quayledger.reports.spec import inputs, parse_params
-from quayledger.settings import DEFAULT_HOME
+from quayledger.settings import DEFAULT_HOME, SettingsError
 from quayledger.warehouse import service_status
 from quayledger.warehouse.log import events as reader
 from quayledger.warehouse.log import former_names, known_names
@@ -149,6 +152,13 @@ class Record:
     def known_kinds(self) -> list[str]:
         """Every kind of event that is known."""
         return _known_kinds(self._copy)
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The detection rules of this installation, its own in Sigma among them; ours alone where its settings cannot be read."""
+        try:
+            return rulebook.of_home(self.folder).rules
+        except SettingsError:
+            return all_rules()
 
     def find(self, text: str) -> Table:
         """What events name that is or contains a text."""

@@ -9,31 +9,18 @@ import msgspec
 import polars as pl
 from msgspec import Meta
 
-from quayledger.reports.detections import engine, registry
+from quayledger.reports.detections import engine, rulebook
+from quayledger.reports.detections.report import SIGNAL_COLUMNS, SignalParams, judge, signal_frame
 from quayledger.reports.log import coverage
-from quayledger.reports.model import Chart, Column, Encodings, Metric, Note, Parameter, Report, Table
+from quayledger.reports.model import Chart, Encodings, Metric, Note, Parameter, Report, Table
 from quayledger.reports.period import Period
 from quayledger.reports.spec import PeriodParam, ReportSpec, SourcesParam, TopParam
 from quayledger.warehouse.snapshot import Snapshot
 
 REPORT_ID = "backtest"
 TITLE = "Back-test of a rule"
-_COLUMNS = (
-    Column("severity", "Severity", "text"),
-    Column("subject", "Subject", "text"),
-    Column("summary", "Summary", "text"),
-    Column("first_at", "First", "time"),
-    Column("last_at", "Last", "time"),
-    Column("events", "Events"),
-    Column("source_id", "Source", "text"),
-)
-_TIME = pl.Datetime("us", "UTC")
-_SCHEMA = pl.Schema(
-    {
-        column.name: _TIME if column.kind == "time" else pl.Int64() if column.kind == "count" else pl.String()
-        for column in _COLUMNS
-    }
-)
+# Of one rule, whose alerts can be told apart without their events.
+_COLUMNS = tuple(column for column in SIGNAL_COLUMNS if column.name not in ("rule", "title", "evidence"))
 
 
 class BacktestParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,19 +33,19 @@ class BacktestParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build(snapshot: Snapshot, params: BacktestParams, *, now: datetime | None = None) -> Report:
-    """What the rule would have raised in the period. `now`: when it is made (aware).
+    """What the rule would have raised in the period, with the parameters that the settings give it. `now`: when it is made (aware).
 
     Table `signals` (one row per incident, the latest first), chart `series` (signals by the UTC day of their first event).
     Errors: UnknownRule, WarehouseError."""
     period = params.period
-    (rule,) = registry.find(params.rule)
-    done = engine.run(snapshot, (rule,), period.since, period.until, source_ids=params.sources)
+    done, book = judge(snapshot, SignalParams(period=period, rules=(params.rule,), sources=params.sources))
     (outcome,) = done.outcomes
-    rows = [
-        (one.severity.value, one.subject, one.summary, one.first_at, one.last_at, one.count, one.source_id)
-        for one in outcome.signals
-    ]
-    frame = pl.DataFrame(rows, schema=_SCHEMA, orient="row").sort("last_at", "subject", descending=[True, False])
+    rule = outcome.rule
+    frame = (
+        signal_frame(done)
+        .select(column.name for column in _COLUMNS)
+        .sort("last_at", "subject", descending=[True, False])
+    )
     per_day = _per_day(frame, period, snapshot.published.published_at)
     able = not (outcome.disabled or outcome.failure)
     empty = "The rule would have raised nothing." if able else outcome.failure or outcome.disabled
@@ -75,7 +62,7 @@ def build(snapshot: Snapshot, params: BacktestParams, *, now: datetime | None = 
         metrics=_metrics(frame, per_day, able=able),
         tables=(Table("signals", "Would have been raised", _COLUMNS, shown, frame.height, empty=empty),),
         charts=(_chart(per_day),),
-        notes=tuple(_notes(outcome)),
+        notes=(*_notes(outcome), *(Note("warning", text) for text in rulebook.problems(book, (rule.id,)))),
     )
 
 

@@ -31,6 +31,18 @@ _SIGNALS = {
     "source_id": pl.String(),
     "evidence": pl.String(),
 }
+SIGNAL_COLUMNS = (
+    Column("severity", "Severity", "text"),
+    Column("rule", "Rule", "text"),
+    Column("title", "What", "text"),
+    Column("subject", "Subject", "text"),
+    Column("summary", "Summary", "text"),
+    Column("first_at", "First", "time"),
+    Column("last_at", "Last", "time"),
+    Column("events", "Events"),
+    Column("source_id", "Source", "text"),
+    Column("evidence", "Evidence (event ids)", "text"),
+)
 _RULES = {
     "rule": pl.String(),
     "title": pl.String(),
@@ -82,7 +94,7 @@ def shown(
     """The report of what was found; `build` says its tables."""
     period = params.period
     covered = coverage.measure(snapshot, period, snapshot.published.published_at, params.sources)
-    signals, rules = _signals(done), _rules(done)
+    signals, rules = signal_frame(done), _rules(done)
     head = signals.head(params.top) if params.top else signals
     return Report(
         id=REPORT_ID,
@@ -100,7 +112,8 @@ def shown(
     )
 
 
-def _signals(done: engine.DetectionRun) -> pl.DataFrame:
+def signal_frame(done: engine.DetectionRun) -> pl.DataFrame:
+    """The signals of a run with SIGNAL_COLUMNS, most serious first."""
     rows = [
         (
             signal.severity.value,
@@ -138,21 +151,9 @@ def _rules(done: engine.DetectionRun) -> pl.DataFrame:
 
 
 def _signal_table(frame: pl.DataFrame, total: int, done: engine.DetectionRun) -> Table:
-    columns = (
-        Column("severity", "Severity", "text"),
-        Column("rule", "Rule", "text"),
-        Column("title", "What", "text"),
-        Column("subject", "Subject", "text"),
-        Column("summary", "Summary", "text"),
-        Column("first_at", "First", "time"),
-        Column("last_at", "Last", "time"),
-        Column("events", "Events"),
-        Column("source_id", "Source", "text"),
-        Column("evidence", "Evidence (event ids)", "text"),
-    )
     able = sum(1 for outcome in done.outcomes if not outcome.disabled and not outcome.failure)
     empty = f"No signals from the {able} rules that could judge." if able else "No rule could judge this period."
-    return Table("signals", "Signals", columns, frame, total, empty=empty)
+    return Table("signals", "Signals", SIGNAL_COLUMNS, frame, total, empty=empty)
 
 
 def _day_table(signals: pl.DataFrame, done: engine.DetectionRun) -> Table:

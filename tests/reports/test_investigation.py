@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,5 +85,14 @@ def test_a_back_test_counts_every_day_and_records_nothing(snapshot: Snapshot) ->
     report = backtest.build(snapshot, params, now=NOW)
     assert report.charts[0].frame.height == 10
     assert report.tables[0].total_rows == int(report.charts[0].frame["signals"].sum())
-    off = backtest.build(snapshot, backtest.BacktestParams(rule="D1", period=PERIOD), now=NOW)
-    assert off.metrics[0].value is None or off.metrics[0].value >= 0
+
+
+def test_a_back_test_judges_as_the_settings_say(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "quayledger.toml"
+    settings.write_text("[detections.rules.D14]\nenabled = false\n", encoding="utf-8")
+    monkeypatch.setenv("QUAYLEDGER_CONFIG", str(settings))
+    off = backtest.build(snapshot, backtest.BacktestParams(rule="D14", period=PERIOD), now=NOW)
+    assert off.metrics[0].value is None
+    assert off.tables[0].empty == "switched off in the settings"
